@@ -1,0 +1,44 @@
+package call
+
+import "time"
+
+// Type names what an Event tells.
+type Type string
+
+// The events of a call, in about the order in which they come.
+const (
+	Started       Type = "call.started"   // the switch handed the call over; Attrs: from, to, flow, version
+	Resumed       Type = "call.resumed"   // another connection took the call over; Why says where it goes on
+	Refused       Type = "call.refused"   // the call was sent to the last resort; Why
+	Step          Type = "flow.step"      // a node was left: Step, Kind, Exit, Why, Millis
+	FlowError     Type = "flow.error"     // a node failed: Step, Kind, Why
+	Answered      Type = "call.answered"  // the A leg was answered
+	TargetDialed  Type = "target.dialed"  // an attempt began: Target, Leg; Attrs: attempt, address
+	TargetRinging Type = "target.ringing" // the B leg rings: Target, Leg
+	TargetFailed  Type = "target.failed"  // an attempt ended without a connection: Target, Leg, Cause
+	Connected     Type = "call.connected" // both legs are bridged: Target, Leg
+	Released      Type = "call.released"  // the bridge ended: Target, Leg, Cause, Millis connected
+	Failed        Type = "call.failed"    // nobody could take the call: Step, Why
+	Ended         Type = "call.ended"     // the last event of every call, exactly once: Cause; Attrs: billsec, by
+)
+
+// Event is one thing that happened to a call. (Call, Epoch, Seq) is its
+// identity and its order: the epoch is raised by every connection that takes
+// control of the call, the sequence counts from 1 within an epoch.
+type Event struct {
+	Call   string            `json:"call"`
+	Epoch  int               `json:"epoch"`
+	Seq    int               `json:"seq"`
+	Time   time.Time         `json:"time"`           // UTC
+	Node   string            `json:"node,omitempty"` // Hookswitch node that wrote it
+	Type   Type              `json:"type"`
+	Step   string            `json:"step,omitempty"` // id of the flow's node
+	Kind   string            `json:"kind,omitempty"` // kind of the flow's node
+	Exit   string            `json:"exit,omitempty"`
+	Why    string            `json:"why,omitempty"` // reason, for people
+	Millis int64             `json:"ms,omitempty"`  // duration in milliseconds
+	Leg    string            `json:"leg,omitempty"` // channel UUID
+	Target string            `json:"target,omitempty"`
+	Cause  Cause             `json:"cause,omitempty"`
+	Attrs  map[string]string `json:"attrs,omitempty"`
+}

@@ -1,0 +1,3 @@
+module github.com/hookswitch/hookswitch
+
+go 1.26.8
