@@ -119,6 +119,10 @@ func (r *Reader) Read() (Frame, error) {
 	return Frame{Header: block[:header], Body: block[header+2:]}, nil
 }
 
+// Waiting says whether no part of a next frame has been read: the reader may be
+// used further after a time-out.
+func (r *Reader) Waiting() bool { return r.r == r.w }
+
 // header returns the length of the header block at buf[r:], which it reads.
 func (r *Reader) header() (int, error) {
 	r.rest()
