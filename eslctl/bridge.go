@@ -47,18 +47,15 @@ func (l *Leg) Bridge(ctx context.Context, b call.Bridge, checkpoint string) (cal
 		return call.BridgeResult{}, err
 	}
 	crash("bridge.committed")
-	ev, err := l.execute(ctx, "bridge", to, bridgeLimit)
-	if err != nil {
+	var result call.BridgeResult
+	if err := l.execute(ctx, "bridge", to, bridgeLimit, func(ev Event) { result = l.finish(ev) }); err != nil {
 		return call.BridgeResult{}, err
 	}
 	crash("bridge.done")
-	result := l.finish(ev)
 	if b.Record != "" {
-		if _, err := l.execute(ctx, "stop_record_session", b.Record, shortLimit); err != nil {
-			return result, err
-		}
+		err = l.execute(ctx, "stop_record_session", b.Record, shortLimit, unread)
 	}
-	return result, nil
+	return result, err
 }
 
 // prepare sets what bridge takes from the caller's channel: everything that
@@ -102,9 +99,7 @@ func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 		}
 	}
 	if b.Record != "" {
-		if _, err := l.execute(ctx, "record_session", b.Record, shortLimit); err != nil {
-			return err
-		}
+		return l.execute(ctx, "record_session", b.Record, shortLimit, unread)
 	}
 	return nil
 }
@@ -118,10 +113,9 @@ func (l *Leg) begin(b call.Bridge) {
 	}
 }
 
-// finish reads the result of the attempt from the event that completes it.
+// finish reads the result of the attempt from the event that completes it. It
+// needs the lock.
 func (l *Leg) finish(ev Event) call.BridgeResult {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	result, begun := bridgeResult(ev)
 	if !begun { // FreeSWITCH refused the dial string before it originated anything
 		result = call.BridgeResult{Outcome: call.Undone, Cause: "PROTOCOL_ERROR"}

@@ -44,6 +44,7 @@ type Leg struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	notify func(call.Event)
+	limit  *time.Timer   // of the running application
 	ended  chan struct{} // closed when nothing more will be heard of the call
 
 	mu       sync.Mutex
@@ -77,8 +78,12 @@ type End struct {
 // running is the application that is waited for.
 type running struct {
 	uuid string
-	done chan Event
+	take func(Event)   // reads the completion; called by the reading goroutine
+	done chan struct{} // closed after that
 }
+
+// unread is for applications whose completion says nothing.
+func unread(Event) {}
 
 // Call returns what the switch says of the call.
 func (l *Leg) Call() call.Call { return l.call }
@@ -109,8 +114,7 @@ func (l *Leg) Answer(ctx context.Context) error {
 	if l.isAnswered() {
 		return nil
 	}
-	_, err := l.execute(ctx, "answer", "", shortLimit)
-	return err
+	return l.execute(ctx, "answer", "", shortLimit, unread)
 }
 
 func (l *Leg) isAnswered() bool {
@@ -124,15 +128,18 @@ func (l *Leg) Play(ctx context.Context, p call.Prompt) error {
 	if p.Kind == call.Silence {
 		return nil
 	}
-	ev, err := l.execute(ctx, "playback", l.settings.file(p), playLimit)
+	var response string
+	err := l.execute(ctx, "playback", l.settings.file(p), playLimit, func(ev Event) {
+		response = ev.Get("Application-Response")
+	})
 	if err != nil {
 		return err
 	}
-	if r := ev.Get("Application-Response"); r != "FILE PLAYED" {
+	if response != "FILE PLAYED" {
 		if l.wait(ctx, time.Second) { // the caller's hangup is reported just after
 			return context.Cause(ctx)
 		}
-		return fmt.Errorf("playing %q: %s", p, r)
+		return fmt.Errorf("playing %q: %s", p, response)
 	}
 	return nil
 }
@@ -146,11 +153,11 @@ func (l *Leg) Gather(ctx context.Context, g call.Gather) (call.Digits, error) {
 		return call.Digits{}, err
 	}
 	limit := playLimit + g.Timeout + time.Duration(g.Max)*g.Between
-	ev, err := l.execute(ctx, "play_and_get_digits", l.settings.gather(g), limit)
-	if err != nil {
-		return call.Digits{}, err
-	}
-	return call.Digits{Value: ev.Var(varDigits), Terminator: ev.Var("read_terminator_used")}, nil
+	var digits call.Digits
+	err = l.execute(ctx, "play_and_get_digits", l.settings.gather(g), limit, func(ev Event) {
+		digits = call.Digits{Value: ev.Var(varDigits), Terminator: ev.Var("read_terminator_used")}
+	})
+	return digits, err
 }
 
 // Hangup ends the call and returns its *call.HungUp.
@@ -257,39 +264,39 @@ func (l *Leg) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// execute runs an application and returns its CHANNEL_EXECUTE_COMPLETE. There
+// execute runs an application and has its CHANNEL_EXECUTE_COMPLETE read. There
 // are four ends: that event, the hangup, the loss of the connection, the limit.
-func (l *Leg) execute(ctx context.Context, app, arg string, limit time.Duration) (Event, error) {
+func (l *Leg) execute(ctx context.Context, app, arg string, limit time.Duration, take func(Event)) error {
 	if err := context.Cause(ctx); err != nil {
-		return Event{}, err
+		return err
 	}
 	l.mu.Lock()
 	l.count++
 	uuid := "hs-" + strconv.Itoa(l.epoch) + "-" + strconv.Itoa(l.count)
-	r := &running{uuid: uuid, done: make(chan Event, 1)}
+	r := &running{uuid: uuid, take: take, done: make(chan struct{})}
 	l.running = r // before sending: a fast completion must find it
 	l.mu.Unlock()
 	defer l.forget(r)
 
 	msg, err := execute(app, arg, uuid)
 	if err != nil {
-		return Event{}, err
+		return err
 	}
 	if _, err := l.conn.run(ctx, msg); err != nil {
-		return Event{}, l.gone(ctx, err)
+		return l.gone(ctx, err)
 	}
 	if app == "bridge" {
 		crash("bridge.sent")
 	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
+	l.limit.Reset(limit)
+	defer l.limit.Stop()
 	select {
-	case ev := <-r.done:
-		return ev, nil
+	case <-r.done:
+		return nil
 	case <-ctx.Done():
-		return Event{}, context.Cause(ctx)
-	case <-timer.C:
-		return Event{}, l.stop(ctx, app, limit, r)
+		return context.Cause(ctx)
+	case <-l.limit.C:
+		return l.stop(ctx, app, limit, r)
 	}
 }
 

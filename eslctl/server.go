@@ -29,14 +29,15 @@ const (
 // The protocol has no password in this direction: who can reach the listener
 // can pretend to be a switch, so Allow must name the switches and nothing else.
 type Server struct {
-	Address  string         // for new calls; refused at TCP while there are MaxCalls, so that the switch tries its next host
-	Takeover string         // for calls that a node already had; open as long as Serve runs
-	Allow    []netip.Prefix // who may connect
-	MaxCalls int            // calls at once; 0: no limit
-	Settings Settings
-	Handler  func(ctx context.Context, leg *Leg) // runs a call; returns when it is over or lost
-	Ended    func(leg *Leg, end End)             // told once a call is over or lost, after Handler
-	Problem  func(peer string, err error)        // told of connections that never became a call, and of panics
+	Address   string         // for new calls; refused at TCP while there are MaxCalls, so that the switch tries its next host
+	Takeover  string         // for calls that a node already had; open as long as Serve runs
+	Allow     []netip.Prefix // who may connect
+	MaxCalls  int            // calls at once; 0: no limit
+	Settings  Settings
+	Handler   func(ctx context.Context, leg *Leg) // runs a call; returns when it is over or lost
+	Ended     func(leg *Leg, end End)             // told once a call is over or lost, after Handler
+	Listening func()                              // told once both addresses are listened on
+	Problem   func(peer string, err error)        // told of connections that never became a call, and of panics
 
 	mu       sync.Mutex
 	open     map[*gate]bool
@@ -65,6 +66,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	for _, g := range gates {
 		s.wait.Go(func() { g.accept(ctx) })
+	}
+	if s.Listening != nil {
+		s.Listening()
 	}
 	<-ctx.Done()
 	for _, g := range gates {
@@ -207,7 +211,8 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 // take turns a connection into a controlled call.
 func (s *Server) take(ctx context.Context, nc net.Conn) (*Leg, error) {
 	crash("accept")
-	leg := &Leg{settings: s.Settings, ended: make(chan struct{}), conn: newConn(nc)}
+	leg := &Leg{settings: s.Settings, ended: make(chan struct{}), conn: newConn(nc), limit: time.NewTimer(time.Hour)}
+	leg.limit.Stop()
 	// The end of Serve's context ends the connection, and that the call's.
 	leg.ctx, leg.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	leg.conn.events, leg.conn.notice = leg.event, leg.noticed

@@ -15,9 +15,8 @@ var watched = []string{
 
 // event takes an event of either leg. It runs in the reading goroutine.
 func (l *Leg) event(ev Event) {
-	name, _ := ev.raw("Event-Name")
-	if !ev.Is("Unique-ID", l.call.ID) {
-		l.calleeEvent(string(name), ev)
+	if string(ev.uuid) != l.call.ID {
+		l.calleeEvent(ev)
 		return
 	}
 	if l.superseded(ev) {
@@ -27,11 +26,12 @@ func (l *Leg) event(ev Event) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch string(name) {
+	switch string(ev.name) {
 	case "CHANNEL_EXECUTE_COMPLETE":
-		if r := l.running; r != nil && ev.Is("Application-UUID", r.uuid) {
+		if r := l.running; r != nil && string(ev.app) == r.uuid {
 			l.running = nil
-			r.done <- ev.Clone()
+			r.take(ev)
+			close(r.done)
 		}
 	case "CHANNEL_ANSWER":
 		l.answered = true
@@ -53,8 +53,7 @@ func (l *Leg) event(ev Event) {
 // superseded says whether the channel carries the checkpoint of a later
 // controller: then this connection is the old one and must stop at once.
 func (l *Leg) superseded(ev Event) bool {
-	raw, ok := ev.raw("variable_" + varCheckpoint)
-	return ok && call.EpochOf(string(raw[:min(len(raw), 24)])) > l.epoch
+	return call.EpochOf(string(ev.checkpoint[:min(len(ev.checkpoint), 24)])) > l.epoch
 }
 
 // tell reports an event. It needs the lock, which keeps the order.
@@ -64,15 +63,15 @@ func (l *Leg) tell(e call.Event) {
 	}
 }
 
-func (l *Leg) calleeEvent(name string, ev Event) {
+func (l *Leg) calleeEvent(ev Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	uuid := ev.Get("Unique-ID")
+	uuid := string(ev.uuid)
 	b := l.attempt.legs[uuid]
 	if b == nil {
 		return
 	}
-	switch name {
+	switch string(ev.name) {
 	case "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA":
 		if !b.ringing {
 			b.ringing = true
