@@ -2,6 +2,7 @@ package eslctl
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -64,14 +65,14 @@ func (l *Leg) Bridge(ctx context.Context, b call.Bridge, checkpoint string) (cal
 func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 	text := map[string]string{}
 	if b.Ringback.Kind != call.Silence {
-		text["ringback"] = strings.TrimPrefix(l.settings.file(b.Ringback), "tone_stream://")
+		text["ringback"] = strings.TrimPrefix(file(b.Ringback), "tone_stream://")
 		text["transfer_ringback"] = text["ringback"]
 	}
 	vars := "hookswitch_recording=" + b.Record
-	switch whisper := l.settings.file(b.Whisper); {
+	switch whisper := file(b.Whisper); {
 	case b.Confirm.Key != "":
 		vars += ";group_confirm_key=" + b.Confirm.Key
-		text["group_confirm_file"] = l.settings.file(b.Confirm.Prompt)
+		text["group_confirm_file"] = file(b.Confirm.Prompt)
 		if b.Whisper.Kind != call.Silence {
 			text["group_confirm_file"] = "file_string://" + whisper + "!" + text["group_confirm_file"]
 		}
@@ -83,6 +84,13 @@ func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 	}
 	if b.Record != "" {
 		vars += ";RECORD_BRIDGE_REQ=true"
+	}
+	if b.MaxLength > 0 {
+		// On the callee's channel, so that it holds without us and the caller stays.
+		vars += ";bridge_pre_execute_bleg_app=sched_hangup"
+		text["bridge_pre_execute_bleg_data"] = fmt.Sprintf("+%d %s", seconds(b.MaxLength), call.AllottedTimeout)
+	} else {
+		vars += ";bridge_pre_execute_bleg_app="
 	}
 	for _, name := range [...]string{"ringback", "transfer_ringback", "group_confirm_file"} {
 		if _, ok := text[name]; !ok {

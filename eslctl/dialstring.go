@@ -19,9 +19,13 @@ func (s Settings) dialString(b call.Bridge) (string, error) {
 		return "", fmt.Errorf("nobody to dial")
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "{originate_timeout=%d,ignore_early_media=%t", seconds(b.Ring), !b.EarlyMedia)
-	if b.MaxLength > 0 {
-		fmt.Fprintf(&out, ",bridge_pre_execute_bleg_app=sched_hangup,bridge_pre_execute_bleg_data=+%d ALLOTTED_TIMEOUT", seconds(b.MaxLength))
+	confirm := confirmTime(b)
+	// originate_timeout goes on while a callee confirms, leg_timeout is set anew
+	// by group_confirm_timeout when it answers (switch_ivr_originate.c,
+	// check_channel_status).
+	fmt.Fprintf(&out, "{originate_timeout=%d,ignore_early_media=%t,tts_engine=%s,tts_voice=%s", seconds(b.Ring+confirm), !b.EarlyMedia, s.Engine, s.Voice)
+	if confirm > 0 {
+		fmt.Fprintf(&out, ",group_confirm_timeout=%d", seconds(confirm))
 	}
 	out.WriteByte('}')
 	for i, leg := range b.Legs {
@@ -39,8 +43,11 @@ func (s Settings) dialString(b call.Bridge) (string, error) {
 			}
 			out.WriteString(",origination_caller_id_number=" + leg.CallerID + ",origination_caller_id_name=" + leg.CallerID)
 		}
-		if leg.Ring > 0 && leg.Ring < b.Ring {
+		switch {
+		case leg.Ring > 0 && leg.Ring < b.Ring:
 			out.WriteString(",leg_timeout=" + strconv.Itoa(seconds(leg.Ring)))
+		case confirm > 0:
+			out.WriteString(",leg_timeout=" + strconv.Itoa(seconds(b.Ring)))
 		}
 		out.WriteString("]" + to)
 	}
@@ -63,11 +70,27 @@ func (s Settings) destination(a call.Address) (string, error) {
 	return "", fmt.Errorf("a target without an address")
 }
 
-// file is how an application that plays files is told a prompt.
-func (s Settings) file(p call.Prompt) string {
+// maxWhisper bounds a whisper: the callee waits for it, and the caller too.
+const maxWhisper = time.Minute
+
+// confirmTime is how long a callee may take from its answer to being connected.
+func confirmTime(b call.Bridge) (d time.Duration) {
+	if b.Confirm.Key != "" {
+		d += b.Confirm.Timeout
+	}
+	if b.Whisper.Kind != call.Silence {
+		d += maxWhisper
+	}
+	return d
+}
+
+// file is how an application that plays files is told a prompt. Text is spoken
+// by the engine and voice of the channel's variables tts_engine and tts_voice
+// (switch_ivr_play_say.c, switch_ivr_play_file).
+func file(p call.Prompt) string {
 	switch p.Kind {
 	case call.Say:
-		return "say:" + s.Engine + ":" + s.Voice + ":" + call.Speakable(p.Text)
+		return "say:" + call.Speakable(p.Text)
 	case call.Tone:
 		return "tone_stream://" + p.Text
 	case call.Silence:
@@ -79,13 +102,13 @@ func (s Settings) file(p call.Prompt) string {
 // gather is the argument of play_and_get_digits: min max tries timeout
 // terminators prompt invalid variable pattern between (mod_dptools.c,
 // play_and_get_digits_function). Words are split at spaces and may be quoted.
-func (s Settings) gather(g call.Gather) string {
+func gather(g call.Gather) string {
 	terminators := g.Terminators
 	if terminators == "" {
 		terminators = "none"
 	}
 	return fmt.Sprintf("%d %d 1 %d %s '%s' '' %s '' %d", g.Min, g.Max, millis(g.Timeout), terminators,
-		s.file(g.Prompt), varDigits, millis(g.Between))
+		file(g.Prompt), varDigits, millis(g.Between))
 }
 
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

@@ -129,7 +129,7 @@ func (l *Leg) Play(ctx context.Context, p call.Prompt) error {
 		return nil
 	}
 	var response string
-	err := l.execute(ctx, "playback", l.settings.file(p), playLimit, func(ev Event) {
+	err := l.execute(ctx, "playback", file(p), playLimit, func(ev Event) {
 		response = ev.Get("Application-Response")
 	})
 	if err != nil {
@@ -154,7 +154,7 @@ func (l *Leg) Gather(ctx context.Context, g call.Gather) (call.Digits, error) {
 	}
 	limit := playLimit + g.Timeout + time.Duration(g.Max)*g.Between
 	var digits call.Digits
-	err = l.execute(ctx, "play_and_get_digits", l.settings.gather(g), limit, func(ev Event) {
+	err = l.execute(ctx, "play_and_get_digits", gather(g), limit, func(ev Event) {
 		digits = call.Digits{Value: ev.Var(varDigits), Terminator: ev.Var("read_terminator_used")}
 	})
 	return digits, err
@@ -185,7 +185,8 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	armed := l.armed
 	l.mu.Unlock()
 	if !armed {
-		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none"
+		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none;tts_engine=" +
+			l.settings.Engine + ";tts_voice=" + l.settings.Voice
 		if l.takeover != "" {
 			vars += ";" + varSocket + "=" + l.takeover
 		}
