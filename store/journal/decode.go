@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -34,7 +35,7 @@ func decodeFast(line []byte) (e call.Event, ok bool) {
 	if !utf8.Valid(line) { // encoding/json replaces such bytes; let it
 		return e, false
 	}
-	d := cursor{rest: line, ok: true}
+	d := cursor{rest: string(line), ok: true} // one string; the fields are parts of it
 	d.expect(`{"call":`)
 	e.Call = d.text()
 	d.expect(`,"epoch":`)
@@ -45,7 +46,7 @@ func decodeFast(line []byte) (e call.Event, ok bool) {
 	e.Time = d.time()
 	d.field(`,"node":`, &e.Node)
 	d.expect(`,"type":`)
-	e.Type = call.Type(d.text())
+	e.Type = typeOf(d.text())
 	d.field(`,"step":`, &e.Step)
 	d.field(`,"kind":`, &e.Kind)
 	d.field(`,"exit":`, &e.Exit)
@@ -72,13 +73,32 @@ func decodeFast(line []byte) (e call.Event, ok bool) {
 	return e, d.ok && len(d.rest) == 0 && e.Call != ""
 }
 
+// types are those of which an event need not keep its own copy.
+var types = func() map[string]call.Type {
+	m := make(map[string]call.Type)
+	for _, t := range []call.Type{call.Started, call.Resumed, call.Refused, call.Step, call.FlowError, call.Answered,
+		call.TargetDialed, call.TargetRinging, call.TargetFailed, call.Connected, call.Released, call.Failed, call.Ended} {
+		m[string(t)] = t
+	}
+	return m
+}()
+
+// typeOf returns a type that does not hold on to the line it was read from: the
+// index keeps it.
+func typeOf(s string) call.Type {
+	if t, ok := types[s]; ok {
+		return t
+	}
+	return call.Type(strings.Clone(s))
+}
+
 type cursor struct {
-	rest []byte
+	rest string
 	ok   bool
 }
 
 func (d *cursor) has(s string) bool {
-	if d.ok && len(d.rest) >= len(s) && string(d.rest[:len(s)]) == s {
+	if d.ok && len(d.rest) >= len(s) && d.rest[:len(s)] == s {
 		d.rest = d.rest[len(s):]
 		return true
 	}
@@ -93,37 +113,35 @@ func (d *cursor) field(key string, to *string) {
 	}
 }
 
-// quoted returns the inside of a string without escapes.
-func (d *cursor) quoted() []byte {
+// text reads a string without escapes.
+func (d *cursor) text() string {
 	if !d.has(`"`) {
 		d.ok = false
-		return nil
+		return ""
 	}
-	for i, c := range d.rest {
-		switch {
+	for i := 0; i < len(d.rest); i++ {
+		switch c := d.rest[i]; {
 		case c == '"':
 			s := d.rest[:i]
 			d.rest = d.rest[i+1:]
 			return s
 		case c == '\\' || c < ' ':
 			d.ok = false
-			return nil
+			return ""
 		}
 	}
 	d.ok = false
-	return nil
+	return ""
 }
-
-func (d *cursor) text() string { return string(d.quoted()) }
 
 func (d *cursor) number() int64 {
 	n := 0
 	for n < len(d.rest) && (d.rest[n] >= '0' && d.rest[n] <= '9' || n == 0 && d.rest[n] == '-') {
 		n++
 	}
-	v, err := strconv.ParseInt(string(d.rest[:n]), 10, 64)
+	v, err := strconv.ParseInt(d.rest[:n], 10, 64)
 	// JSON has no leading zeros and no -0.
-	if err != nil || strconv.FormatInt(v, 10) != string(d.rest[:n]) {
+	if err != nil || strconv.FormatInt(v, 10) != d.rest[:n] {
 		d.ok = false
 		return 0
 	}
@@ -132,14 +150,15 @@ func (d *cursor) number() int64 {
 }
 
 func (d *cursor) time() time.Time {
-	s := d.quoted()
+	s := d.text()
 	if len(s) < len("2006-01-02T15:04:05Z") || s[len(s)-1] != 'Z' {
 		d.ok = false
 		return time.Time{}
 	}
-	var t time.Time
-	if err := t.UnmarshalText(s); err != nil {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	// Parse takes a comma for the point, which encoding/json does not.
+	if err != nil || strings.ContainsRune(s, ',') {
 		d.ok = false
 	}
-	return t
+	return t.UTC()
 }

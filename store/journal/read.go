@@ -84,7 +84,7 @@ type position struct {
 // read yields the lines of f from the position on and moves it. A last line
 // without an end is left alone, unless the segment is complete: somebody may be
 // writing it. It reports false when the consumer wants no more.
-func (p *position) read(f *os.File, complete bool, seen *copies, yield func(call.Event, error) bool) (bool, error) {
+func (p *position) read(f io.ReaderAt, complete bool, seen *copies, yield func(call.Event, error) bool) (bool, error) {
 	lr := newLineReader(io.NewSectionReader(f, p.offset, 1<<62))
 	for {
 		l, err := lr.next()
