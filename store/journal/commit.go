@@ -56,6 +56,7 @@ func (j *Journal) commit() bool {
 	was := j.err
 	j.err, j.inflight, j.inflightLines = err, 0, 0
 	if err == nil {
+		j.limit = j.o.Buffer
 		seg := j.files[len(j.files)-1].n
 		for _, l := range g.lines {
 			if l.st != nil {
@@ -72,7 +73,7 @@ func (j *Journal) commit() bool {
 		g.buf = append(g.buf, j.pending.buf...)
 		g.lines = append(g.lines, j.pending.lines...)
 		j.pending = g
-		if len(g.buf) > j.o.Buffer {
+		if len(g.buf) > j.limit {
 			j.shed()
 		}
 	}

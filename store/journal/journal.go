@@ -115,6 +115,7 @@ type Journal struct {
 	calls         index
 	pending       group
 	spare         group // an empty group with the memory of an earlier one
+	limit         int   // bytes in memory at which shed is called
 	inflight      int   // bytes that the committer is writing
 	inflightLines int
 	stats         Stats
@@ -177,7 +178,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{
-		dir: dir, o: o, lock: l, calls: newIndex(),
+		dir: dir, o: o, lock: l, calls: newIndex(), limit: o.Buffer,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := j.load(); err != nil {
@@ -304,7 +305,7 @@ func (j *Journal) append(e *call.Event, st *callState) {
 	j.pending.buf = AppendEvent(j.pending.buf, *e)
 	j.pending.lines = append(j.pending.lines, entry{size: int32(len(j.pending.buf) - before), rank: rankOf(e.Type), st: st})
 	j.stats.Events++
-	if j.inflight+len(j.pending.buf) > j.o.Buffer {
+	if j.inflight+len(j.pending.buf) > j.limit {
 		j.shed()
 	}
 	select {
@@ -314,7 +315,8 @@ func (j *Journal) append(e *call.Event, st *callState) {
 }
 
 // shed drops the oldest waiting events of the lowest rank until the buffer is
-// three quarters full, so that the work is not repeated for every event. It
+// three quarters full; it is called again after a quarter more, so that the
+// work is spread over many events. It
 // never drops the beginning or end of a call: if there is nothing else, the
 // buffer grows beyond its bound. The caller holds j.mu.
 func (j *Journal) shed() {
@@ -338,6 +340,7 @@ func (j *Journal) shed() {
 		j.pending.lines = j.pending.lines[:kept]
 		j.pending.buf = j.pending.buf[:to]
 	}
+	j.limit = max(j.o.Buffer, j.inflight+len(j.pending.buf)+j.o.Buffer/4)
 }
 
 // Flush returns when every event appended before it is on the disk (or was
