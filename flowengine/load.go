@@ -63,6 +63,13 @@ func LoadDir(dir string, kinds Kinds) (*Snapshot, []Problem) {
 	return s, problems
 }
 
+// LoadFile is Load on one file that may hold any number of documents.
+func LoadFile(file string, data []byte, kinds Kinds) (*Snapshot, []Problem) {
+	l := newLoader(kinds)
+	l.file(file, data)
+	return l.finish()
+}
+
 // LoadFlow reads one document with one flow. Whether its targets exist is not
 // checked.
 func LoadFlow(file string, data []byte, kinds Kinds) (*Flow, []Problem) {

@@ -201,7 +201,7 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 			return r, nil
 		}
 	}
-	b.Legs = slices.DeleteFunc(b.Legs, func(l call.BridgeLeg) bool { return l.Address == call.Address{} })
+	b.Legs = slices.DeleteFunc(slices.Clone(b.Legs), func(l call.BridgeLeg) bool { return l.Address == call.Address{} })
 	if len(b.Legs) == 0 {
 		return call.BridgeResult{}, nil
 	}
