@@ -122,6 +122,7 @@ func (d *document) text(n *yaml.Node, name string, f func(string) error) {
 	if err == nil {
 		return
 	}
+	d.report.mark(n)
 	p := Problem{File: d.file, Line: d.before + n.Line, Col: n.Column, Message: name + ": " + err.Error()}
 	if e := (*SettingError)(nil); errors.As(err, &e) {
 		p.Hint = e.Hint
@@ -213,9 +214,13 @@ func (c *Check) Problem(path, hint, format string, args ...any) {
 		if next == nil {
 			break
 		}
-		n = next
+		if n = next; c.doc.report.faulty[n] {
+			return // nothing is known of what is inside
+		}
 	}
-	c.doc.at(n, hint, format, args...)
+	if !c.doc.report.faulty[n] { // one problem a setting is enough
+		c.doc.at(n, hint, format, args...)
+	}
 }
 
 // Target says whether a target of this name exists. Where the targets are

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -111,10 +112,23 @@ func exprError(err error) error {
 			hint = "there are call, caller, number, campaign, tags, vars, now; a text needs quotes"
 		}
 		msg, _, _ := strings.Cut(e.Message, "\n")
+		if m := noField.FindStringSubmatch(msg); m != nil {
+			owner := strings.ToLower(m[1])
+			msg = fmt.Sprintf("%s has no field %s", owner, m[2])
+			hint = didYouMean(m[2], variableFields[owner])
+		}
 		return &SettingError{Offset: max(e.From, 0), Message: "expression: " + msg, Hint: hint}
 	}
 	msg, _, _ := strings.Cut(err.Error(), "\n")
 	return &SettingError{Message: "expression: " + msg}
+}
+
+// noField matches expr's words for a field that call or caller lacks.
+var noField = regexp.MustCompile(`^type flowengine\.(Call|Caller)Variables has no field (\w+)`)
+
+var variableFields = map[string][]string{
+	"call":   {"id", "switch", "headers", "started"},
+	"caller": {"number", "name"},
 }
 
 // bounded refuses what could run for long.

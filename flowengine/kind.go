@@ -56,7 +56,8 @@ type Result struct {
 }
 
 // Checker is a node that checks more than the types of its settings, once,
-// while it is loaded.
+// while it is loaded. Settings that could not be read are left at their
+// defaults; problems with them are not reported again.
 type Checker interface{ Check(c *Check) }
 
 // Exiter is a node whose exits depend on its settings: they are added to those of its kind.

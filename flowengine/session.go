@@ -65,6 +65,20 @@ func (s *Session) Resumed(state any) (bool, error) {
 	return true, nil
 }
 
+// Keep leaves the state of the node on the call, for whoever takes it over
+// (Resumed). Dial does that by itself; Keep is for a choice that must stay.
+func (s *Session) Keep(ctx context.Context, state any) error {
+	raw, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("state of the node: %w", err)
+	}
+	checkpoint, err := s.checkpoint(raw, false)
+	if err != nil {
+		return err
+	}
+	return s.leg.Save(ctx, checkpoint)
+}
+
 // Target returns the target called name as it is configured now.
 func (s *Session) Target(name string) (Target, bool) { return s.engine.Current().Target(name) }
 

@@ -140,10 +140,9 @@ func (b *flowBuilder) node(k, v *yaml.Node) {
 	}
 	b.flow.nodes[id] = n
 	n.node = n.kind.New()
-	before := len(b.problems)
 	d.value(settings, reflect.ValueOf(n.node).Elem(), n.kind.Name)
 	b.wire(n, exits, next, true)
-	if c, ok := n.node.(Checker); ok && len(b.problems) == before {
+	if c, ok := n.node.(Checker); ok {
 		node := settings
 		if node.Kind == yaml.ScalarNode {
 			node = kindKey

@@ -30,7 +30,10 @@ type document struct {
 }
 
 // report collects problems.
-type report struct{ problems []Problem }
+type report struct {
+	problems []Problem
+	faulty   map[*yaml.Node]bool // what was reported already
+}
 
 func (r *report) add(p Problem) {
 	if len(r.problems) < maxProblems {
@@ -38,8 +41,16 @@ func (r *report) add(p Problem) {
 	}
 }
 
+func (r *report) mark(n *yaml.Node) {
+	if r.faulty == nil {
+		r.faulty = map[*yaml.Node]bool{}
+	}
+	r.faulty[n] = true
+}
+
 // at reports a problem with n.
 func (d *document) at(n *yaml.Node, hint, format string, args ...any) {
+	d.report.mark(n)
 	d.report.add(Problem{d.file, d.before + max(n.Line, 1), max(n.Column, 1), fmt.Sprintf(format, args...), hint})
 }
 

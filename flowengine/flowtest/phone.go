@@ -213,7 +213,8 @@ func (c *controller) Bridge(_ context.Context, b call.Bridge, checkpoint string)
 		lost = c.point() != nil
 		var over error
 		if r, over = c.bridge(b, !lost); over == nil {
-			c.last = &r
+			ended := r
+			c.last = &ended
 		}
 		if lost {
 			return call.ErrLost

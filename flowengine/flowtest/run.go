@@ -38,6 +38,12 @@ const maxTakeovers = 100
 // point lose[0], its successor at point lose[1] and so on; 0 and what is beyond
 // the list lose nothing. The events are stamped as a recorder would.
 func Run(e *flowengine.Engine, p *Phone, lose ...int) *Result {
+	return RunEach(func(int) *flowengine.Engine { return e }, p, lose...)
+}
+
+// RunEach is Run with an engine for each controller, as if each were another
+// process.
+func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *Result {
 	r := &Result{Phone: p}
 	for r.Epochs < maxTakeovers {
 		epoch := call.EpochOf(p.Checkpoint) + 1
@@ -46,7 +52,7 @@ func Run(e *flowengine.Engine, p *Phone, lose ...int) *Result {
 			c.loseAt = lose[r.Epochs]
 		}
 		r.Epochs++
-		r.Err = e.Run(context.Background(), c, flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch}, c.rec)
+		r.Err = engine(r.Epochs).Run(context.Background(), c, flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch}, c.rec)
 		r.Points = c.points
 		if !errors.Is(r.Err, call.ErrLost) {
 			break

@@ -124,8 +124,13 @@ func (f *Confirm) check(c *flowengine.Check) {
 func wholeSeconds(c *flowengine.Check, at string, v flowengine.Duration, most time.Duration) {
 	if d := time.Duration(v); d != 0 && (d < time.Second || d > most || d%time.Second != 0) {
 		name := at[strings.LastIndexByte(at, '/')+1:]
-		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, d, most)
+		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, d, round(most))
 	}
+}
+
+// round writes a time span without what is zero.
+func round(d time.Duration) string {
+	return strings.Replace(strings.Replace(d.String(), "m0s", "m", 1), "h0m", "h", 1)
 }
 
 // dialState is what a dial leaves in the checkpoint: the order that was
@@ -138,7 +143,7 @@ type dialState struct {
 // Run makes one attempt after the other until one is connected. After a
 // takeover it goes on with the attempt that was under way.
 func (d *Dial) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
-	state, err := d.order(s)
+	state, err := d.order(ctx, s)
 	if err != nil {
 		return flowengine.Result{}, err
 	}
@@ -169,7 +174,7 @@ func (d *Dial) Run(ctx context.Context, s *flowengine.Session) (flowengine.Resul
 }
 
 // order chooses who is tried when, or finds what was chosen before a takeover.
-func (d *Dial) order(s *flowengine.Session) (dialState, error) {
+func (d *Dial) order(ctx context.Context, s *flowengine.Session) (dialState, error) {
 	var state dialState
 	resumed, err := s.Resumed(&state)
 	if err != nil {
@@ -184,7 +189,11 @@ func (d *Dial) order(s *flowengine.Session) (dialState, error) {
 				weights[i] = max(t.Weight, 1)
 			}
 		}
-		return dialState{Attempts: routing.Attempts(d.Strategy, weights, s)}, nil
+		state.Attempts = routing.Attempts(d.Strategy, weights, s)
+		if d.Strategy == routing.Sequential || d.Strategy == routing.Simultaneous {
+			return state, nil // would be chosen again alike
+		}
+		return state, s.Keep(ctx, state)
 	}
 	for _, attempt := range state.Attempts {
 		for _, i := range attempt {
