@@ -43,6 +43,7 @@ type settings struct {
 	HTTP           string         `mapstructure:"http" yaml:"http"`
 	Drain          time.Duration  `mapstructure:"drain" yaml:"drain"`
 	Recordings     string         `mapstructure:"recordings" yaml:"recordings"`
+	Profile        string         `mapstructure:"profile" yaml:"profile"`
 	TTS            ttsSettings    `mapstructure:"tts" yaml:"tts"`
 	FreeSWITCH     []eventSocket  `mapstructure:"freeswitch" yaml:"freeswitch"`
 	Password       secret         `mapstructure:"freeswitch_password" yaml:"freeswitch_password"`
@@ -105,6 +106,7 @@ func settingTable() []setting {
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
 		{"recordings", "/var/lib/freeswitch/recordings", "folder on the switch for recordings"},
+		{"profile", "external", "Sofia profile of the switch through which targets given as sip: are dialled"},
 		{"tts.engine", "flite", "text-to-speech engine of the switch"},
 		{"tts.voice", "slt", "its voice"},
 		{"freeswitch", []string{}, "address of a FreeSWITCH's inbound event socket; repeatable"},
