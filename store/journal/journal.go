@@ -35,7 +35,7 @@ type Options struct {
 	// segment, and with nil when it writes again. It must not block.
 	Alarm func(error)
 	FS    FS               // where segments are written; the operating system's
-	Now   func() time.Time // time.Now
+	Now   func() time.Time // time.Now; called by several goroutines
 }
 
 // minBuffer is the least Buffer: enough that shed never empties it.
