@@ -198,7 +198,6 @@ func TestTheJournalIsFoundInTheDataFolder(t *testing.T) {
 func TestTailPrintsWhatHappensOnEveryNode(t *testing.T) {
 	var dirs []string
 	var nodes []*journal.Journal
-	args := []string{"calls", "tail", "-o", "json"}
 	for range 2 {
 		dir := t.TempDir()
 		j, err := journal.Open(dir, journal.Options{})
@@ -207,7 +206,6 @@ func TestTailPrintsWhatHappensOnEveryNode(t *testing.T) {
 		}
 		defer j.Close()
 		dirs, nodes = append(dirs, dir), append(nodes, j)
-		args = append(args, "--journal", dir)
 	}
 	follow, err := followAll(t.Context(), dirs)
 	if err != nil {
