@@ -161,8 +161,7 @@ func loadSettings(cmd *cobra.Command) (*settings, error) {
 		return nil, err
 	}
 	var s settings
-	hooks := mapstructure.ComposeDecodeHookFunc(decodeSocket, mapstructure.StringToSliceHookFunc(","), decodePrefix,
-		mapstructure.StringToTimeDurationHookFunc())
+	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration)
 	if err := v.UnmarshalExact(&s, viper.DecodeHook(hooks)); err != nil {
 		return nil, fmt.Errorf("settings: %s", decodingError(err))
 	}
@@ -216,6 +215,27 @@ func readSettingsFile(cmd *cobra.Command, v *viper.Viper) error {
 		}
 	}
 	return nil
+}
+
+// decodeList splits what the environment gives as one text.
+func decodeList(from, to reflect.Type, data any) (any, error) {
+	text, ok := data.(string)
+	if !ok || to.Kind() != reflect.Slice {
+		return data, nil
+	}
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }), nil
+}
+
+// decodeDuration reads a duration with its unit: a bare number could be anything.
+func decodeDuration(from, to reflect.Type, data any) (any, error) {
+	if to != reflect.TypeFor[time.Duration]() || from == to {
+		return data, nil
+	}
+	d, err := time.ParseDuration(fmt.Sprint(data))
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a duration such as 90s, 30m or 2h", fmt.Sprint(data))
+	}
+	return d, nil
 }
 
 // decodeSocket lets the address alone stand for an event socket.

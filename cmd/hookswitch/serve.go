@@ -87,9 +87,9 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 func openJournal(s *settings, log zerolog.Logger) (*journal.Journal, error) {
 	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Alarm: func(err error) {
 		if err != nil {
-			log.Error().Err(err).Msg("journal fails, events wait in memory")
+			log.Error().Err(err).Msg("journal cannot be kept as it should")
 		} else {
-			log.Info().Msg("journal is written again")
+			log.Info().Msg("journal is kept again")
 		}
 	}})
 	if err != nil {
