@@ -79,6 +79,20 @@ func (c *Condition) UnmarshalText(text []byte) error {
 	return err
 }
 
+// Eval returns whether the condition holds. It fails on a fault of the
+// expression, such as an index that does not exist.
+func (c *Condition) Eval(vars *Variables) (bool, error) {
+	v, err := run(c.program, vars)
+	if err != nil {
+		return false, err
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, errors.New("the condition is neither true nor false")
+	}
+	return b, nil
+}
+
 // compile checks and compiles one expression. Errors are *SettingError.
 func compile(src string, opts ...expr.Option) (*vm.Program, error) {
 	if len(src) > maxExpression {
@@ -223,9 +237,9 @@ func (p *Prompt) UnmarshalText(text []byte) error {
 // Empty says that there is nothing to be heard.
 func (p *Prompt) Empty() bool { return p.Source == "" }
 
-// render returns what is to be heard in this call. What comes from the call
+// Render returns what is to be heard in this call. What comes from the call
 // is made harmless by call.ParsePrompt, as all spoken text.
-func (p *Prompt) render(vars *Variables) (call.Prompt, error) {
+func (p *Prompt) Render(vars *Variables) (call.Prompt, error) {
 	if p.segments == nil {
 		return p.fixed, nil
 	}

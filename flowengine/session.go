@@ -106,24 +106,14 @@ func (s *Session) Variables() *Variables {
 }
 
 // True evaluates a condition.
-func (s *Session) True(c *Condition) (bool, error) {
-	v, err := run(c.program, s.Variables())
-	if err != nil {
-		return false, err
-	}
-	b, ok := v.(bool)
-	if !ok {
-		return false, fmt.Errorf("the condition is neither true nor false")
-	}
-	return b, nil
-}
+func (s *Session) True(c *Condition) (bool, error) { return c.Eval(s.Variables()) }
 
 // Prompt returns what is to be heard in this call.
 func (s *Session) Prompt(p *Prompt) (call.Prompt, error) {
 	if p.segments == nil {
 		return p.fixed, nil
 	}
-	return p.render(s.Variables())
+	return p.Render(s.Variables())
 }
 
 // Answer answers the call; nothing happens when it is answered already.
@@ -166,7 +156,7 @@ func (s *Session) Recording() (string, error) {
 	if s.engine.Recordings == "" {
 		return "", errors.New("nothing can be recorded: the server has no folder for recordings")
 	}
-	if !call.ValidNode(s.call.ID) && !validID(s.call.ID) {
+	if !validID(s.call.ID) {
 		return "", fmt.Errorf("call id %q cannot be a file name", s.call.ID)
 	}
 	return path.Join(s.engine.Recordings, s.call.ID+"-"+strconv.Itoa(s.attempt())+".wav"), nil

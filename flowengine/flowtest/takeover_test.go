@@ -65,7 +65,7 @@ func TestTakeoverAtEveryPoint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			play := func(lose ...int) *flowtest.Result {
 				p := flowtest.NewPhone(scenario(callees), nil)
-				return flowtest.Run(flowtest.NewEngine(s, p.Clock, 1), p, lose...)
+				return flowtest.RunEach(func(int) *flowengine.Engine { return flowtest.NewEngine(s, p.Clock, 1) }, p, lose...)
 			}
 			plain := play()
 			if !over(plain.Err) {
