@@ -46,10 +46,11 @@ type CallerVariables struct {
 // What an expression may cost. expr has no way to interrupt one, so what runs long
 // or grows large is not compiled: ranges, and loops inside loops.
 const (
-	maxExpression  = 1000   // bytes of source
-	maxExprNodes   = 500    // nodes of its syntax tree
-	exprBudget     = 50_000 // elements it may allocate (vm.VM.MemoryBudget)
-	maxTemplateRun = 8000   // bytes that one template may become
+	maxExpression = 1000   // bytes of source
+	maxExprNodes  = 500    // nodes of its syntax tree
+	exprBudget    = 50_000 // elements it may allocate (vm.VM.MemoryBudget)
+	maxValue      = 300    // characters of one value in a text
+	maxSpoken     = 1900   // bytes of a text, below what call.ParsePrompt takes
 )
 
 // SettingError is what is wrong with a setting that is written as one text,
@@ -223,12 +224,12 @@ func (p *Prompt) UnmarshalText(text []byte) error {
 	if !strings.HasPrefix(src, "say:") {
 		return &SettingError{Message: "only spoken text can hold {{ … }}", Hint: "begin with say:"}
 	}
+	if len(src) > maxSpoken {
+		return &SettingError{Message: fmt.Sprintf("the prompt has %d bytes, at most %d are read", len(src), maxSpoken)}
+	}
 	segments, err := compileTemplate(src)
 	if err != nil {
 		return err
-	}
-	if len(src) > 2*maxExpression {
-		return &SettingError{Message: fmt.Sprintf("the prompt has %d bytes, at most %d are read", len(src), 2*maxExpression)}
 	}
 	p.segments = segments
 	return nil
@@ -246,6 +247,9 @@ func (p *Prompt) Render(vars *Variables) (call.Prompt, error) {
 	text, err := renderTemplate(p.segments, vars)
 	if err != nil {
 		return call.Prompt{}, err
+	}
+	if len(text) > maxSpoken { // what callers send must not make a fault of it
+		text = strings.ToValidUTF8(text[:maxSpoken], "")
 	}
 	if call.Speakable(strings.TrimPrefix(text, "say:")) == "" {
 		return call.Prompt{}, nil
@@ -311,12 +315,20 @@ func renderTemplate(segments []segment, vars *Variables) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		b.WriteString(spell(v))
-		if b.Len() > maxTemplateRun {
-			return "", fmt.Errorf("the text is longer than %d bytes", maxTemplateRun)
-		}
+		b.WriteString(cut(spell(v), maxValue))
 	}
 	return b.String(), nil
+}
+
+// cut shortens a text to n characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
 }
 
 // spell writes a value as a person would.

@@ -23,6 +23,7 @@ type Session struct {
 	rec      Recorder
 	call     call.Call
 	epoch    int
+	node     string // name of the Hookswitch node
 	flow     *Flow
 	step     *step
 	answered bool
@@ -223,6 +224,9 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 	}
 	r, err := s.leg.Bridge(ctx, b, checkpoint)
 	if err != nil {
+		if h := (*call.HungUp)(nil); errors.As(err, &h) && r.Outcome != "" {
+			s.dialed(b, r) // the caller gave up, and the leg knows what became of the attempt
+		}
 		return r, err
 	}
 	s.dialed(b, r)
@@ -233,9 +237,12 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 	if r.Outcome == call.Completed {
 		s.answered = true
+		if r.Winner == "" {
+			return // it cannot be told who failed
+		}
 	}
 	for _, l := range b.Legs {
-		if r.Outcome == call.Completed && (l.UUID == r.Winner || r.Winner == "" && len(b.Legs) == 1) {
+		if r.Outcome == call.Completed && l.UUID == r.Winner {
 			continue
 		}
 		cause := r.Cause
@@ -252,5 +259,5 @@ func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
 	p := payload{payloadVersion, s.flow.Name, s.flow.Version, s.step.id, state, committed, s.vars, s.steps, s.dials}
-	return p.encode(s.epoch, s.engine.Node)
+	return p.encode(s.epoch, s.node)
 }
