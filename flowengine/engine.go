@@ -76,7 +76,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 			err = e.panicked(ctx, s, v)
 		}
 	}()
-	if c.Taken != "" {
+	if c.Taken != "" && !untouched(c.Taken) {
 		if why := e.resume(s, c.Taken); why != "" {
 			return e.refuse(ctx, s, why)
 		}
@@ -93,6 +93,13 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 		}
 		s.enter(s.flow.nodes[next])
 	}
+}
+
+// untouched says whether a checkpoint holds an epoch and nothing else: the
+// call was lost before it entered its first node, and begins.
+func untouched(taken string) bool {
+	c, err := call.ParseCheckpoint(taken)
+	return err == nil && c.Payload == ""
 }
 
 // start finds the flow of a new call.
