@@ -47,10 +47,11 @@ func TestReadyOnlyWhenEveryPartIs(t *testing.T) {
 }
 
 func TestMetricsCountEvents(t *testing.T) {
-	m := newMetrics(gauges{
+	m := newMetrics(buildInfo{Version: "v1", Go: "go1"})
+	m.watch(gauges{
 		callsActive: func() int { return 7 },
 		journal:     func() journal.Stats { return journal.Stats{Pending: 3, Failing: true, Dropped: 2} },
-	}, buildInfo{Version: "v1", Go: "go1"})
+	})
 	m.observe(call.Event{Type: call.Resumed})
 	m.observe(call.Event{Type: call.Step, Kind: "menu", Exit: "1"})
 	m.observe(call.Event{Type: call.Ended, Cause: call.UserBusy})
