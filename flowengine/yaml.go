@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	yaml "go.yaml.in/yaml/v4"
@@ -36,9 +37,21 @@ type report struct {
 }
 
 func (r *report) add(p Problem) {
+	p.Message, p.Hint = oneLine(p.Message), oneLine(p.Hint)
 	if len(r.problems) < maxProblems {
 		r.problems = append(r.problems, p)
 	}
+}
+
+// oneLine keeps what documents hold from writing lines, or to terminals, of
+// their own.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func (r *report) mark(n *yaml.Node) {
