@@ -37,11 +37,14 @@ type report struct {
 }
 
 func (r *report) add(p Problem) {
-	p.Message, p.Hint = oneLine(p.Message), oneLine(p.Hint)
-	if len(r.problems) < maxProblems {
+	if !r.full() {
+		p.Message, p.Hint = oneLine(p.Message), oneLine(p.Hint)
 		r.problems = append(r.problems, p)
 	}
 }
+
+// full says that further problems are not kept, so that nobody need look for them.
+func (r *report) full() bool { return len(r.problems) >= maxProblems }
 
 // oneLine keeps what documents hold from writing lines, or to terminals, of
 // their own.
