@@ -270,7 +270,7 @@ nodes:
 }
 
 func TestExamples(t *testing.T) {
-	folders, err := filepath.Glob("../../examples/*")
+	folders, err := filepath.Glob("../../examples/*/")
 	if err != nil || len(folders) < 2 {
 		t.Fatal(folders, err)
 	}
