@@ -270,12 +270,18 @@ nodes:
 }
 
 func TestExamples(t *testing.T) {
-	files, err := filepath.Glob("../../examples/*/numbers.yaml")
-	if err != nil || len(files) < 2 {
-		t.Fatal(files, err)
+	files, err := filepath.Glob("../../examples/*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
+	folders := map[string]bool{}
 	for _, file := range files {
-		dir := filepath.Dir(file)
+		folders[filepath.Dir(file)] = true
+	}
+	if len(folders) < 2 {
+		t.Fatalf("found %v", folders)
+	}
+	for dir := range folders {
 		s, problems := flowengine.LoadDir(dir, nodes.Kinds)
 		if len(problems) > 0 {
 			t.Fatal(problems)
