@@ -66,9 +66,11 @@ func (c *channel) originate(d dialing) (*channel, call.Cause) {
 	}
 	var cause call.Cause
 	var winner *channel
+	var tried []*channel
 	for _, round := range d.rounds {
 		var stop bool
 		winner, cause, stop = c.dialRound(d.globals, round)
+		tried = append(tried, c.tried...)
 		if winner != nil || stop || !c.ready() {
 			break
 		}
@@ -77,14 +79,31 @@ func (c *channel) originate(d dialing) (*channel, call.Cause) {
 		c.call.ring = false
 		c.call.poke()
 	}
-	if c.cause == "" && c.callst == "RING_WAIT" {
-		c.setCallState("ACTIVE")
-	}
+	defer func() {
+		for _, b := range tried {
+			result := string(b.cause)
+			if b == winner {
+				result = "NONE"
+			}
+			c.vars.push("originate_causes", b.uuid+";"+result)
+		}
+	}()
 	if winner != nil {
+		if !c.phantom {
+			c.callee = winner.callee
+			if winner.leg.answered {
+				c.doAnswer()
+			} else {
+				c.preAnswer()
+			}
+		}
 		set("originate_signal_bond", "")
 		set("originate_disposition", "SUCCESS")
 		set("DIALSTATUS", "SUCCESS")
 		return winner, ""
+	}
+	if c.cause == "" && c.callst == "RING_WAIT" {
+		c.setCallState("ACTIVE")
 	}
 	set("originate_disposition", string(cause))
 	set("DIALSTATUS", dialStatus(cause))
@@ -137,7 +156,7 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 		}
 		next := limit
 		for _, b := range live {
-			if at := b.leg.deadline; !at.IsZero() && at.Before(next) {
+			if at := b.leg.deadline; b.cause == "" && !at.IsZero() && at.Before(next) {
 				next = at
 			}
 		}
@@ -166,7 +185,7 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 	}
 	for _, b := range live {
 		if b != winner {
-			b.hangup(cause, false)
+			b.cancel(cause)
 		}
 	}
 	if winner == nil {
@@ -174,13 +193,7 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 			return !slices.ContainsFunc(live, func(b *channel) bool { return !b.over })
 		})
 	}
-	for _, b := range legs {
-		result := string(b.cause)
-		if b == winner {
-			result = "NONE"
-		}
-		c.vars.push("originate_causes", b.uuid+";"+result)
-	}
+	c.tried = legs
 	return winner, cause, stop
 }
 
@@ -282,13 +295,8 @@ func (c *channel) rings(b *channel, t *tune) {
 func (c *channel) connect(b *channel, d dialing) {
 	s := c.sw
 	set := c.vars.set
-	if b.leg.answered {
-		c.doAnswer()
-	} else {
-		c.preAnswer()
-	}
 	if c.cause != "" {
-		b.hangup(call.OriginatorCancel, false)
+		b.cancel(call.OriginatorCancel)
 		c.await(-1, func() bool { return b.over })
 		return
 	}
@@ -297,6 +305,9 @@ func (c *channel) connect(b *channel, d dialing) {
 	}
 	now := clock()
 	c.other, c.otherIs, c.callee = b, "originatee", b.callee
+	if c.callst == "RING_WAIT" {
+		c.setCallState("ACTIVE")
+	}
 	c.peer, b.peer = b, c
 	c.times.bridged, b.times.bridged = now, now
 	b.state = "CS_EXCHANGE_MEDIA"
@@ -339,7 +350,7 @@ func (c *channel) connect(b *channel, d dialing) {
 		if cause == "" {
 			cause = call.NormalClearing
 		}
-		b.hangup(cause, false)
+		b.cancel(cause)
 		c.await(-1, func() bool { return b.over })
 	}
 	cause := b.cause
@@ -363,7 +374,6 @@ func (c *channel) bridgedTo(o *channel) {
 	set("bridge_channel", o.name)
 	set("bridge_uuid", o.uuid)
 	if c.outbound {
-		set("endpoint_disposition", "ANSWER")
 		set("last_sent_callee_id_name", o.cidName)
 		set("last_sent_callee_id_number", c.cidNumber)
 		return

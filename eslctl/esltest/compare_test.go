@@ -54,8 +54,8 @@ var unlike = map[string]string{
 // enough: several carriers, or extensions of the switch itself.
 var callees = map[string]map[string][]esltest.Callee{
 	"16_bridge_simultaneous": {
-		"+13105550198@127.0.0.1:5091": {esltest.Callee{Ring: time.Second, Talk: 1500 * time.Millisecond}},
-		"+13105550199":                {esltest.RingsForever()},
+		"+13105550198@127.0.0.1:5091": {esltest.RingsForever()},
+		"+13105550199":                {esltest.Answers(time.Second, 1500*time.Millisecond)},
 	},
 	"13b_bridge_bad_targets": {
 		"+13105550199":   {esltest.Refuses(404)},
@@ -255,7 +255,7 @@ func (a *account) event(conn int, ev eslctl.Event, name string) {
 			})
 		}
 	}
-	if a.headers[name] == "" {
+	if side := name + " " + ev.Get("Call-Direction"); a.headers[side] == "" {
 		var names, vars []string
 		for n := range ev.All() {
 			if v, ok := strings.CutPrefix(n, "variable_"); ok {
@@ -264,7 +264,7 @@ func (a *account) event(conn int, ev eslctl.Event, name string) {
 				names = append(names, n)
 			}
 		}
-		a.headers[name], a.vars[name] = strings.Join(names, " "), vars
+		a.headers[side], a.vars[side] = strings.Join(names, " "), vars
 	}
 	if ev.Body() != "" {
 		all += " body=" + vary.ReplaceAllString(ev.Body(), "*")
@@ -507,7 +507,7 @@ func (d *driver) serve(n int, conn net.Conn) {
 				seen++
 				continue
 			}
-			patience := time.After(time.Second)
+			patience := time.After(time.Until(begun.Add(r.At + time.Second)))
 			for waiting := true; waiting; {
 				d.mu.Lock()
 				waiting = d.got[n] < seen

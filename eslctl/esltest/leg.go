@@ -10,17 +10,19 @@ import (
 
 // leg is what a callee's channel has besides.
 type leg struct {
-	owner     *channel // who dials
-	who       Callee
-	endpoint  string
-	gateway   string
-	deadline  time.Time // of leg_timeout; zero: none
-	ringing   bool
-	early     bool
-	answered  bool
-	confirmed bool       // pressed the key, or need not
-	failed    call.Cause // the leg never came to be
-	timers    []*time.Timer
+	owner        *channel // who dials
+	who          Callee
+	endpoint     string
+	gateway      string
+	deadline     time.Time // of leg_timeout; zero: none
+	ringing      bool
+	early        bool
+	answered     bool
+	confirmed    bool       // pressed the key, or need not
+	failed       call.Cause // the leg never came to be
+	timers       []*time.Timer
+	callerCallee [2]string // the caller's callee id when it dialled
+	settled      bool
 
 	key, file, errorFile string        // group_confirm_*
 	read                 time.Duration // group_confirm_read_timeout
@@ -43,7 +45,7 @@ func (a *channel) newLeg(globals []header, t target) *channel {
 	switch {
 	case endpoint == "":
 		b.leg.failed = "CHAN_NOT_IMPLEMENTED"
-	case gateway != "" && !s.hasGateway(gateway):
+	case endpoint == "sofia" && gateway != "" && !s.hasGateway(gateway):
 		b.leg.failed = "INVALID_GATEWAY"
 	case endpoint == "user" && !known:
 		b.leg.failed = "SUBSCRIBER_ABSENT"
@@ -145,7 +147,11 @@ func (b *channel) describe(a *channel, endpoint, gateway, to string, want func(s
 		b.name = to + "-a"
 		b.number = strings.TrimPrefix(to, "loopback/")
 		b.source = "mod_loopback"
-		callee = "test" // the context's name (README "B legs")
+		b.codec = true
+		if gateway != "" {
+			b.context = gateway
+		}
+		callee = b.context // not the number (README "B legs")
 	case "sofia":
 		callee, _, _ = strings.Cut(to, "@")
 		b.number = callee
@@ -153,7 +159,7 @@ func (b *channel) describe(a *channel, endpoint, gateway, to string, want func(s
 	b.callee = [2]string{"Outbound Call", callee}
 	b.callUUID = b.uuid
 	if !a.phantom {
-		b.other, b.otherIs = a, "originator"
+		b.other, b.otherIs, b.leg.callerCallee = a, "originator", a.callee
 	}
 }
 
@@ -164,7 +170,14 @@ func (b *channel) variables(a *channel, globals []header, t target) {
 	set("is_outbound", "true")
 	set("uuid", b.uuid)
 	set("session_id", strconv.FormatInt(b.id, 10))
-	if b.leg.endpoint != "loopback" {
+	if b.leg.endpoint == "loopback" {
+		set("read_codec", "PCMU")
+		set("read_rate", "8000")
+		set("write_codec", "PCMU")
+		set("write_rate", "8000")
+		set("loopback_from_uuid", a.uuid)
+		set("loopback_leg", "A")
+	} else {
 		set("sip_gateway_name", b.leg.gateway)
 		set("sip_profile_name", "gateway")
 		set("sip_destination_url", "sip:"+b.number+"@127.0.0.1:5090")
@@ -191,6 +204,7 @@ func (b *channel) variables(a *channel, globals []header, t target) {
 	if b.leg.endpoint != "loopback" {
 		set("sip_req_uri", b.number+"@127.0.0.1:5090")
 		set("sofia_profile_name", "internal")
+		set("recovery_profile_name", "internal")
 		set("sofia_profile_url", "sip:mod_sofia@127.0.0.1:5060")
 	}
 }
@@ -215,6 +229,7 @@ func (b *channel) life() {
 		t.Stop()
 	}
 	b.ended()
+	b.vars.set("bridge_to", "")
 	b.finish()
 	b.leg.owner.poke()
 }
@@ -230,6 +245,7 @@ func (b *channel) ring() {
 		b.times.media = clock()
 		b.answer = "early"
 		b.contact()
+		b.vars.set("endpoint_disposition", "EARLY MEDIA")
 		b.fire("CHANNEL_PROGRESS_MEDIA", nil, nil)
 		b.setCallState("EARLY")
 	case !who.Quiet:
@@ -257,8 +273,10 @@ func (b *channel) ring() {
 	if b.leg.endpoint != "loopback" {
 		b.media("")
 	}
+	b.codec = true
 	b.fire("CHANNEL_ANSWER", nil, nil)
 	b.setCallState("ACTIVE")
+	b.vars.set("endpoint_disposition", "ANSWER")
 	s.mu.Lock()
 	b.dialed.Answered = b.times.answered
 	s.mu.Unlock()
@@ -298,6 +316,7 @@ func (b *channel) refuse(status int) {
 	cause := causeOf(status)
 	if b.leg.endpoint != "loopback" {
 		set := b.vars.set
+		set("sip_call_id", b.uuid[:8]+"@127.0.0.1")
 		set("sip_hangup_disposition", "recv_refuse")
 		set("sip_invite_failure_status", strconv.Itoa(status))
 		set("sip_invite_failure_phrase", phrases[status])
@@ -380,8 +399,30 @@ func (b *channel) askForKey() {
 	}
 }
 
+// cancel ends a leg from the caller's side.
+func (b *channel) cancel(cause call.Cause) {
+	if b.cause != "" {
+		return
+	}
+	if a := b.leg.owner; a.cause != "" || a.peer == b {
+		why := cause
+		if a.cause != "" {
+			why = a.cause
+		}
+		b.vars.set("bridge_to", "")
+		b.vars.set("last_bridge_hangup_cause", string(why))
+		b.vars.set("last_bridge_proto_specific_hangup_cause", a.vars.get("proto_specific_hangup_cause"))
+	}
+	b.hangup(cause, false)
+	b.ended()
+}
+
 // ended sets what a leg's end leaves on it and on the caller's leg.
 func (b *channel) ended() {
+	if b.leg.settled {
+		return
+	}
+	b.leg.settled = true
 	if b.leg.endpoint != "loopback" {
 		set := b.vars.set
 		switch {
