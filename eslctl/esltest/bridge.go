@@ -180,6 +180,15 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 	switch {
 	case winner != nil:
 		cause = call.LoseRace
+		if len(legs) > 1 || winner.leg.key != "" {
+			for _, b := range live {
+				status := "loser"
+				if b == winner {
+					status = "winner"
+				}
+				b.vars.set("group_dial_status", status)
+			}
+		}
 	case !c.ready():
 		cause, stop = call.OriginatorCancel, true
 	}
@@ -325,10 +334,7 @@ func (c *channel) connect(b *channel, d dialing) {
 	s.mu.Lock()
 	b.dialed.Bridged = b.leg.answered
 	s.mu.Unlock()
-	k := c.call
-	k.res.Talked = append(k.res.Talked, Talk{UUID: b.uuid, To: b.to, At: now})
-	talk := len(k.res.Talked) - 1
-	k.poke()
+	over := c.talks(b)
 
 	for c.ready() && !b.over {
 		c.takeDigits()
@@ -343,8 +349,7 @@ func (c *channel) connect(b *channel, d dialing) {
 			return !c.ready() || b.over || len(c.digits) > 0 || b.leg.answered && c.times.answered.IsZero()
 		})
 	}
-	k.res.Talked[talk].For = max(time.Since(now), 1)
-	k.poke()
+	over()
 	if !b.over {
 		cause := c.cause
 		if cause == "" {
@@ -382,8 +387,8 @@ func (c *channel) bridgedTo(o *channel) {
 	set("last_sent_callee_id_number", o.callee[1])
 }
 
-// originateAPI is "originate DIALSTRING &park()"; other applications are not
-// simulated.
+// originateAPI is "originate DIALSTRING &application(arguments)"; extensions are
+// not simulated.
 func (s *Switch) originateAPI(arg string) string {
 	to, app, ok := strings.Cut(arg, " &")
 	if !ok {
@@ -391,6 +396,10 @@ func (s *Switch) originateAPI(arg string) string {
 	}
 	if to == "" || app == "" {
 		return "-USAGE: <call url> <exten>|&<application_name>(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n"
+	}
+	name, args, _ := strings.Cut(strings.TrimSuffix(app, ")"), "(")
+	if _, ok := applications[name]; !ok {
+		return "-ERR DESTINATION_OUT_OF_ORDER\n"
 	}
 	a := &channel{sw: s, group: &group{}, woken: make(chan struct{}, 1), uuid: newUUID(), phantom: true, state: "CS_NEW"}
 	a.lock()
@@ -400,6 +409,24 @@ func (s *Switch) originateAPI(arg string) string {
 		return "-ERR " + string(cause) + "\n"
 	}
 	b.state = "CS_EXECUTE"
+	b.leg.app = &Action{name, args}
 	b.talk()
+	b.poke()
 	return "+OK " + b.uuid + "\n"
+}
+
+// talks notes that the caller is connected to somebody; the function it
+// returns notes the end.
+func (c *channel) talks(b *channel) func() {
+	if c.call == nil {
+		return func() {}
+	}
+	k, at := c.call, clock()
+	k.res.Talked = append(k.res.Talked, Talk{UUID: b.uuid, To: b.to, At: at})
+	i := len(k.res.Talked) - 1
+	k.poke()
+	return func() {
+		k.res.Talked[i].For = max(time.Since(at), 1)
+		k.poke()
+	}
 }

@@ -37,6 +37,7 @@ type channel struct {
 	hidden    bool   // Privacy: id
 	number    string // dialled
 	context   string
+	first     [2]string // number and context before any transfer
 	source    string
 	dialplan  string
 	callUUID  string
@@ -299,7 +300,7 @@ func (c *channel) hangup(cause call.Cause, byOther bool) {
 	if !cause.Known() {
 		cause = call.NormalClearing
 	}
-	if c.peer != nil && c.peer.cause == "" {
+	if c.peer != nil && c.peer.cause == "" && !(c.leg != nil && c.leg.endpoint == "loopback") {
 		role := "originator"
 		if c.outbound {
 			role = "originatee"

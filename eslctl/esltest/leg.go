@@ -22,6 +22,7 @@ type leg struct {
 	failed       call.Cause // the leg never came to be
 	timers       []*time.Timer
 	callerCallee [2]string // the caller's callee id when it dialled
+	app          *Action   // of originate
 	settled      bool
 
 	key, file, errorFile string        // group_confirm_*
@@ -139,6 +140,9 @@ func (b *channel) describe(a *channel, endpoint, gateway, to string, want func(s
 		}
 	}
 	b.number, b.context, b.dialplan, b.addr = to, a.context, a.dialplan, a.addr
+	if a.phantom {
+		b.context, b.cidName = "default", "Outbound Call"
+	}
 	b.source = "mod_sofia"
 	b.name = "sofia/internal/" + to
 	callee := to
@@ -156,6 +160,7 @@ func (b *channel) describe(a *channel, endpoint, gateway, to string, want func(s
 		callee, _, _ = strings.Cut(to, "@")
 		b.number = callee
 	}
+	b.first = [2]string{b.number, b.context}
 	b.callee = [2]string{"Outbound Call", callee}
 	b.callUUID = b.uuid
 	if !a.phantom {
@@ -223,13 +228,23 @@ func (b *channel) life() {
 	b.ring()
 	for b.cause == "" {
 		b.takeDigits()
-		b.await(-1, func() bool { return b.cause != "" || len(b.digits) > 0 })
+		if app := b.leg.app; app != nil { // what originate connects it to
+			b.leg.app = nil
+			b.execute(app.App, app.Data, "")
+			if b.cause == "" && app.App != "park" {
+				b.hangup(call.NormalClearing, false)
+			}
+		}
+		b.await(-1, func() bool { return b.cause != "" || len(b.digits) > 0 || b.leg.app != nil })
 	}
 	for _, t := range b.leg.timers {
 		t.Stop()
 	}
 	b.ended()
 	b.vars.set("bridge_to", "")
+	if b.cause == call.LoseRace {
+		b.vars.set("call_completed_elsewhere", "true")
+	}
 	b.finish()
 	b.leg.owner.poke()
 }
@@ -375,6 +390,7 @@ func (b *channel) askForKey() {
 	hung := func() bool { return b.cause != "" }
 	for b.cause == "" {
 		got := ""
+		b.vars.set("read_result", "")
 		collect := func(d byte) bool { got += string(d); return true }
 		if b.play(l.file, collect) == missing {
 			b.await(time.Millisecond, hung)
@@ -386,6 +402,9 @@ func (b *channel) askForKey() {
 			for len(b.digits) > 0 && len(got) < len(l.key) {
 				got += string(b.digit())
 			}
+		}
+		if got != "" {
+			b.vars.set("read_result", "success")
 		}
 		switch {
 		case b.cause != "" || got == "":
