@@ -309,8 +309,9 @@ func (c *channel) connect(b *channel, d dialing) {
 		c.await(-1, func() bool { return b.over })
 		return
 	}
-	if app := b.vars.get("bridge_pre_execute_bleg_app"); app == "sched_hangup" {
-		b.schedule(b.vars.get("bridge_pre_execute_bleg_data"))
+	// Of the caller's channel (switch_ivr_bridge.c, switch_ivr_multi_threaded_bridge).
+	if app := c.vars.get("bridge_pre_execute_bleg_app"); app == "sched_hangup" {
+		b.schedule(c.vars.get("bridge_pre_execute_bleg_data"))
 	}
 	now := clock()
 	c.other, c.otherIs, c.callee = b, "originatee", b.callee
