@@ -36,6 +36,7 @@ func newPhone(take func(in *sipCall)) (*phone, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn.SetReadBuffer(4 << 20)
 	p := &phone{conn: conn, addr: conn.LocalAddr().String(), take: take,
 		calls: map[string]*sipCall{}, taken: map[string][]*sipCall{}, change: make(chan struct{})}
 	go p.read()
@@ -53,19 +54,21 @@ func (p *phone) incoming(number string) []*sipCall {
 	return append([]*sipCall(nil), p.taken[number]...)
 }
 
-// awaitIncoming waits until n calls came in for number.
-func (p *phone) awaitIncoming(ctx context.Context, number string, n int) (*sipCall, error) {
+// awaitIncoming waits until a call from the caller came in for number.
+func (p *phone) awaitIncoming(ctx context.Context, number, from string) (*sipCall, error) {
 	for {
 		p.mu.Lock()
 		got, change := p.taken[number], p.change
 		p.mu.Unlock()
-		if len(got) >= n {
-			return got[n-1], nil
+		for _, c := range got {
+			if c.from == from {
+				return c, nil
+			}
 		}
 		select {
 		case <-change:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d calls came in for %s: %w", len(got), n, number, ctx.Err())
+			return nil, fmt.Errorf("no call from %s came in for %s: %w", from, number, ctx.Err())
 		}
 	}
 }
@@ -76,6 +79,7 @@ type sipCall struct {
 	caller bool
 	id     string // Call-ID
 	number string // user part of the Request-URI of the INVITE
+	from   string // number of the caller
 	invite *sipMessage
 	rtp    *net.UDPConn
 
@@ -158,7 +162,30 @@ func (c *sipCall) awaitSound(ctx context.Context, n int) error {
 	c.mu.Lock()
 	from := c.heard
 	c.mu.Unlock()
-	return c.until(ctx, "sound", func() bool { return c.heard >= from+n || c.ended })
+	err := c.until(ctx, "sound", func() bool { return c.heard >= from+n || c.ended })
+	if err == nil && c.hasEnded() {
+		err = fmt.Errorf("call to %s: ended while sound was awaited, responses %v", c.number, c.codes())
+	}
+	return err
+}
+
+// awaitQuiet waits until nothing was heard for 200 ms.
+func (c *sipCall) awaitQuiet(ctx context.Context) error {
+	const quiet = 200 * time.Millisecond
+	for {
+		c.mu.Lock()
+		left := quiet - time.Since(c.heardAt)
+		ended := c.ended
+		c.mu.Unlock()
+		if left <= 0 || ended {
+			return nil
+		}
+		select {
+		case <-time.After(left):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // hasEnded says whether the call is over.
@@ -505,6 +532,8 @@ func (p *phone) accept(m *sipMessage) {
 		return
 	}
 	c.invite, c.peer = m, m.from
+	_, from, _ := strings.Cut(m.header["from"], "sip:")
+	c.from, _, _ = strings.Cut(from, "@")
 	c.local, c.remote = m.header["to"]+";tag="+token(4), m.header["from"]
 	c.target = uriOf(m.header["contact"])
 	c.media = mediaOf(m.body)
