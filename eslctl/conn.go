@@ -32,7 +32,8 @@ type conn struct {
 	slot  chan struct{} // held by the command in flight
 	reply chan reply    // of that command
 	timer *time.Timer   // its limit
-	out   []byte        // its bytes
+	took  func(time.Duration)
+	out   []byte // its bytes
 
 	done  chan struct{} // closed when reading has ended
 	close sync.Once
@@ -191,6 +192,10 @@ func (c *conn) do(ctx context.Context, cmd command.Command) (reply, error) {
 
 // await waits for the reply of the command in flight.
 func (c *conn) await() (reply, error) {
+	if c.took != nil {
+		began := time.Now()
+		defer func() { c.took(time.Since(began)) }()
+	}
 	c.timer.Reset(replyLimit)
 	defer c.timer.Stop()
 	select {

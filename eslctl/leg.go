@@ -55,6 +55,8 @@ type Leg struct {
 	running  *running
 	attempt  attempt
 	end      End
+
+	successor string // node that controls the call now
 }
 
 // Settings are what the verbs need to know of the switch.
@@ -63,6 +65,8 @@ type Settings struct {
 	Voice      string // its voice
 	Profile    string // Sofia profile for targets given by SIP address
 	LastResort string // dialplan extension that takes calls we cannot run
+
+	Took func(time.Duration) // told how long a command took to be replied to; may be nil
 }
 
 // End is how the call ended, as the switch tells it.

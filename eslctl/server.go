@@ -93,6 +93,18 @@ func (s *Server) Live() int {
 	return s.live
 }
 
+// Controls says whether the call is controlled here now.
+func (s *Server) Controls(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for leg := range s.legs {
+		if leg.call.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
 // Drain refuses new calls from now on and returns when the live ones have
 // ended, or with the context's error. Calls that come from another node are
 // still taken.
@@ -215,6 +227,7 @@ func (s *Server) take(ctx context.Context, nc net.Conn) (*Leg, error) {
 	leg.limit.Stop()
 	// The end of Serve's context ends the connection, and that the call's.
 	leg.ctx, leg.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	leg.conn.took = s.Settings.Took
 	leg.conn.events, leg.conn.notice = leg.event, leg.noticed
 	go func() {
 		leg.conn.read()

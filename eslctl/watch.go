@@ -2,6 +2,7 @@ package eslctl
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -20,8 +21,6 @@ func (l *Leg) event(ev Event) {
 		return
 	}
 	if l.superseded(ev) {
-		l.cancel(call.ErrLost)
-		l.conn.end(call.ErrLost)
 		return
 	}
 	l.mu.Lock()
@@ -50,10 +49,27 @@ func (l *Leg) event(ev Event) {
 	}
 }
 
-// superseded says whether the channel carries the checkpoint of a later
-// controller: then this connection is the old one and must stop at once.
+// superseded stops everything when the channel carries the checkpoint of a later
+// controller: then this connection is the old one.
 func (l *Leg) superseded(ev Event) bool {
-	return call.EpochOf(string(ev.checkpoint[:min(len(ev.checkpoint), 24)])) > l.epoch
+	text := string(ev.checkpoint[:min(len(ev.checkpoint), 64)])
+	if call.EpochOf(text) <= l.epoch {
+		return false
+	}
+	l.mu.Lock()
+	l.successor = strings.SplitN(text, ".", 4)[2]
+	l.mu.Unlock()
+	l.cancel(call.ErrLost)
+	l.conn.end(call.ErrLost)
+	return true
+}
+
+// Successor returns the node that was seen to control the call after this
+// connection, or "".
+func (l *Leg) Successor() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.successor
 }
 
 // tell reports an event. It needs the lock, which keeps the order.

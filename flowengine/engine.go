@@ -16,14 +16,14 @@ import (
 const MaxSteps = 1000
 
 // Engine runs calls through their flows. Its fields are options, to be set
-// before the first call; Current and Node are required.
+// before the first call; Current is required.
 type Engine struct {
 	Current    func() *Snapshot // the configuration of this moment
 	Versions   *Versions        // where older versions are found after a restart; may be nil
 	Clock      Clock            // nil: the clock of the system
 	Rand       *rand.Rand       // nil: seeded by the system; need not be safe for concurrent use
 	Recordings string           // folder of the switch in which bridges are recorded
-	Node       string           // name of this Hookswitch node, see call.ValidNode
+	Node       string           // name of this Hookswitch node; what call.ValidNode refuses is replaced
 	Panicked   func(call string, value any, stack []byte)
 
 	random    sync.Mutex // guards Rand
@@ -47,7 +47,7 @@ func (f RecorderFunc) Record(e call.Event) { f(e) }
 type Control struct {
 	Call  call.Call
 	Taken string // text of the checkpoint on the channel; empty for a new call
-	Epoch int    // of this controller: call.EpochOf(Taken) + 1
+	Epoch int    // of this controller, at least call.EpochOf(Taken) + 1
 }
 
 // RefusedError says that a call was given to the dialplan's last resort
@@ -69,13 +69,14 @@ func (e *RefusedError) Error() string { return "call refused: " + e.Why }
 // It does not record call.ended: that is for whoever hears it from the
 // switch, after Run has returned.
 func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err error) {
-	s := &Session{engine: e, leg: leg, rec: rec, call: c.Call, epoch: c.Epoch, answered: c.Call.Answered, vars: map[string]string{}}
+	s := &Session{engine: e, leg: leg, rec: rec, call: c.Call, epoch: c.Epoch, node: nodeName(e.Node), answered: c.Call.Answered, vars: map[string]string{}}
+	s.epoch = max(s.epoch, call.EpochOf(c.Taken)+1)
 	defer func() {
 		if v := recover(); v != nil {
 			err = e.panicked(ctx, s, v)
 		}
 	}()
-	if c.Taken != "" {
+	if c.Taken != "" && !untouched(c.Taken) {
 		if why := e.resume(s, c.Taken); why != "" {
 			return e.refuse(ctx, s, why)
 		}
@@ -92,6 +93,13 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 		}
 		s.enter(s.flow.nodes[next])
 	}
+}
+
+// untouched says whether a checkpoint holds an epoch and nothing else: the
+// call was lost before it entered its first node, and begins.
+func untouched(taken string) bool {
+	c, err := call.ParseCheckpoint(taken)
+	return err == nil && c.Payload == ""
 }
 
 // start finds the flow of a new call.
@@ -170,6 +178,9 @@ func (s *Session) enter(n *step) {
 func (e *Engine) pass(ctx context.Context, s *Session) (next string, err error) {
 	began := e.now()
 	result, err := e.visit(ctx, s)
+	if errors.Is(context.Cause(ctx), call.ErrLost) {
+		return "", call.ErrLost
+	}
 	if err != nil {
 		if err := gone(ctx, err); err != nil {
 			e.left(s, began, Result{Why: err.Error()}, err)
@@ -291,6 +302,23 @@ func (e *Engine) panicked(ctx context.Context, s *Session, value any) (err error
 		return err
 	}
 	return e.fail(ctx, s, "internal error")
+}
+
+// nodeName makes a name of a node, such as a host name, fit for a checkpoint.
+func nodeName(s string) string {
+	if call.ValidNode(s) {
+		return s
+	}
+	b := []byte(s[:min(len(s), 32)])
+	for i, c := range b {
+		if !validID(string(c)) {
+			b[i] = '-'
+		}
+	}
+	if len(b) == 0 {
+		return "node"
+	}
+	return string(b)
 }
 
 func (e *Engine) now() time.Time {

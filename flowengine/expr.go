@@ -46,10 +46,11 @@ type CallerVariables struct {
 // What an expression may cost. expr has no way to interrupt one, so what runs long
 // or grows large is not compiled: ranges, and loops inside loops.
 const (
-	maxExpression  = 1000   // bytes of source
-	maxExprNodes   = 500    // nodes of its syntax tree
-	exprBudget     = 50_000 // elements it may allocate (vm.VM.MemoryBudget)
-	maxTemplateRun = 8000   // bytes that one template may become
+	maxExpression = 1000   // bytes of source
+	maxExprNodes  = 500    // nodes of its syntax tree
+	exprBudget    = 50_000 // elements it may allocate (vm.VM.MemoryBudget)
+	maxValue      = 300    // characters of one value in a text
+	maxSpoken     = 1900   // bytes of a text, below what call.ParsePrompt takes
 )
 
 // SettingError is what is wrong with a setting that is written as one text,
@@ -77,6 +78,20 @@ func (c *Condition) UnmarshalText(text []byte) error {
 	program, err := compile(src, expr.AsBool())
 	*c = Condition{src, program}
 	return err
+}
+
+// Eval returns whether the condition holds. It fails on a fault of the
+// expression, such as an index that does not exist.
+func (c *Condition) Eval(vars *Variables) (bool, error) {
+	v, err := run(c.program, vars)
+	if err != nil {
+		return false, err
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, errors.New("the condition is neither true nor false")
+	}
+	return b, nil
 }
 
 // compile checks and compiles one expression. Errors are *SettingError.
@@ -209,12 +224,12 @@ func (p *Prompt) UnmarshalText(text []byte) error {
 	if !strings.HasPrefix(src, "say:") {
 		return &SettingError{Message: "only spoken text can hold {{ … }}", Hint: "begin with say:"}
 	}
+	if len(src) > maxSpoken {
+		return &SettingError{Message: fmt.Sprintf("the prompt has %d bytes, at most %d are read", len(src), maxSpoken)}
+	}
 	segments, err := compileTemplate(src)
 	if err != nil {
 		return err
-	}
-	if len(src) > 2*maxExpression {
-		return &SettingError{Message: fmt.Sprintf("the prompt has %d bytes, at most %d are read", len(src), 2*maxExpression)}
 	}
 	p.segments = segments
 	return nil
@@ -223,15 +238,18 @@ func (p *Prompt) UnmarshalText(text []byte) error {
 // Empty says that there is nothing to be heard.
 func (p *Prompt) Empty() bool { return p.Source == "" }
 
-// render returns what is to be heard in this call. What comes from the call
+// Render returns what is to be heard in this call. What comes from the call
 // is made harmless by call.ParsePrompt, as all spoken text.
-func (p *Prompt) render(vars *Variables) (call.Prompt, error) {
+func (p *Prompt) Render(vars *Variables) (call.Prompt, error) {
 	if p.segments == nil {
 		return p.fixed, nil
 	}
 	text, err := renderTemplate(p.segments, vars)
 	if err != nil {
 		return call.Prompt{}, err
+	}
+	if len(text) > maxSpoken { // what callers send must not make a fault of it
+		text = strings.ToValidUTF8(text[:maxSpoken], "")
 	}
 	if call.Speakable(strings.TrimPrefix(text, "say:")) == "" {
 		return call.Prompt{}, nil
@@ -297,12 +315,20 @@ func renderTemplate(segments []segment, vars *Variables) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		b.WriteString(spell(v))
-		if b.Len() > maxTemplateRun {
-			return "", fmt.Errorf("the text is longer than %d bytes", maxTemplateRun)
-		}
+		b.WriteString(cut(spell(v), maxValue))
 	}
 	return b.String(), nil
+}
+
+// cut shortens a text to n characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
 }
 
 // spell writes a value as a person would.

@@ -148,6 +148,17 @@ func (s *Snapshot) Targets() []Target {
 	return out
 }
 
+// Without returns a snapshot in which these targets are no longer configured,
+// whatever the flows say: for asking what would happen.
+func (s *Snapshot) Without(targets ...string) *Snapshot {
+	out := *s
+	out.targets = maps.Clone(s.targets)
+	for _, t := range targets {
+		delete(out.targets, t)
+	}
+	return &out
+}
+
 // With returns a snapshot that also holds every version that previous holds, so
 // that calls which began with one of them can be taken over.
 func (s *Snapshot) With(previous *Snapshot) *Snapshot {

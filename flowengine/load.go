@@ -34,7 +34,7 @@ func Load(fsys fs.FS, kinds Kinds) (*Snapshot, []Problem) {
 				return fs.SkipDir
 			}
 			return nil
-		case entry.IsDir() || !isDocument(entry.Name()):
+		case entry.IsDir() || !isDocument(entry.Name()) || entry.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
 			return nil
 		}
 		data, err := readBounded(fsys, name)

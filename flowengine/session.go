@@ -23,6 +23,7 @@ type Session struct {
 	rec      Recorder
 	call     call.Call
 	epoch    int
+	node     string // name of the Hookswitch node
 	flow     *Flow
 	step     *step
 	answered bool
@@ -106,24 +107,14 @@ func (s *Session) Variables() *Variables {
 }
 
 // True evaluates a condition.
-func (s *Session) True(c *Condition) (bool, error) {
-	v, err := run(c.program, s.Variables())
-	if err != nil {
-		return false, err
-	}
-	b, ok := v.(bool)
-	if !ok {
-		return false, fmt.Errorf("the condition is neither true nor false")
-	}
-	return b, nil
-}
+func (s *Session) True(c *Condition) (bool, error) { return c.Eval(s.Variables()) }
 
 // Prompt returns what is to be heard in this call.
 func (s *Session) Prompt(p *Prompt) (call.Prompt, error) {
 	if p.segments == nil {
 		return p.fixed, nil
 	}
-	return p.render(s.Variables())
+	return p.Render(s.Variables())
 }
 
 // Answer answers the call; nothing happens when it is answered already.
@@ -166,7 +157,7 @@ func (s *Session) Recording() (string, error) {
 	if s.engine.Recordings == "" {
 		return "", errors.New("nothing can be recorded: the server has no folder for recordings")
 	}
-	if !call.ValidNode(s.call.ID) && !validID(s.call.ID) {
+	if !validID(s.call.ID) {
 		return "", fmt.Errorf("call id %q cannot be a file name", s.call.ID)
 	}
 	return path.Join(s.engine.Recordings, s.call.ID+"-"+strconv.Itoa(s.attempt())+".wav"), nil
@@ -233,6 +224,9 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 	}
 	r, err := s.leg.Bridge(ctx, b, checkpoint)
 	if err != nil {
+		if h := (*call.HungUp)(nil); errors.As(err, &h) && r.Outcome != "" {
+			s.dialed(b, r) // the caller gave up, and the leg knows what became of the attempt
+		}
 		return r, err
 	}
 	s.dialed(b, r)
@@ -243,9 +237,12 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 	if r.Outcome == call.Completed {
 		s.answered = true
+		if r.Winner == "" {
+			return // it cannot be told who failed
+		}
 	}
 	for _, l := range b.Legs {
-		if r.Outcome == call.Completed && (l.UUID == r.Winner || r.Winner == "" && len(b.Legs) == 1) {
+		if r.Outcome == call.Completed && l.UUID == r.Winner {
 			continue
 		}
 		cause := r.Cause
@@ -262,5 +259,5 @@ func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
 	p := payload{payloadVersion, s.flow.Name, s.flow.Version, s.step.id, state, committed, s.vars, s.steps, s.dials}
-	return p.encode(s.epoch, s.engine.Node)
+	return p.encode(s.epoch, s.node)
 }

@@ -238,6 +238,9 @@ func exitList(n *step, open OpenExiter) string {
 // graph checks how the nodes hang together.
 func (b *flowBuilder) graph() {
 	f, d := b.flow, b.d
+	if len(b.order) == 0 {
+		return // no node has an id, which was reported
+	}
 	startKey, start := field(d.root, "start")
 	if startKey == nil {
 		d.at(d.root, "add start: "+b.order[0], "the flow does not say where it starts")

@@ -43,6 +43,7 @@ type settings struct {
 	HTTP           string         `mapstructure:"http" yaml:"http"`
 	Drain          time.Duration  `mapstructure:"drain" yaml:"drain"`
 	Recordings     string         `mapstructure:"recordings" yaml:"recordings"`
+	Profile        string         `mapstructure:"profile" yaml:"profile"`
 	TTS            ttsSettings    `mapstructure:"tts" yaml:"tts"`
 	FreeSWITCH     []eventSocket  `mapstructure:"freeswitch" yaml:"freeswitch"`
 	Password       secret         `mapstructure:"freeswitch_password" yaml:"freeswitch_password"`
@@ -105,6 +106,7 @@ func settingTable() []setting {
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
 		{"recordings", "/var/lib/freeswitch/recordings", "folder on the switch for recordings"},
+		{"profile", "external", "Sofia profile of the switch through which targets given as sip: are dialled"},
 		{"tts.engine", "flite", "text-to-speech engine of the switch"},
 		{"tts.voice", "slt", "its voice"},
 		{"freeswitch", []string{}, "address of a FreeSWITCH's inbound event socket; repeatable"},
@@ -159,8 +161,7 @@ func loadSettings(cmd *cobra.Command) (*settings, error) {
 		return nil, err
 	}
 	var s settings
-	hooks := mapstructure.ComposeDecodeHookFunc(decodeSocket, mapstructure.StringToSliceHookFunc(","), decodePrefix,
-		mapstructure.StringToTimeDurationHookFunc())
+	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration)
 	if err := v.UnmarshalExact(&s, viper.DecodeHook(hooks)); err != nil {
 		return nil, fmt.Errorf("settings: %s", decodingError(err))
 	}
@@ -214,6 +215,27 @@ func readSettingsFile(cmd *cobra.Command, v *viper.Viper) error {
 		}
 	}
 	return nil
+}
+
+// decodeList splits what the environment gives as one text.
+func decodeList(from, to reflect.Type, data any) (any, error) {
+	text, ok := data.(string)
+	if !ok || to.Kind() != reflect.Slice {
+		return data, nil
+	}
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }), nil
+}
+
+// decodeDuration reads a duration with its unit: a bare number could be anything.
+func decodeDuration(from, to reflect.Type, data any) (any, error) {
+	if to != reflect.TypeFor[time.Duration]() || from == to {
+		return data, nil
+	}
+	d, err := time.ParseDuration(fmt.Sprint(data))
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a duration such as 90s, 30m or 2h", fmt.Sprint(data))
+	}
+	return d, nil
 }
 
 // decodeSocket lets the address alone stand for an event socket.

@@ -29,8 +29,9 @@ type gauges struct {
 	journal     func() journal.Stats
 }
 
-func newMetrics(g gauges, b buildInfo) *metrics {
-	const space = "hookswitch"
+const space = "hookswitch"
+
+func newMetrics(b buildInfo) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: space, Name: "calls_total",
@@ -45,13 +46,20 @@ func newMetrics(g gauges, b buildInfo) *metrics {
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "config_loaded_timestamp",
 			Help: "When the configuration in force was loaded, in seconds since 1970."}),
 	}
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: space, Name: name, Help: help}, value)
-	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "build_info", Help: "Which program this is; always 1.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	build.Set(1)
 	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.commands, m.loaded, build,
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
+	return m
+}
+
+// watch adds the figures that are asked for.
+func (m *metrics) watch(g gauges) {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: space, Name: name, Help: help}, value)
+	}
+	m.registry.MustRegister(
 		gauge("calls_active", "Calls that this server controls.", func() float64 { return float64(g.callsActive()) }),
 		gauge("journal_pending", "Events that are not yet on the disk.", func() float64 { return float64(g.journal().Pending) }),
 		gauge("journal_failed", "1 while the journal cannot be written.", func() float64 {
@@ -62,9 +70,7 @@ func newMetrics(g gauges, b buildInfo) *metrics {
 		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: space, Name: "journal_dropped_total",
 			Help: "Events lost because the journal could not be written for too long."},
-			func() float64 { return float64(g.journal().Dropped) }),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
-	return m
+			func() float64 { return float64(g.journal().Dropped) }))
 }
 
 // observe counts an event of a call.

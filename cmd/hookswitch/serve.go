@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hookswitch/hookswitch/store/journal"
 )
@@ -54,9 +55,16 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
 
+	m := newMetrics(readBuildInfo())
+	c := newController(s, log, j, m)
+	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats})
+	if err := c.config.load(); err != nil {
+		return err
+	}
 	ready := new(readiness)
 	ready.check("journal", j.Err)
-	m := newMetrics(gauges{callsActive: func() int { return len(j.Open()) }, journal: j.Stats}, readBuildInfo())
+	ready.check("configuration", c.config.ready)
+	ready.check("calls", c.ready)
 	l, err := net.Listen("tcp", s.HTTP)
 	if err != nil {
 		return fmt.Errorf("setting http: %w", err)
@@ -64,20 +72,24 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	log.Info().Str("http", l.Addr().String()).Str("version", version).Msg("server started")
 	defer func() { log.Info().Err(err).Msg("server stopped") }()
 
-	// The call server starts here: it loads s.ConfigDir, listens on s.Listen and
-	// s.ListenTakeover, records to j, reports to m, and adds its checks to ready.
-	ready.check("calls", func() error { return errors.New("this program has no call server") })
-
-	return serveHTTP(ctx, l, newMux(ready, m.handler()))
+	// HTTP and the reconciliation go on until the last call is off our hands.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var parts errgroup.Group
+	parts.Go(func() error { return serveHTTP(background, l, newMux(ready, m.handler())) })
+	parts.Go(func() error { return c.config.follow(background, s.Watch) })
+	parts.Go(func() error { newReconciler(c, s).run(background); return nil })
+	err = c.serve(ctx, s.Drain)
+	stop()
+	return errors.Join(err, parts.Wait())
 }
 
 // openJournal opens the journal and tells what was found in it.
 func openJournal(s *settings, log zerolog.Logger) (*journal.Journal, error) {
 	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Alarm: func(err error) {
 		if err != nil {
-			log.Error().Err(err).Msg("journal fails, events wait in memory")
+			log.Error().Err(err).Msg("journal cannot be kept as it should")
 		} else {
-			log.Info().Msg("journal is written again")
+			log.Info().Msg("journal is kept again")
 		}
 	}})
 	if err != nil {

@@ -7,6 +7,7 @@ package flowtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -178,8 +179,8 @@ func (c *controller) Hangup(_ context.Context, cause call.Cause) error {
 
 func (c *controller) Save(_ context.Context, checkpoint string) error {
 	return c.do("save", func() error {
-		if _, err := call.ParseCheckpoint(checkpoint); err != nil {
-			panic(err)
+		if len(checkpoint) > call.MaxCheckpoint || call.EpochOf(checkpoint) == 0 {
+			panic("no checkpoint: " + checkpoint)
 		}
 		c.Checkpoint = checkpoint
 		return nil
@@ -221,10 +222,10 @@ func (c *controller) Bridge(_ context.Context, b call.Bridge, checkpoint string)
 		}
 		return over
 	})
-	if !began || err != nil {
-		return call.BridgeResult{}, err
+	if !began || errors.Is(err, call.ErrLost) {
+		return call.BridgeResult{}, call.ErrLost
 	}
-	return r, nil
+	return r, err
 }
 
 // bridge dials, and lets both talk. Without us nobody records.
@@ -261,10 +262,10 @@ func (p *controller) bridge(b call.Bridge, watched bool) (call.BridgeResult, err
 	}
 	if best < 0 {
 		r.Outcome = call.OutcomeOf(r.Cause)
-		return r, p.pass(longest)
+		return p.given(r, p.pass(longest))
 	}
 	if err := p.pass(best); err != nil {
-		return r, err
+		return p.given(r, err)
 	}
 	if !p.Call.Answered {
 		record(call.Event{Type: call.Answered})
@@ -286,6 +287,15 @@ func (p *controller) bridge(b call.Bridge, watched bool) (call.BridgeResult, err
 	at := p.Clock.at
 	err := p.pass(talk)
 	record(call.Event{Type: call.Released, Leg: winner.UUID, Target: winner.Target, Cause: r.Cause, Millis: p.Clock.at.Sub(at).Milliseconds()})
+	return r, err
+}
+
+// given returns the result of an attempt that nobody answered, or that the
+// caller gave up.
+func (p *Phone) given(r call.BridgeResult, err error) (call.BridgeResult, error) {
+	if err != nil {
+		r = call.BridgeResult{Outcome: call.Undone, Cause: call.OriginatorCancel}
+	}
 	return r, err
 }
 

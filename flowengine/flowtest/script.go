@@ -34,6 +34,7 @@ type ScriptCall struct {
 	Press    []string          `yaml:"press"`
 	HangsUp  string            `yaml:"hangs_up"` // a duration
 	Targets  map[string]string `yaml:"targets"`  // see ParseCallee
+	Without  []string          `yaml:"without"`  // targets that were removed after the flow was loaded
 	Lose     []int             `yaml:"lose"`     // see Run
 
 	Path    []string          `yaml:"path"` // "node exit"
@@ -165,7 +166,7 @@ func (s *Script) Play(c ScriptCall) (*Result, error) {
 		return nil, err
 	}
 	p := NewPhone(scenario, nil)
-	r := Run(NewEngine(s.Snapshot, p.Clock, 1), p, c.Lose...)
+	r := Run(NewEngine(s.Snapshot.Without(c.Without...), p.Clock, 1), p, c.Lose...)
 	var errs []error
 	differ := func(what string, got, want any) {
 		errs = append(errs, fmt.Errorf("call %q: %s: got %v, want %v", c.Name, what, got, want))

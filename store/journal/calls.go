@@ -148,7 +148,7 @@ func (st *callState) next(epoch int) int {
 // holds says whether a call that is still open has events in the segment.
 func (x *index) holds(segment int) bool {
 	for _, st := range x.live {
-		if st.first <= segment && segment <= st.last {
+		if st.lastType != call.Taken && st.first <= segment && segment <= st.last {
 			return true
 		}
 	}
@@ -193,14 +193,15 @@ type OpenCall struct {
 	Since    time.Time // time of the first event in this journal
 }
 
-// Open lists the calls that have an event and no end, oldest first. A call that
-// another node took over stays open here until somebody ends it here.
+// Open lists the calls that have an event and no end, oldest first. A call of
+// which the last word is call.taken is not among them: its end is for the
+// journal of the node that took it.
 func (j *Journal) Open() []OpenCall {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var open []OpenCall
 	for id, st := range j.calls.live {
-		if !st.ended {
+		if !st.ended && st.lastType != call.Taken {
 			open = append(open, OpenCall{ID: id, Epoch: st.epoch, Node: st.node, LastType: st.lastType, Since: st.since})
 		}
 	}

@@ -35,7 +35,7 @@ type Options struct {
 	// segment, and with nil when it writes again. It must not block.
 	Alarm func(error)
 	FS    FS               // where segments are written; the operating system's
-	Now   func() time.Time // time.Now
+	Now   func() time.Time // time.Now; called by several goroutines
 }
 
 // minBuffer is the least Buffer: enough that shed never empties it.
@@ -316,9 +316,9 @@ func (j *Journal) append(e *call.Event, st *callState) {
 
 // shed drops the oldest waiting events of the lowest rank until the buffer is
 // three quarters full; it is called again after a quarter more, so that the
-// work is spread over many events. It
-// never drops the beginning or end of a call: if there is nothing else, the
-// buffer grows beyond its bound. The caller holds j.mu.
+// work is spread over many events. It never drops the beginning or end of a
+// call: if there is nothing else, the buffer grows beyond its bound. The caller
+// holds j.mu.
 func (j *Journal) shed() {
 	excess := j.inflight + len(j.pending.buf) - j.o.Buffer*3/4
 	for r := detail; r < frame && excess > 0; r++ {

@@ -182,14 +182,14 @@ func TestOpenCallsSurviveReopening(t *testing.T) {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	at := begin
 	clock := func() time.Time { at = at.Add(time.Second); return at }
-	j := open(t, dir, Options{Now: clock})
-	j.Recorder("a", 1, "n", nil).Record(call.Event{Type: call.Started})
-	j.Recorder("b", 1, "n", nil).Record(call.Event{Type: call.Started})
-	j.Recorder("a", 2, "m", nil).Record(call.Event{Type: call.Resumed})
+	j := open(t, dir, Options{})
+	j.Recorder("a", 1, "n", clock).Record(call.Event{Type: call.Started})
+	j.Recorder("b", 1, "n", clock).Record(call.Event{Type: call.Started})
+	j.Recorder("a", 2, "m", clock).Record(call.Event{Type: call.Resumed})
 	j.End("b", call.NormalClearing, nil)
 	before := j.Open()
 	mustClose(t, j)
-	j = open(t, dir, Options{Now: clock})
+	j = open(t, dir, Options{})
 	after := j.Open()
 	want := OpenCall{ID: "a", Epoch: 2, Node: "m", LastType: call.Resumed, Since: begin.Add(time.Second)}
 	if !slices.Equal(before, []OpenCall{want}) || !slices.Equal(after, []OpenCall{want}) {

@@ -38,10 +38,10 @@ func Read(dirs ...string) iter.Seq2[call.Event, error] {
 // copies. It makes one history of what several nodes wrote. It works in place.
 func Sort(events []call.Event) []call.Event {
 	slices.SortStableFunc(events, func(a, b call.Event) int {
-		return cmp.Or(strings.Compare(a.Call, b.Call), a.Epoch-b.Epoch, a.Seq-b.Seq)
+		return cmp.Or(strings.Compare(a.Call, b.Call), a.Epoch-b.Epoch, strings.Compare(a.Node, b.Node), a.Seq-b.Seq)
 	})
 	return slices.CompactFunc(events, func(a, b call.Event) bool {
-		return a.Call == b.Call && a.Epoch == b.Epoch && a.Seq == b.Seq
+		return a.Call == b.Call && a.Epoch == b.Epoch && a.Node == b.Node && a.Seq == b.Seq
 	})
 }
 

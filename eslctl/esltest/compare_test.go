@@ -1,0 +1,547 @@
+package esltest_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookswitch/hookswitch/eslctl"
+	"github.com/hookswitch/hookswitch/eslctl/esltest"
+)
+
+const transcripts = "../testdata/transcripts"
+
+// The simulation is driven with the commands of a transcript's server, at the
+// transcript's times, with a caller and callees that do what the notes say, and
+// must send what the real FreeSWITCH sent: the same replies, and for every leg
+// the same events in the same order with the same fields and result variables.
+func TestSwitchDoesWhatFreeSWITCHDid(t *testing.T) {
+	files, err := filepath.Glob(transcripts + "/*.esl")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no transcripts", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".esl")
+		t.Run(name, func(t *testing.T) {
+			if why, ok := unlike[name]; ok {
+				t.Skip(why)
+			}
+			tr, err := esltest.OpenTranscript(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) { compare(t, name, tr) })
+		})
+	}
+}
+
+// unlike are the transcripts that cannot be compared, and why.
+var unlike = map[string]string{
+	"20b_record": "the record application is not simulated",
+}
+
+// callees are the people of transcripts that the notes do not describe well
+// enough: several carriers, or extensions of the switch itself.
+var callees = map[string]map[string][]esltest.Callee{
+	"16_bridge_simultaneous": {
+		"+13105550198@127.0.0.1:5091": {esltest.Callee{Ring: time.Second, Talk: 1500 * time.Millisecond}},
+		"+13105550199":                {esltest.RingsForever()},
+	},
+	"13b_bridge_bad_targets": {
+		"+13105550199":   {esltest.Refuses(404)},
+		"1000@127.0.0.1": {esltest.Callee{Absent: true}},
+	},
+	"28_group_confirm_accept":  {"+13105550199": {esltest.Callee{Ring: 300 * time.Millisecond, Talk: 2130 * time.Millisecond}.Pressing("1", 1660*time.Millisecond)}},
+	"28b_group_confirm_refuse": {"+13105550199": {esltest.Callee{Ring: 300 * time.Millisecond, Leave: 4300 * time.Millisecond}.Pressing("2", 1660*time.Millisecond)}},
+	"30_inbound_socket": {
+		"+13105550198@127.0.0.1:5091": {esltest.Answers(300*time.Millisecond, 0)},
+		"+13105550199":                {esltest.Answers(300*time.Millisecond, 0)},
+	},
+}
+
+// extensions are what loopback/… reaches where the transcripts were recorded.
+var extensions = map[string]esltest.Callee{
+	"loopback/900102": {Quiet: true, Talk: 2 * time.Second},
+	"loopback/9002":   esltest.Refuses(486),
+	"loopback/9003":   esltest.RingsForever(),
+	"loopback/9004":   esltest.Refuses(604),
+	"loopback/9008":   esltest.Refuses(603),
+}
+
+func compare(t *testing.T, name string, tr *esltest.Transcript) {
+	for _, about := range tr.About {
+		t.Log("#", about)
+	}
+	real := tell(t, tr.Records)
+	sim := tell(t, play(t, name, tr))
+	for _, conn := range real.conns() {
+		what := fmt.Sprintf("connection %d: ", conn)
+		same(t, what+"replies", real.replies[conn], sim.replies[conn])
+		same(t, what+"order of both legs", real.merged(conn), sim.merged(conn))
+		for leg := range max(len(real.legs[conn]), len(sim.legs[conn])) {
+			same(t, what+"events of leg "+string(rune('A'+leg)), real.leg(conn, leg), sim.leg(conn, leg))
+		}
+		same(t, what+"notices", real.notices[conn], sim.notices[conn])
+	}
+	for event, headers := range real.headers {
+		if sim.headers[event] != "" && sim.headers[event] != headers {
+			t.Errorf("headers of %s\n%s", event, diff(strings.Fields(headers), strings.Fields(sim.headers[event])))
+		}
+	}
+	for event, vars := range real.vars {
+		missing := slices.DeleteFunc(slices.Clone(vars), func(v string) bool {
+			return sim.vars[event] == nil || slices.Contains(sim.vars[event], v) || incidental.MatchString(v)
+		})
+		if len(missing) > 0 {
+			t.Errorf("variables of the first %s that are not simulated: %q", event, missing)
+		}
+	}
+}
+
+// incidental are variables about SIP and RTP that nobody reads.
+var incidental = regexp.MustCompile(`^(rtp_|sip_(full|recover|contact|from|to|reply|cseq|via|outgoing|invite_domain|network|local_network|req|received|hangup_phrase|term)` +
+	`|originator_codec|switch_m_sdp|switch_r_sdp|ep_codec|max_forwards|text_media_flow|video_media_flow|audio_media_flow|remote_|local_|advertised_|` +
+	`last_hold|hold_accum|resurrect|flow_bill|is_loopback|.*_codec|.*_rate|dtmf_type|other_loopback|loopback_leg|last_offset|endpoint_disposition$)`)
+
+// account is a transcript in the terms of the comparison.
+type account struct {
+	replies map[int][]string
+	notices map[int][]string
+	legs    map[int][]string // uuids in the order of appearance
+	events  map[int][]told
+	headers map[string]string   // of the first event of each name, besides variables
+	vars    map[string][]string // likewise
+}
+
+type told struct {
+	leg       int
+	name, all string
+}
+
+func (a *account) conns() []int {
+	var all []int
+	for c := range a.replies {
+		all = append(all, c)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (a *account) leg(conn, leg int) []string {
+	var out []string
+	for _, e := range a.events[conn] {
+		if e.leg == leg {
+			out = append(out, e.all)
+		}
+	}
+	return out
+}
+
+// merged is the order of the events of all legs, without those for which the
+// real one has no fixed place: what ends a callee's leg races with the caller's
+// leg, and so do the legs of a simultaneous dial with each other.
+func (a *account) merged(conn int) []string {
+	var out []string
+	for _, e := range a.events[conn] {
+		switch e.name {
+		case "CHANNEL_DESTROY", "CHANNEL_HANGUP_COMPLETE", "CHANNEL_CALLSTATE":
+			continue
+		case "CHANNEL_PROGRESS", "CHANNEL_CREATE", "CHANNEL_OUTGOING":
+			if e.leg > 0 {
+				continue
+			}
+		case "CHANNEL_HANGUP":
+			if e.leg > 0 && strings.Contains(e.all, "ORIGINATOR_CANCEL") {
+				continue
+			}
+		}
+		out = append(out, fmt.Sprintf("%c %s", 'A'+e.leg, e.name))
+	}
+	return out
+}
+
+// fields are compared in every event.
+var fields = []string{"Application", "Application-Data", "Application-Response", "Hangup-Cause", "Channel-State",
+	"Channel-Call-State", "Channel-State-Number", "Answer-State", "DTMF-Digit", "Playback-Status", "Playback-File-Path", "Record-File-Path",
+	"Record-Completion-Cause", "Other-Type", "Job-Command", "Job-Command-Arg", "Call-Direction"}
+
+// results are the variables that are compared in every event that has any.
+var results = []string{"originate_disposition", "DIALSTATUS", "last_bridge_hangup_cause", "bridge_hangup_cause",
+	"last_bridge_role", "originate_failed_cause", "sip_invite_failure_status", "proto_specific_hangup_cause",
+	"last_bridge_proto_specific_hangup_cause", "read_result", "read_terminator_used", "pin", "menu", "menu2", "d",
+	"menu_invalid", "menu2_invalid", "pin_invalid", "playback_terminator_used", "hangup_after_bridge", "continue_on_fail",
+	"sip_hangup_disposition", "hangup_cause", "hangup_cause_q850", "socket_host", "hs_node", "queued_one",
+	"current_application", "current_application_data", "current_application_response", "socket_resume",
+	"endpoint_disposition", "record_completion_cause", "is_outbound", "last_app", "last_arg", "current_loop"}
+
+// pointers are variables that hold a leg.
+var pointers = []string{"bridge_uuid", "last_bridge_to", "signal_bond", "originate_signal_bond", "bridge_to",
+	"originated_legs", "originate_causes"}
+
+func tell(t *testing.T, records []esltest.Record) *account {
+	a := &account{map[int][]string{}, map[int][]string{}, map[int][]string{}, map[int][]told{}, map[string]string{},
+		map[string][]string{}}
+	for _, r := range records {
+		if r.Note != "" || !r.Sent {
+			continue
+		}
+		f, err := r.Frame()
+		if err != nil {
+			t.Fatalf("%v in %q", err, r.Bytes)
+		}
+		switch kind := f.Get("Content-Type"); {
+		case bytes.HasPrefix(f.Header, []byte("Event-Name: CHANNEL_DATA")):
+			ev, err := eslctl.ParseEvent(r.Bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.event(r.Conn, ev, "CONNECT")
+			a.replies[r.Conn] = append(a.replies[r.Conn], "connect reply")
+		case kind == "text/event-plain":
+			ev, err := eslctl.ParseEvent(f.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.event(r.Conn, ev, ev.Name())
+		case kind == "text/disconnect-notice":
+			a.notices[r.Conn] = append(a.notices[r.Conn], f.Get("Content-Disposition")+" "+f.Get("Linger-Time")+" "+string(f.Body))
+		default:
+			text := string(f.Header) + "\n" + string(f.Body)
+			a.replies[r.Conn] = append(a.replies[r.Conn], vary.ReplaceAllString(text, "*"))
+		}
+	}
+	return a
+}
+
+// vary is what differs from run to run in a reply.
+var vary = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d|"\d{9,10}"`)
+
+func (a *account) event(conn int, ev eslctl.Event, name string) {
+	leg := a.number(conn, ev.Get("Unique-ID"))
+	all := name
+	for _, f := range fields {
+		if ev.Has(f) {
+			all += " " + f + "=" + ev.Get(f)
+		}
+	}
+	for _, p := range []string{"Channel-Call-UUID", "Other-Leg-Unique-ID", "Bridge-A-Unique-ID", "Bridge-B-Unique-ID"} {
+		// After a bridge the callee's call UUID is its own again, at a moment that races (README, "B legs").
+		if ev.Has(p) && (p != "Channel-Call-UUID" || leg == 0) {
+			all += fmt.Sprintf(" %s=%c", p, 'A'+a.number(conn, ev.Get(p)))
+		}
+	}
+	for _, v := range results {
+		if x := ev.Var(v); x != "" {
+			all += " $" + v + "=" + x
+		}
+	}
+	for _, v := range pointers {
+		if x := ev.Var(v); x != "" {
+			all += " $" + v + "=" + vary.ReplaceAllStringFunc(x, func(uuid string) string {
+				return string(rune('A' + a.number(conn, uuid)))
+			})
+		}
+	}
+	if a.headers[name] == "" {
+		var names, vars []string
+		for n := range ev.All() {
+			if v, ok := strings.CutPrefix(n, "variable_"); ok {
+				vars = append(vars, v)
+			} else {
+				names = append(names, n)
+			}
+		}
+		a.headers[name], a.vars[name] = strings.Join(names, " "), vars
+	}
+	if ev.Body() != "" {
+		all += " body=" + vary.ReplaceAllString(ev.Body(), "*")
+		if ev.Get("Job-Command") == "status" {
+			all = "status"
+		}
+	}
+	if name != "CONNECT" && start[name] && len(a.events[conn]) == 0 {
+		return // how much of the start is seen is a race (README, "Order of events")
+	}
+	a.events[conn] = append(a.events[conn], told{leg, name, all})
+}
+
+var start = map[string]bool{"CHANNEL_PARK": true, "CHANNEL_CREATE": true}
+
+func (a *account) number(conn int, uuid string) int {
+	i := slices.Index(a.legs[conn], uuid)
+	if i < 0 {
+		i = len(a.legs[conn])
+		a.legs[conn] = append(a.legs[conn], uuid)
+	}
+	return i
+}
+
+func same(t *testing.T, what string, real, sim []string) {
+	t.Helper()
+	if !slices.Equal(real, sim) {
+		t.Errorf("%s differ (- FreeSWITCH, + simulation)\n%s", what, diff(real, sim))
+	}
+}
+
+// diff shows two lists line by line, with the words that differ.
+func diff(a, b []string) string {
+	var out strings.Builder
+	for i := range max(len(a), len(b)) {
+		x, y := "", ""
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if x == y {
+			if len(x) < 60 {
+				fmt.Fprintf(&out, "   %s\n", x)
+			} else {
+				fmt.Fprintf(&out, "   %.60s…\n", x)
+			}
+			continue
+		}
+		xs, ys := strings.Split(x, " "), strings.Split(y, " ")
+		fmt.Fprintf(&out, " - %s\n", differing(xs, ys))
+		fmt.Fprintf(&out, " + %s\n", differing(ys, xs))
+	}
+	return out.String()
+}
+
+func differing(a, b []string) string {
+	var out []string
+	for i, w := range a {
+		if i == 0 || !slices.Contains(b, w) {
+			out = append(out, w)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// play runs the transcript's server, caller and callees against the simulation
+// and returns what it sent, as a transcript.
+func play(t *testing.T, name string, tr *esltest.Transcript) []esltest.Record {
+	sw := esltest.NewSwitch()
+	sw.Latency = 20 * time.Millisecond
+	sw.Gateways = []string{"carrier"}
+	for to, who := range extensions {
+		sw.SetCallee(to, who)
+	}
+	sw.SetCallee("+13105550199", carrier(tr.Records)...)
+	for to, who := range callees[name] {
+		sw.SetCallee(to, who...)
+	}
+	d := &driver{t: t, tr: tr, sw: sw, conns: map[int][]esltest.Record{}, got: map[int]int{}}
+	for _, r := range tr.Records {
+		if r.Note == "" {
+			d.conns[r.Conn] = append(d.conns[r.Conn], r)
+		}
+	}
+	sw.Dialplan = []esltest.Action{{App: "socket", Data: "127.0.0.1:8084 async full"}, {App: "socket", Data: "127.0.0.1:8085 async full"}}
+	sw.Dial = d.dial
+	time.Sleep(d.fraction()) // limits in whole seconds depend on it
+	if strings.HasPrefix(name, "30") {
+		d.inbound()
+	} else {
+		d.call()
+	}
+	d.run.Wait()
+	sw.Close()
+	slices.SortStableFunc(d.sent, func(a, b esltest.Record) int { return a.Conn - b.Conn })
+	return d.sent
+}
+
+type driver struct {
+	t     *testing.T
+	tr    *esltest.Transcript
+	sw    *esltest.Switch
+	conns map[int][]esltest.Record
+	begun time.Time
+	run   sync.WaitGroup
+
+	mu   sync.Mutex
+	sent []esltest.Record
+	got  map[int]int
+	news chan struct{}
+}
+
+// fraction is the part of the second at which the transcript begins.
+func (d *driver) fraction() time.Duration {
+	for _, r := range d.tr.Records {
+		if m := regexp.MustCompile(`Event-Date-Timestamp: \d+(\d{6})\n`).FindSubmatch(r.Bytes); m != nil {
+			n, _ := strconv.Atoi(string(m[1]))
+			return time.Duration(n) * time.Microsecond
+		}
+	}
+	return 0
+}
+
+// uuid is the A leg's.
+func (d *driver) uuid() string {
+	m := regexp.MustCompile(`\nUnique-ID: (\S+)\n`).FindSubmatch(d.conns[1][1].Bytes)
+	return string(m[1])
+}
+
+func (d *driver) call() {
+	d.begun = time.Now()
+	name := "Ann Caller"
+	k := d.sw.Call(esltest.Caller{UUID: d.uuid(), From: "+13105550100", Name: name, To: "+13105550142"})
+	d.person(k)
+}
+
+// person does what the notes say of the caller. Digits come by RTP, which the
+// notes do not have: they are taken from the events that tell them.
+func (d *driver) person(k *esltest.Call) {
+	for _, r := range d.tr.Records {
+		switch {
+		case strings.HasPrefix(r.Note, "SIP caller sent: BYE"), strings.HasPrefix(r.Note, "SIP caller sent: CANCEL"):
+			d.at(r.At, k.HangUp)
+		case r.Sent && bytes.Contains(r.Bytes, []byte("\nEvent-Name: DTMF\n")) && bytes.Contains(r.Bytes, []byte("\nUnique-ID: "+k.UUID)):
+			f, _ := r.Frame()
+			ev, _ := eslctl.ParseEvent(f.Body)
+			d.at(r.At-5*time.Millisecond, func() { k.Press(ev.Get("DTMF-Digit")) })
+		}
+	}
+}
+
+func (d *driver) at(at time.Duration, f func()) {
+	d.run.Go(func() {
+		time.Sleep(time.Until(d.begun.Add(at)))
+		f()
+	})
+}
+
+func (d *driver) dial(_ context.Context, address string) (net.Conn, error) {
+	_, port, _ := net.SplitHostPort(address)
+	n, _ := strconv.Atoi(port)
+	n -= 8083
+	if len(d.conns[n]) == 0 {
+		return nil, fmt.Errorf("connection refused")
+	}
+	here, there := net.Pipe()
+	if n > 1 { // its clock begins when it begins
+		d.begun = time.Now().Add(-d.accepted(n))
+	}
+	d.serve(n, here)
+	return there, nil
+}
+
+func (d *driver) accepted(n int) time.Duration {
+	for _, r := range d.tr.Records {
+		if strings.HasPrefix(r.Note, fmt.Sprintf("conn=%d accepted", n)) {
+			return r.At
+		}
+	}
+	return 0
+}
+
+func (d *driver) inbound() {
+	d.begun = time.Now()
+	here, there := net.Pipe()
+	d.sw.ServeConn(there)
+	d.serve(1, here)
+}
+
+// serve plays the transcript's server on a connection: every command at its
+// time, but not before as many frames came back as it had seen then.
+func (d *driver) serve(n int, conn net.Conn) {
+	news := make(chan struct{}, 1000)
+	d.run.Go(func() {
+		r := eslctl.NewReader(conn)
+		for {
+			f, err := r.Read()
+			if err != nil {
+				return
+			}
+			frame := append(append(bytes.Clone(f.Header), "\n\n"...), f.Body...)
+			d.mu.Lock()
+			d.sent = append(d.sent, esltest.Record{At: time.Since(d.begun), Conn: n, Sent: true, Bytes: frame})
+			d.got[n]++
+			d.mu.Unlock()
+			news <- struct{}{}
+		}
+	})
+	begun := d.begun
+	d.run.Go(func() {
+		defer conn.Close()
+		seen := 0
+		for _, r := range d.conns[n] {
+			if r.Sent {
+				seen++
+				continue
+			}
+			patience := time.After(time.Second)
+			for waiting := true; waiting; {
+				d.mu.Lock()
+				waiting = d.got[n] < seen
+				d.mu.Unlock()
+				if waiting {
+					select {
+					case <-news:
+					case <-patience:
+						waiting = false
+					}
+				}
+			}
+			time.Sleep(time.Until(begun.Add(r.At)))
+			if _, err := conn.Write(r.Bytes); err != nil {
+				return
+			}
+		}
+		last := d.conns[n][len(d.conns[n])-1].At + 2*time.Second
+		for _, r := range d.tr.Records {
+			if strings.HasPrefix(r.Note, fmt.Sprintf("conn=%d DROPPED", n)) {
+				last = r.At
+			}
+		}
+		time.Sleep(time.Until(begun.Add(last)))
+	})
+}
+
+var (
+	invite = regexp.MustCompile(`^SIP carrier received: INVITE`)
+	status = regexp.MustCompile(`^SIP carrier sent: SIP/2.0 (\d+) .*INVITE\)`)
+	bye    = regexp.MustCompile(`^SIP carrier sent: BYE`)
+)
+
+// carrier reads from the notes how the one carrier behaved on every dial.
+func carrier(records []esltest.Record) []esltest.Callee {
+	var all []esltest.Callee
+	var dialled, answered time.Duration
+	for _, r := range records {
+		last := len(all) - 1
+		switch m := status.FindStringSubmatch(r.Note); {
+		case invite.MatchString(r.Note):
+			all = append(all, esltest.Callee{Never: true, Quiet: true})
+			dialled = r.At
+		case last < 0:
+		case bye.MatchString(r.Note) && answered > 0:
+			all[last].Talk = r.At - answered
+		case m != nil:
+			code, _ := strconv.Atoi(m[1])
+			switch {
+			case code == 180:
+				all[last].Quiet = false
+			case code == 183:
+				all[last].Early = true
+			case code == 200:
+				all[last].Never, all[last].Ring = false, r.At-dialled
+				answered = r.At
+			case code >= 300 && code != 487:
+				all[last].Never, all[last].Refuse = false, code
+			}
+		}
+	}
+	return all
+}
