@@ -107,11 +107,12 @@ func TestCalls(t *testing.T) {
 	run("menu without a key", func(t *testing.T, ctx context.Context) {
 		a := l.call(t, "+15550001")
 		check(t, a.awaitSound(ctx, 10))
-		check(t, a.press(ctx, "9"))
-		check(t, a.awaitSound(ctx, 10))
-		check(t, a.press(ctx, "8"))
-		check(t, a.awaitSound(ctx, 10))
-		check(t, a.press(ctx, "7"))
+		for _, key := range []string{"9", "8", "7"} {
+			check(t, a.press(ctx, key))
+			if key != "7" {
+				check(t, a.awaitSound(ctx, 25)) // half a second on, this is the next try
+			}
+		}
 		wantExits(t, l.finish(t, ctx, a), "choose/invalid bye/")
 	})
 	run("busy, rejected, answered", func(t *testing.T, ctx context.Context) {
@@ -221,11 +222,13 @@ func TestCalls(t *testing.T) {
 	})
 	run("whisper", func(t *testing.T, ctx context.Context) {
 		a := l.call(t, "+15550010")
-		b, err := l.phone.awaitIncoming(ctx, "7006", a.from)
+		b, err := l.phone.awaitIncoming(ctx, "7010", a.from)
 		check(t, err)
-		// Silent until the callee has heard something, so that it can only be the whisper.
-		check(t, b.awaitSound(ctx, 10))
-		a.sing(true)
+		b.answer()
+		// The caller is silent: what the callee hears can only be the whisper.
+		check(t, b.awaitSound(ctx, 20))
+		check(t, a.awaitSound(ctx, 20)) // the callee talks all the time, but is heard only now
+		b.hangup()
 		wantExits(t, l.finish(t, ctx, a), "sales/completed bye/")
 	})
 	run("round robin", func(t *testing.T, ctx context.Context) {

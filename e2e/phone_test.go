@@ -99,7 +99,6 @@ type sipCall struct {
 	last     *sipMessage
 	change   chan struct{}
 	digits   []byte
-	pressed  chan struct{} // closed when digits has been sent
 	tone     bool
 	heard    int // 20 ms packets with sound
 	packets  int
@@ -326,19 +325,19 @@ func (c *sipCall) respondInvite(code int, text string, media bool) {
 	}
 }
 
-// press sends digits as RFC 2833 events and waits until they are out.
+// press sends digits as RFC 2833 events and waits until they are out; the last
+// one may end the call.
 func (c *sipCall) press(ctx context.Context, digits string) error {
-	done := make(chan struct{})
 	c.mu.Lock()
-	c.digits, c.pressed = append(c.digits, digits...), done
+	c.digits = append(c.digits, digits...)
 	c.note("press %s", digits)
 	c.mu.Unlock()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	var left int
+	err := c.until(ctx, "room for "+digits, func() bool { left = len(c.digits); return left == 0 || c.ended })
+	if err == nil && left > 1 {
+		err = fmt.Errorf("call to %s: ended while %s was pressed", c.number, digits)
 	}
+	return err
 }
 
 // sing makes the phone send a tone instead of silence.
@@ -385,9 +384,8 @@ func (c *sipCall) sendMedia() {
 			if step++; step == 8 { // the end is sent three times
 				step, gap = 0, 3
 				c.mu.Lock()
-				if c.digits = c.digits[1:]; len(c.digits) == 0 && c.pressed != nil {
-					close(c.pressed)
-					c.pressed = nil
+				if c.digits = c.digits[1:]; len(c.digits) == 0 {
+					c.note("pressed")
 				}
 				c.mu.Unlock()
 			}
