@@ -47,10 +47,11 @@ func TestReadyOnlyWhenEveryPartIs(t *testing.T) {
 }
 
 func TestMetricsCountEvents(t *testing.T) {
-	m := newMetrics(gauges{
+	m := newMetrics(buildInfo{Version: "v1", Go: "go1"})
+	m.watch(gauges{
 		callsActive: func() int { return 7 },
 		journal:     func() journal.Stats { return journal.Stats{Pending: 3, Failing: true, Dropped: 2} },
-	}, buildInfo{Version: "v1", Go: "go1"})
+	})
 	m.observe(call.Event{Type: call.Resumed})
 	m.observe(call.Event{Type: call.Step, Kind: "menu", Exit: "1"})
 	m.observe(call.Event{Type: call.Ended, Cause: call.UserBusy})
@@ -84,7 +85,7 @@ func TestServeRunsUntilItIsTold(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	log := make(firstLines, 100)
-	s := &settings{Node: "n1", Data: t.TempDir(), HTTP: "127.0.0.1:0", Log: logSettings{Level: "info", Format: "json"}}
+	s := &settings{Node: "n1", Data: t.TempDir(), ConfigDir: "../../examples/main-line", Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: "127.0.0.1:0", Log: logSettings{Level: "info", Format: "json"}}
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, s, log) }()
 	var line struct{ HTTP, Message, Node string }
@@ -123,7 +124,7 @@ func TestServeFailsWhenItsAddressIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s := &settings{Node: "n1", Data: t.TempDir(), HTTP: l.Addr().String(), Log: logSettings{Level: "info", Format: "console"}}
+	s := &settings{Node: "n1", Data: t.TempDir(), ConfigDir: "../../examples/main-line", Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: l.Addr().String(), Log: logSettings{Level: "info", Format: "console"}}
 	if err := run(t.Context(), s, io.Discard); err == nil || !strings.Contains(err.Error(), "setting http") {
 		t.Errorf("run: %v", err)
 	}

@@ -1,10 +1,14 @@
 package main
 
 import (
-	"errors"
+	"encoding/json"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
 func newValidate() *cobra.Command {
@@ -29,6 +33,22 @@ func newValidate() *cobra.Command {
 }
 
 // runValidate prints every mistake in dir; it fails when there is one.
-func runValidate(io.Writer, string, output) error {
-	return errors.New("validate: this program has no flow engine")
+func runValidate(out io.Writer, dir string, format output) error {
+	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
+	if format == outputJSON {
+		if problems == nil {
+			problems = []flowengine.Problem{}
+		}
+		if err := json.NewEncoder(out).Encode(map[string]any{"valid": len(problems) == 0, "problems": problems}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(problems) > 0:
+		return &invalidConfig{dir, problems}
+	case format == outputJSON:
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "%s is valid: %d flows, %d numbers, %d targets\n", dir, len(s.Flows()), len(s.Numbers()), len(s.Targets()))
+	return err
 }
