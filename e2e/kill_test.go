@@ -116,7 +116,7 @@ func TestCrash(t *testing.T) {
 				l.servers[0].kill()
 				l.must(l.servers[0].start(ctx, point))
 				if err := l.crashOnce(t, ctx); err != nil {
-					t.Errorf("round %d: %v", round, err)
+					t.Errorf("round %d: %v\n%v", round, err, l.calls[len(l.calls)-1].history())
 				}
 			}
 		})
@@ -154,7 +154,17 @@ func (l *lane) crashOnce(t *testing.T, ctx context.Context) error {
 	if err := <-restarted; err != nil {
 		return err
 	}
-	events := l.finish(t, ctx, a)
+	if err := a.awaitEnd(ctx); err != nil {
+		return err
+	}
+	if _, err := l.awaitEvent(ctx, a, "end", func(e call.Event) bool { return e.Type == call.Ended }); err != nil {
+		return err
+	}
+	all, err := l.events()
+	if err != nil {
+		return err
+	}
+	events := all[a.from]
 	if n := count(events, call.Ended); n != 1 {
 		return fmt.Errorf("%d ends:%s", n, timeline(events))
 	}

@@ -47,7 +47,7 @@ func newLane(t *testing.T, switches, servers int) *lane {
 	l := &lane{T: t}
 	dir, err := os.MkdirTemp("", "hookswitch-e2e-lane-")
 	l.must(err)
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute) // many lanes start at once
 	l.phone, err = newPhone(callee)
 	l.must(err)
 	t.Cleanup(func() {

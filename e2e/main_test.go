@@ -57,7 +57,7 @@ func run(m *testing.M) int {
 	}
 	// The tests wait most of the time, each on a switch of its own.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		f.Value.Set("8")
+		f.Value.Set("6")
 	}
 	return m.Run()
 }

@@ -83,28 +83,28 @@ type sipCall struct {
 	invite *sipMessage
 	rtp    *net.UDPConn
 
-	mu       sync.Mutex
-	local    string // our From or To with tag
-	remote   string // the other side's
-	target   string // Request-URI of what we send in the dialog
-	peer     *net.UDPAddr
-	media    *net.UDPAddr
-	cseq     int
-	branch   string
-	history  []int // response codes of the INVITE that came in (caller) or went out (callee)
-	answered bool
-	ended    bool
-	byUs     bool
-	reason   string // Reason header of the request that ended it
-	last     *sipMessage
-	change   chan struct{}
-	digits   []byte
-	tone     bool
-	heard    int // 20 ms packets with sound
-	packets  int
-	heardAt  time.Time
-	onMedia  bool
-	events   []stamp
+	mu        sync.Mutex
+	local     string // our From or To with tag
+	remote    string // the other side's
+	target    string // Request-URI of what we send in the dialog
+	peer      *net.UDPAddr
+	media     *net.UDPAddr
+	cseq      int
+	branch    string
+	responses []int // response codes of the INVITE that came in (caller) or went out (callee)
+	answered  bool
+	ended     bool
+	byUs      bool
+	reason    string // Reason header of the request that ended it
+	last      *sipMessage
+	change    chan struct{}
+	digits    []byte
+	tone      bool
+	heard     int // 20 ms packets with sound
+	packets   int
+	heardAt   time.Time
+	onMedia   bool
+	events    []stamp
 }
 
 // stamp is one thing that happened to a call, on the phone's clock.
@@ -124,7 +124,7 @@ func (c *sipCall) until(ctx context.Context, what string, ok func() bool) error 
 	for {
 		c.mu.Lock()
 		done, change := ok(), c.change
-		history, ended := fmt.Sprint(c.history), c.ended
+		history, ended := fmt.Sprint(c.responses), c.ended
 		c.mu.Unlock()
 		if done {
 			return nil
@@ -139,7 +139,7 @@ func (c *sipCall) until(ctx context.Context, what string, ok func() bool) error 
 
 func (c *sipCall) awaitCode(ctx context.Context, code int) error {
 	return c.until(ctx, strconv.Itoa(code), func() bool {
-		for _, h := range c.history {
+		for _, h := range c.responses {
 			if h == code {
 				return true
 			}
@@ -190,11 +190,22 @@ func (c *sipCall) awaitQuiet(ctx context.Context) error {
 // hasEnded says whether the call is over.
 func (c *sipCall) hasEnded() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.ended }
 
+// history is what happened to the call, for failures.
+func (c *sipCall) history() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var b strings.Builder
+	for _, e := range c.events {
+		fmt.Fprintf(&b, "%s %s; ", e.at.Format("05.000"), e.what)
+	}
+	return b.String()
+}
+
 // codes returns the responses to the INVITE so far.
 func (c *sipCall) codes() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]int(nil), c.history...)
+	return append([]int(nil), c.responses...)
 }
 
 func token(n int) string {
@@ -311,7 +322,7 @@ func (c *sipCall) respondInvite(code int, text string, media bool) {
 		body = c.sdp()
 		headers = append(headers, "Content-Type: application/sdp")
 	}
-	c.history = append(c.history, code)
+	c.responses = append(c.responses, code)
 	c.answered = c.answered || code >= 200 && code < 300
 	c.ended = c.ended || code >= 300
 	c.note("sent %d", code)
@@ -608,7 +619,7 @@ func (c *sipCall) handleResponse(m *sipMessage) {
 		return
 	}
 	c.last = m
-	c.history = append(c.history, code)
+	c.responses = append(c.responses, code)
 	if media := mediaOf(m.body); media != nil {
 		c.media = media
 	}

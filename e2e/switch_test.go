@@ -4,15 +4,23 @@ package e2e
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -38,34 +46,51 @@ type switchOptions struct {
 	apiExpansion    bool
 }
 
-// freePorts returns n ports that are free for TCP and UDP on loopback now.
+// Ports of servers and switches are below the range from which the system takes
+// those of clients: a server that is killed must find its port free again.
+var (
+	nextPort  = atomic.Int32{}
+	nextMedia = atomic.Int32{}
+)
+
+const (
+	firstPort, lastPort   = 10000, 17999
+	firstMedia, lastMedia = 18000, 32399
+	mediaPorts            = 400 // of one switch
+)
+
+// freePorts returns n ports that are free for TCP and UDP on loopback, each
+// given out once.
 func freePorts(n int) ([]int, error) {
 	var ports []int
-	for tries := 0; len(ports) < n && tries < 100*n; tries++ {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
+	for range lastPort - firstPort {
+		port := firstPort + int(nextPort.Add(1)+int32(os.Getpid()))%(lastPort-firstPort)
+		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		if err != nil {
-			return nil, err
+			continue
 		}
-		defer l.Close() // held until all are found, so that they differ
-		port := l.Addr().(*net.TCPAddr).Port
-		if u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}); err == nil {
-			defer u.Close()
-			ports = append(ports, port)
+		l.Close()
+		u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			continue
+		}
+		u.Close()
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
 		}
 	}
-	if len(ports) < n {
-		return nil, errors.New("no free ports on loopback")
-	}
-	return ports, nil
+	return nil, errors.New("no free ports on loopback")
 }
 
-// rtpRange hands every FreeSWITCH its own range of media ports, below the range
-// from which the system takes free ports.
-var rtpRange = 20000
+// starting bounds how many switches start at once: each takes a processor for a
+// while.
+var starting = make(chan struct{}, 2)
 
 // startSwitch copies the configuration in conf, starts FreeSWITCH on it and
 // returns when it takes calls.
 func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*freeswitch, error) {
+	starting <- struct{}{}
+	defer func() { <-starting }()
 	dir, err := os.MkdirTemp("", "hookswitch-e2e-")
 	if err != nil {
 		return nil, err
@@ -79,14 +104,14 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 	if o.logLevel == "" {
 		o.logLevel = "info"
 	}
+	rtp := firstMedia + int(nextMedia.Add(1)-1)*mediaPorts%(lastMedia-firstMedia)
 	set := map[string]string{
 		"event_socket_password": f.password, "event_socket_port": fmt.Sprint(ports[1]),
 		"sip_ip": "127.0.0.1", "sip_port": fmt.Sprint(ports[0]), "rtp_ip": "127.0.0.1",
-		"rtp_start_port": fmt.Sprint(rtpRange), "rtp_end_port": fmt.Sprint(rtpRange + 3998),
+		"rtp_start_port": fmt.Sprint(rtp), "rtp_end_port": fmt.Sprint(rtp + mediaPorts - 2),
 		"carrier_proxy": o.callees, "log_level": o.logLevel,
 		"hookswitch_nodes": o.nodes, "hookswitch_takeover": o.takeover, "hookswitch_last_resort_number": o.lastResort,
 	}
-	rtpRange += 4000
 	if err := copyConf(conf, filepath.Join(dir, "conf"), set, o.apiExpansion); err != nil {
 		return nil, err
 	}
@@ -96,6 +121,9 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 			return nil, err
 		}
 		args = append(args, "-"+d, filepath.Join(dir, d))
+	}
+	if err := writeCertificate(filepath.Join(dir, "certs")); err != nil {
+		return nil, err
 	}
 	out, err := os.Create(filepath.Join(dir, "stdout"))
 	if err != nil {
@@ -123,6 +151,37 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// certificate is one for all switches of the tests. Without one, or with one of
+// less than 4096 bits, each makes its own at its start, which takes seconds
+// (switch_core_cert.c, switch_core_gen_certs, switch_core_check_dtls_pem).
+var certificate = sync.OnceValues(func() ([]byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 4096)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "e2e"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	private := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	return append(private, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...), nil
+})
+
+func writeCertificate(dir string) error {
+	text, err := certificate()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"dtls-srtp.pem", "wss.pem"} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var preset = regexp.MustCompile(`(<X-PRE-PROCESS cmd=")(?:exec-)?set(" data=")([a-z0-9_]+)=[^"]*(")`)
