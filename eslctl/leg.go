@@ -191,6 +191,8 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	if !armed {
 		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none;tts_engine=" +
 			l.settings.Engine + ";tts_voice=" + l.settings.Voice
+		// Should we die, the dialplan shall not wait for the next one.
+		vars += ";hookswitch_quiet=20"
 		if l.takeover != "" {
 			vars += ";" + varSocket + "=" + l.takeover
 		}
