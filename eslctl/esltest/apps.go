@@ -115,6 +115,9 @@ func (c *channel) play(what string, key func(byte) bool) outcome {
 		return missing
 	}
 	file := []header{{"Playback-File-Path", what}}
+	if scheme, _, ok := strings.Cut(what, "://"); ok {
+		file = []header{{"Playback-File-Type", scheme}, file[0]}
+	}
 	c.fire("PLAYBACK_START", nil, file)
 	began := time.Now()
 	heard := c.hears(what)
@@ -137,7 +140,7 @@ func (c *channel) play(what string, key func(byte) bool) outcome {
 		result = broken
 		c.brk = false
 	case !c.ready():
-		if c.cause == "" || c.gone == "recv_bye" || c.vars.get("sip_hangup_disposition") == "recv_cancel" {
+		if c.cause == "" || c.left {
 			result = cut
 		}
 	}

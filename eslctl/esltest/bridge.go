@@ -343,11 +343,7 @@ func (c *channel) connect(b *channel, d dialing) {
 		c.await(-1, func() bool { return b.over })
 	}
 	cause := b.cause
-	if c.cause != "" {
-		if c.gone != "" {
-			set("sip_hangup_disposition", c.gone)
-		}
-	} else {
+	if c.cause == "" {
 		set("sip_hangup_phrase", "OK")
 	}
 	set("bridge_hangup_cause", string(cause))

@@ -34,6 +34,7 @@ type channel struct {
 	orgNumber string
 	callee    [2]string // name and number of the other side, once there is one
 	addr      string
+	hidden    bool   // Privacy: id
 	number    string // dialled
 	context   string
 	source    string
@@ -47,7 +48,7 @@ type channel struct {
 	answer  string // Answer-State
 	times   times
 	cause   call.Cause // once it is hung up
-	gone    string     // sip_hangup_disposition, told at the end
+	left    bool       // its person hung up
 	over    bool       // CHANNEL_HANGUP_COMPLETE was sent
 	dead    bool       // CHANNEL_DESTROY was sent
 	other   *channel   // the leg of the Other-Leg headers
@@ -232,8 +233,8 @@ func (c *channel) profile(b []byte, prefix string, blank bool) []byte {
 	stamp("Channel-Last-Hold", time.Time{})
 	stamp("Channel-Hold-Accum", time.Time{})
 	coded("Screen-Bit", "true")
-	coded("Privacy-Hide-Name", "false")
-	coded("Privacy-Hide-Number", "false")
+	coded("Privacy-Hide-Name", strconv.FormatBool(c.hidden))
+	coded("Privacy-Hide-Number", strconv.FormatBool(c.hidden))
 	return b
 }
 

@@ -173,7 +173,10 @@ func (a *account) merged(conn int) []string {
 // fields are compared in every event.
 var fields = []string{"Application", "Application-Data", "Application-Response", "Hangup-Cause", "Channel-State",
 	"Channel-Call-State", "Channel-State-Number", "Answer-State", "DTMF-Digit", "Playback-Status", "Playback-File-Path", "Record-File-Path",
-	"Record-Completion-Cause", "Other-Type", "Job-Command", "Job-Command-Arg", "Call-Direction"}
+	"Record-Completion-Cause", "Other-Type", "Job-Command", "Job-Command-Arg", "Call-Direction",
+	"Caller-Caller-ID-Name", "Caller-Caller-ID-Number", "Caller-Orig-Caller-ID-Number", "Caller-ANI", "Caller-Username",
+	"Caller-Destination-Number", "Caller-Callee-ID-Name", "Caller-Callee-ID-Number", "Caller-Privacy-Hide-Number",
+	"Caller-Channel-Name", "Caller-Source", "Caller-Context", "Other-Leg-Callee-ID-Number", "Other-Leg-Direction"}
 
 // results are the variables that are compared in every event that has any.
 var results = []string{"originate_disposition", "DIALSTATUS", "last_bridge_hangup_cause", "bridge_hangup_cause",
@@ -305,10 +308,8 @@ func diff(a, b []string) string {
 			y = b[i]
 		}
 		if x == y {
-			if len(x) < 60 {
-				fmt.Fprintf(&out, "   %s\n", x)
-			} else {
-				fmt.Fprintf(&out, "   %.60s…\n", x)
+			if len(a) < 40 {
+				fmt.Fprintf(&out, "   %.60s\n", x)
 			}
 			continue
 		}
@@ -395,8 +396,31 @@ func (d *driver) uuid() string {
 
 func (d *driver) call() {
 	d.begun = time.Now()
-	name := "Ann Caller"
-	k := d.sw.Call(esltest.Caller{UUID: d.uuid(), From: "+13105550100", Name: name, To: "+13105550142"})
+	ev, err := eslctl.ParseEvent(d.conns[1][1].Bytes)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	who := esltest.Caller{UUID: d.uuid(), From: ev.Var("sip_from_user"), Name: ev.Var("sip_from_display"),
+		To: ev.Get("Caller-Destination-Number"), CallID: ev.Var("sip_call_id"), Headers: map[string]string{}}
+	for name, value := range ev.All() {
+		if header, ok := strings.CutPrefix(name, "variable_sip_h_"); ok {
+			who.Headers[header] = value
+		}
+	}
+	if number := ev.Var("sip_P-Asserted-Identity"); number != "" {
+		who.Headers["P-Asserted-Identity"] = fmt.Sprintf("%q <sip:%s@127.0.0.1>", ev.Get("Caller-Caller-ID-Name"), number)
+	}
+	if ev.Var("sip_Privacy") != "" {
+		who.Headers["Privacy"] = ev.Var("sip_Privacy")
+	}
+	k := d.sw.Call(who)
+	d.run.Go(func() {
+		select {
+		case <-k.Done():
+		case <-time.After(time.Minute):
+			d.t.Error("the call does not end")
+		}
+	})
 	d.person(k)
 }
 
@@ -448,9 +472,11 @@ func (d *driver) accepted(n int) time.Duration {
 
 func (d *driver) inbound() {
 	d.begun = time.Now()
-	here, there := net.Pipe()
-	d.sw.ServeConn(there)
-	d.serve(1, here)
+	for n := range d.conns {
+		here, there := net.Pipe()
+		d.sw.ServeConn(there)
+		d.serve(n, here)
+	}
 }
 
 // serve plays the transcript's server on a connection: every command at its

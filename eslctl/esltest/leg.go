@@ -385,7 +385,7 @@ func (b *channel) ended() {
 	if b.leg.endpoint != "loopback" {
 		set := b.vars.set
 		switch {
-		case b.vars.get("sip_hangup_disposition") != "" || b.gone != "":
+		case b.vars.get("sip_hangup_disposition") != "":
 		case b.leg.answered:
 			set("sip_hangup_disposition", "send_bye")
 		default:

@@ -51,9 +51,10 @@ func (c *channel) enqueue(m message) bool {
 }
 
 // drain runs what is queued (switch_ivr.c, switch_ivr_parse_all_events). A
-// locked application keeps the queue closed.
+// locked application keeps the queue closed. What is left when the call ends is
+// taken off too, but runs nothing.
 func (c *channel) drain() {
-	for !c.locked && len(c.queue) > 0 && c.cause == "" {
+	for !c.locked && len(c.queue) > 0 {
 		m := c.queue[0]
 		c.queue = c.queue[1:]
 		c.handle(m)
