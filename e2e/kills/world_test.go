@@ -177,7 +177,14 @@ func (w *world) open(tries int, nodes ...*node) {
 		fresh, takeover = append(fresh, n.fresh), append(takeover, n.takeover)
 		w.diary[n] = n.follow(w.ctx)
 	}
-	w.sw.Dialplan = esltest.Dialplan(strings.Join(fresh, "|"), strings.Join(takeover, "|"), tries)
+	w.sw.Dialplan = nil
+	for _, a := range esltest.Dialplan(strings.Join(fresh, "|"), strings.Join(takeover, "|"), tries) {
+		if a.App == "sleep" {
+			// A digit that nobody read would end every pause at once.
+			w.sw.Dialplan = append(w.sw.Dialplan, esltest.Action{App: "flush_dtmf"})
+		}
+		w.sw.Dialplan = append(w.sw.Dialplan, a)
+	}
 }
 
 // heard is a connection that counts the commands on it.
@@ -599,4 +606,3 @@ func (w *world) checkCaught(c caught, r esltest.Result, rec *record, complain fu
 		}
 	}
 }
-
