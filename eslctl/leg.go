@@ -242,11 +242,10 @@ func (l *Leg) gone(ctx context.Context, err error) error {
 		return context.Cause(l.ctx)
 	case l.wait(ctx, 0):
 		return context.Cause(ctx)
-	case errors.As(err, &refused):
-		return err
+	case l.conn.failure() != nil && l.wait(l.ctx, time.Second): // the reader says how it ended
+		return context.Cause(l.ctx)
 	}
-	l.wait(l.ctx, time.Second) // the connection ended, the reader says how
-	return context.Cause(l.ctx)
+	return err
 }
 
 // wait says whether the context ends within the time.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
@@ -30,7 +31,7 @@ func FuzzFlow(f *testing.F) {
 			t.Fatalf("snapshot %v with problems %v", s, problems)
 		}
 		for _, p := range problems {
-			if strings.ContainsAny(p.String(), "\n\r") || p.Message == "" {
+			if strings.ContainsFunc(p.String(), unicode.IsControl) || p.Message == "" {
 				t.Errorf("problem %q is not one line", p)
 			}
 		}

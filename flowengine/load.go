@@ -322,7 +322,7 @@ func (l *loader) finish() (*Snapshot, []Problem) {
 		names = append(names, name)
 	}
 	for _, w := range l.asked {
-		if l.named[w.node.Value] == nil {
+		if l.named[w.node.Value] == nil && !l.full() {
 			hint := didYouMean(w.node.Value, names)
 			if len(names) == 0 {
 				hint = "no flow is defined; add a document with flow:"

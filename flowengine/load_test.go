@@ -163,6 +163,27 @@ func TestHostileDocuments(t *testing.T) {
 	}
 }
 
+// A document full of mistakes is answered, not worked at for minutes.
+func TestManyMistakes(t *testing.T) {
+	var numbers, flows, exits strings.Builder
+	numbers.WriteString("numbers:\n")
+	for i := range 5_000 {
+		fmt.Fprintf(&numbers, "  %d: {flow: some-other-flow-with-a-name-%d}\n", 100000+i, i)
+	}
+	for i := range 300 {
+		fmt.Fprintf(&flows, "---\nflow: one-of-the-flows-with-a-name-%d\nstart: a\nnodes: {a: {hangup: {}}}\n", i)
+	}
+	exits.WriteString("flow: f\nstart: a\nnodes:\n  a:\n    hangup: {}\n    exits:\n")
+	for i := range 20_000 {
+		fmt.Fprintf(&exits, "      e%d: some-node-%d\n", i, i)
+	}
+	for _, doc := range []string{numbers.String() + flows.String(), exits.String()} {
+		if _, problems := flowengine.LoadFile("f.yaml", []byte(doc), nodes.Kinds); len(problems) == 0 || len(problems) > 200 {
+			t.Errorf("%d problems", len(problems))
+		}
+	}
+}
+
 func TestVersions(t *testing.T) {
 	v := &flowengine.Versions{Dir: filepath.Join(t.TempDir(), "versions"), Kinds: nodes.Kinds}
 	// The second document of a file, with targets that are not kept.

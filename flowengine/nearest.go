@@ -10,13 +10,17 @@ import (
 // the valid ones when there are few.
 func didYouMean(wrong string, valid []string) string {
 	best, distance := "", 1000
+	near := func(v string) int { return max(1, min(len(v), len(wrong))/3+1) }
 	for _, v := range valid {
+		if apart := len(v) - len(wrong); max(apart, -apart) > near(v) {
+			continue // at least so many letters differ
+		}
 		if d := editDistance(strings.ToLower(wrong), strings.ToLower(v)); d < distance {
 			best, distance = v, d
 		}
 	}
 	switch {
-	case best != "" && distance <= max(1, min(len(best), len(wrong))/3+1):
+	case best != "" && distance <= near(best):
 		return fmt.Sprintf("did you mean %s?", quote(best))
 	case len(valid) == 1:
 		return "there is only " + valid[0]

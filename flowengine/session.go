@@ -203,6 +203,7 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 	if pending {
 		if r, begun := s.leg.LastBridge(); begun {
 			s.dialed(b, r)
+			s.unwatched(b, r)
 			return r, nil
 		}
 	}
@@ -254,6 +255,16 @@ func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 		}
 		s.rec.Record(call.Event{Type: call.TargetFailed, Step: s.step.id, Kind: s.step.kind.Name, Leg: l.UUID, Target: l.Target, Cause: cause})
 	}
+}
+
+// unwatched records a connection whose end no node saw.
+func (s *Session) unwatched(b call.Bridge, r call.BridgeResult) {
+	i := slices.IndexFunc(b.Legs, func(l call.BridgeLeg) bool { return l.UUID == r.Winner })
+	if r.Outcome != call.Completed || i < 0 {
+		return
+	}
+	s.rec.Record(call.Event{Type: call.Released, Leg: r.Winner, Target: b.Legs[i].Target, Cause: r.Cause, Millis: r.Connected.Milliseconds(),
+		Why: "ended while no node controlled the call", Attrs: map[string]string{"late": "true"}})
 }
 
 // checkpoint returns the text to be left on the call.

@@ -10,8 +10,11 @@ import (
 	yaml "go.yaml.in/yaml/v4"
 )
 
-// maxFlowNodes bounds a flow; a canvas shows no more (see docs/flows.md).
-const maxFlowNodes = 500
+// What a flow may have; a canvas shows no more (see docs/flows.md).
+const (
+	maxFlowNodes = 500
+	maxExits     = 200 // of one node
+)
 
 func sortedKeys(n *yaml.Node) []int {
 	var at []int
@@ -167,7 +170,7 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 			return
 		}
 		n.exits[exit] = v.Value
-		if b.keys[v.Value] == nil {
+		if b.keys[v.Value] == nil && !b.full() {
 			d.at(v, didYouMean(v.Value, b.order), "there is no node %s", quote(v.Value))
 		}
 	}
@@ -188,12 +191,15 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 	case exits.Kind != yaml.MappingNode:
 		d.at(exits, `write exits: {EXIT: NODE}`, "exits must be a mapping, not %s", what(exits))
 		n.exits[elseExit] = ""
+	case len(exits.Content)/2 > maxExits:
+		d.at(exits, "", "node %s has %d exits, at most %d are read", n.id, len(exits.Content)/2, maxExits)
+		n.exits[elseExit] = ""
 	default:
 		d.pairs(exits, func(k, v *yaml.Node) {
 			exit := k.Value
 			valid := exit == ErrorExit || slices.Contains(n.declared, exit) || open != nil && open.Accepts(exit) ||
 				exit == elseExit && (len(n.declared) > 0 || open != nil)
-			if known && !valid {
+			if known && !valid && !b.full() {
 				d.at(k, exitHint(n, open, exit), "%s has no exit %s", n.kind.Name, quote(exit))
 			}
 			if exit == NextExit && next != nil {

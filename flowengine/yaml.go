@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	yaml "go.yaml.in/yaml/v4"
@@ -36,9 +37,24 @@ type report struct {
 }
 
 func (r *report) add(p Problem) {
-	if len(r.problems) < maxProblems {
+	if !r.full() {
+		p.Message, p.Hint = oneLine(p.Message), oneLine(p.Hint)
 		r.problems = append(r.problems, p)
 	}
+}
+
+// full says that further problems are not kept, so that nobody need look for them.
+func (r *report) full() bool { return len(r.problems) >= maxProblems }
+
+// oneLine keeps what documents hold from writing lines, or to terminals, of
+// their own.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func (r *report) mark(n *yaml.Node) {

@@ -85,7 +85,7 @@ func TestServeRunsUntilItIsTold(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	log := make(firstLines, 100)
-	s := &settings{Node: "n1", Data: t.TempDir(), HTTP: "127.0.0.1:0", Log: logSettings{Level: "info", Format: "json"}}
+	s := &settings{Node: "n1", Data: t.TempDir(), ConfigDir: "../../examples/main-line", Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: "127.0.0.1:0", Log: logSettings{Level: "info", Format: "json"}}
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, s, log) }()
 	var line struct{ HTTP, Message, Node string }
@@ -124,7 +124,7 @@ func TestServeFailsWhenItsAddressIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s := &settings{Node: "n1", Data: t.TempDir(), HTTP: l.Addr().String(), Log: logSettings{Level: "info", Format: "console"}}
+	s := &settings{Node: "n1", Data: t.TempDir(), ConfigDir: "../../examples/main-line", Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: l.Addr().String(), Log: logSettings{Level: "info", Format: "console"}}
 	if err := run(t.Context(), s, io.Discard); err == nil || !strings.Contains(err.Error(), "setting http") {
 		t.Errorf("run: %v", err)
 	}

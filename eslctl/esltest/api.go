@@ -16,6 +16,14 @@ func (s *Switch) api(by *listener, line string) string {
 	switch name {
 	case "status":
 		return s.status()
+	case "sofia":
+		return "                     Name\t   Type\t                                      Data\tState\n" +
+			"=================================================================================================\n" +
+			"                127.0.0.1\t  alias\t                                  internal\tALIASED\n" +
+			"                 internal\tprofile\t              sip:mod_sofia@127.0.0.1:5060\tRUNNING (1)\n" +
+			"        internal::carrier\tgateway\t                   sip:none@127.0.0.1:5090\tNOREG\n" +
+			"=================================================================================================\n" +
+			"1 profile 1 alias\n"
 	case "version":
 		return "FreeSWITCH Version 1.11.1-release~64bit ( 64bit)\n"
 	case "create_uuid":
@@ -190,7 +198,7 @@ func (s *Switch) status() string {
 	return fmt.Sprintf("UP 0 years, %d days, %d hours, %d minutes, %d seconds, %d milliseconds, %d microseconds\n"+
 		"FreeSWITCH (Version 1.11.1-release  64bit) is ready\n%d session(s) since startup\n"+
 		"%d session(s) - peak %d, last 5min %d \n0 session(s) per Sec out of max 1000, peak 1, last 5min 1 \n"+
-		"5000 session(s) max\nmin idle cpu 0.00/95.00\nCurrent Stack Size/Max 240K/8192K\n",
+		"5000 session(s) max\nmin idle cpu 0.00/95.00\nCurrent Stack Size/Max 240K/240K\n",
 		int(up.Hours())/24, int(up.Hours())%24, int(up.Minutes())%60, int(up.Seconds())%60,
 		up.Milliseconds()%1000, up.Microseconds()%1000, s.sessions.Load(), s.Channels(), s.Channels(), s.Channels())
 }

@@ -164,6 +164,11 @@ func (c *channel) bye() {
 		c.hangup(call.OriginatorCancel, false)
 		return
 	}
+	if c.leg != nil && c.leg.endpoint == "loopback" { // not a person: nothing of SIP (file 15)
+		c.vars.set("bridge_to", "")
+		c.hangup(call.NormalClearing, false)
+		return
+	}
 	c.vars.set("sip_term_status", "200")
 	c.vars.set("proto_specific_hangup_cause", "sip:200")
 	c.vars.set("sip_term_cause", "16")

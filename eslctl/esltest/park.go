@@ -133,9 +133,7 @@ func (c *channel) execute(app, arg, scope string) bool {
 	c.brk = false
 	outer, outerData := c.app, c.appData
 	c.app, c.appData = app, data
-	if app != "socket" {
-		c.lastApp = [2]string{app, data}
-	}
+	c.lastApp = [2]string{app, data}
 	c.log = append(c.log, logged{app, data, clock()})
 	a.run(c, data)
 	c.app, c.appData = outer, outerData

@@ -21,6 +21,7 @@ func (s *Switch) incoming(who Caller) *channel {
 	c.name = "sofia/internal/" + who.From + "@127.0.0.1:5070"
 	c.identity(who)
 	c.addr, c.number, c.context, c.source, c.dialplan = "127.0.0.1", who.To, "public", "mod_sofia", "XML"
+	c.first = [2]string{c.number, c.context}
 	c.callUUID = c.uuid
 	c.state, c.callst, c.answer = "CS_EXECUTE", "RINGING", "ringing"
 	c.actions = s.Dialplan

@@ -169,12 +169,119 @@ func TestRoundRobinIsFair(t *testing.T) {
 	}
 }
 
-func TestExamples(t *testing.T) {
-	folders, err := filepath.Glob("../../examples/*")
-	if err != nil || len(folders) < 2 {
-		t.Fatal(folders, err)
+// What a dial asks of the leg, from the settings of node, target and member.
+func TestDialAsksFor(t *testing.T) {
+	s := load(t, `
+numbers: {"+1000": {flow: f}}
+targets:
+  alice: {user: alice@pbx, ring: 7s}
+  bob: {sip: bob@pbx}
+---
+flow: f
+start: one
+nodes:
+  one:
+    dial:
+      targets: [alice, bob, {to: "+15550188", ring: 40s}]
+      gateway: carrier
+      ring: 30s
+      caller_id: number
+      ringback: "tone:%(2000,4000,440)"
+      early_media: true
+      whisper: "say:A call from {{ caller.number }}."
+      confirm: {prompt: "say:Press 1."}
+      record: true
+      max: 1h
+    exits: {else: all}
+  all:
+    dial: {targets: [alice, bob], strategy: simultaneous, caller_id: +15550111}
+    exits: {else: last}
+  last:
+    dial: {targets: [bob]}
+    exits: {else: bye}
+  bye: {hangup: {}}
+`)
+	scene := scenario(map[string]flowtest.Callee{"alice": {Rings: true}, "bob": {Rings: true}, "+15550188": {Rings: true}})
+	scene.Call.Number = "+1000"
+	scene.Call.Caller.Number = "anonymous; x"
+	p := flowtest.NewPhone(scene, nil)
+	flowtest.Run(flowtest.NewEngine(s, p.Clock, 1), p)
+	if len(p.Bridges) != 5 {
+		t.Fatalf("%d bridges", len(p.Bridges))
 	}
-	for _, dir := range folders {
+	legs := func(b call.Bridge) (out []string) {
+		for _, l := range b.Legs {
+			out = append(out, fmt.Sprintf("%s %s %q %s", l.Target, l.Address, l.CallerID, l.Ring))
+		}
+		return out
+	}
+	for i, want := range []string{
+		`7s [alice alice@pbx "+1000" 0s]`,
+		`30s [bob sip:bob@pbx "+1000" 0s]`,
+		`40s [+15550188 +15550188 via carrier "+1000" 0s]`,
+		`20s [alice alice@pbx "+15550111" 7s bob sip:bob@pbx "+15550111" 0s]`,
+		`20s [bob sip:bob@pbx "" 0s]`, // what the caller sent is no number
+	} {
+		if got := fmt.Sprint(p.Bridges[i].Ring, " ", legs(p.Bridges[i])); got != want {
+			t.Errorf("bridge %d: got %s, want %s", i, got, want)
+		}
+	}
+	b := p.Bridges[1]
+	if b.Record != "/recordings/"+p.Call.ID+"-2.wav" || b.MaxLength != time.Hour || !b.EarlyMedia ||
+		b.Confirm.Key != "1" || b.Confirm.Timeout != 10*time.Second || b.Confirm.Prompt.String() != "say:Press 1." ||
+		b.Ringback.Kind != call.Tone || b.Whisper.String() != "say:A call from anonymous, x." {
+		t.Errorf("bridge: %+v", b)
+	}
+	for attempt, b := range p.Bridges {
+		for leg, l := range b.Legs {
+			if l.UUID != call.LegUUID(p.Call.ID, attempt+1, leg) {
+				t.Errorf("attempt %d, leg %d has UUID %s", attempt+1, leg, l.UUID)
+			}
+		}
+	}
+}
+
+// What a caller sends can neither break a prompt nor get out of it.
+func TestSpokenValuesAreBounded(t *testing.T) {
+	s := load(t, `
+numbers: {"1000": {flow: f}}
+---
+flow: f
+start: a
+nodes:
+  a: {play: {prompt: "say:{{ caller.name }}{{ caller.name }}{{ caller.name }}{{ caller.name }}{{ caller.name }}{{ caller.name }}{{ caller.name }}"}, next: b}
+  b: {play: {prompt: "say:{{ vars.nobody }}"}, next: bye}
+  bye: {hangup: {}}
+`)
+	for _, name := range []string{strings.Repeat("x", 100_000), strings.Repeat("€", 5000), "${system(x)} 'a' `b`", ""} {
+		scene := scenario(nil)
+		scene.Call.Caller.Name = name
+		p := flowtest.NewPhone(scene, nil)
+		r := flowtest.Run(flowtest.NewEngine(s, p.Clock, 1), p)
+		if got := strings.Join(r.Path(), ", "); got != "a next, b next, bye" {
+			t.Errorf("%.20q: %s", name, r.Trace())
+		}
+		for _, verb := range p.Verbs {
+			if strings.ContainsAny(verb, "$'`{}\\\"") || len(verb) > 2010 {
+				t.Errorf("%.20q: %.100s", name, verb)
+			}
+		}
+	}
+}
+
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := map[string]bool{}
+	for _, file := range files {
+		folders[filepath.Dir(file)] = true
+	}
+	if len(folders) < 2 {
+		t.Fatalf("found %v", folders)
+	}
+	for dir := range folders {
 		s, problems := flowengine.LoadDir(dir, nodes.Kinds)
 		if len(problems) > 0 {
 			t.Fatal(problems)

@@ -59,6 +59,7 @@ type Phone struct {
 	Events     []call.Event
 	Dialled    []string // UUIDs of the legs that rang, in order
 	Verbs      []string // what was done, in order
+	Bridges    []call.Bridge
 	Over       *call.HungUp
 	Resorted   string // why the call was given to the last resort
 
@@ -235,6 +236,7 @@ func (p *controller) bridge(b call.Bridge, watched bool) (call.BridgeResult, err
 			p.rec.Record(e)
 		}
 	}
+	p.Bridges = append(p.Bridges, b)
 	r := call.BridgeResult{Outcome: call.Undone}
 	best, longest := time.Duration(-1), time.Duration(0)
 	var winner call.BridgeLeg

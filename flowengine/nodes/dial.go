@@ -64,7 +64,7 @@ func (d *Dial) Check(c *flowengine.Check) {
 	if len(d.Targets) == 0 || len(d.Targets) > maxTargets {
 		c.Problem("targets", "", "targets: dial has 1 to %d targets, not %d", maxTargets, len(d.Targets))
 	}
-	for i, m := range d.Targets {
+	for i, m := range d.Targets[:min(len(d.Targets), maxTargets)] {
 		d.checkMember(c, fmt.Sprintf("targets/%d", i), m)
 	}
 	wholeSeconds(c, "ring", d.Ring, 10*time.Minute)

@@ -35,10 +35,12 @@ func Read(dirs ...string) iter.Seq2[call.Event, error] {
 }
 
 // Sort puts events into the order of call, epoch and sequence and removes
-// copies. It makes one history of what several nodes wrote. It works in place.
+// copies. It makes one history of what several nodes wrote; two of them share
+// an epoch only when the first died before it left a checkpoint. It works in
+// place.
 func Sort(events []call.Event) []call.Event {
 	slices.SortStableFunc(events, func(a, b call.Event) int {
-		return cmp.Or(strings.Compare(a.Call, b.Call), a.Epoch-b.Epoch, strings.Compare(a.Node, b.Node), a.Seq-b.Seq)
+		return cmp.Or(strings.Compare(a.Call, b.Call), a.Epoch-b.Epoch, a.Seq-b.Seq, strings.Compare(a.Node, b.Node))
 	})
 	return slices.CompactFunc(events, func(a, b call.Event) bool {
 		return a.Call == b.Call && a.Epoch == b.Epoch && a.Node == b.Node && a.Seq == b.Seq
