@@ -264,3 +264,17 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// drain asks the server to end, and returns when it takes no new calls.
+func (w *world) drain(n *node) {
+	refusing := n.logged("no new calls are taken")
+	must(w.t, n.process.Signal(syscall.SIGTERM))
+	<-refusing
+	for {
+		nc, err := net.Dial("tcp", n.fresh)
+		if err != nil {
+			return
+		}
+		nc.Close()
+	}
+}
