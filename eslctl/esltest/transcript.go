@@ -135,7 +135,7 @@ func Replay(t Test, file string, handle func(conn net.Conn)) {
 		here, there := net.Pipe()
 		var handler sync.WaitGroup
 		handler.Go(func() { handle(there) })
-		p := &replay{conn: here, records: records, uuids: map[string]string{}, frames: make(chan eslctl.Frame)}
+		p := &replay{conn: here, records: records, uuids: map[string]string{}, frames: make(chan eslctl.Frame, 1000)}
 		go p.read()
 		if err := p.run(); err != nil {
 			t.Errorf("%s, connection %d: %v", file, n, err)
@@ -261,8 +261,7 @@ func goodReply(f eslctl.Frame) string {
 	return "Content-Type: command/reply\nReply-Text: +OK\n\n"
 }
 
-// send writes a frame of FreeSWITCH's with the handler's event-uuids, while it
-// goes on taking commands: those that come meanwhile get a good reply.
+// send writes a frame of FreeSWITCH's with the handler's event-uuids.
 func (p *replay) send(frame []byte) error {
 	head, body, _ := bytes.Cut(frame, []byte("\n\n"))
 	for old, own := range p.uuids {
@@ -273,23 +272,6 @@ func (p *replay) send(frame []byte) error {
 		head = fmt.Appendf(nil, "Content-Length: %d\n%s", len(body), rest)
 	}
 	frame = append(append(bytes.Clone(head), "\n\n"...), body...)
-	wrote := make(chan error, 1)
-	go func() { _, err := p.conn.Write(frame); wrote <- err }()
-	var late []eslctl.Frame
-	for {
-		select {
-		case err := <-wrote:
-			for _, f := range late {
-				if err == nil {
-					_, err = p.conn.Write([]byte(goodReply(f)))
-				}
-			}
-			return err
-		case f, ok := <-p.frames:
-			if !ok {
-				return io.ErrClosedPipe
-			}
-			late = append(late, f)
-		}
-	}
+	_, err := p.conn.Write(frame)
+	return err
 }
