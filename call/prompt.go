@@ -80,7 +80,7 @@ func (p Prompt) String() string {
 var speakable = strings.NewReplacer(
 	"\r", " ", "\n", " ", "\x00", " ", "\t", " ",
 	"{", "(", "}", ")", "[", "(", "]", ")",
-	"\\", " ", `"`, " ", "|", " ", ";", ",", "`", "'", "!", ".", "^", " ", "~", " ", "$", "", "'", "\u2019")
+	"\\", " ", `"`, " ", "|", " ", ";", ",", "`", "\u2019", "!", ".", "^", " ", "~", " ", "$", "", "'", "\u2019")
 
 // Speakable replaces in s every character that means something to FreeSWITCH
 // on any path a text takes there: variable expansion (switch_channel.c,

@@ -16,24 +16,62 @@ import (
 type Event struct {
 	head []byte
 	body []byte
+
+	// What every event is asked for, found while its end is looked for.
+	name, uuid, app, checkpoint []byte
 }
 
 // ParseEvent reads the body of a text/event-plain frame.
 func ParseEvent(body []byte) (Event, error) {
-	head, rest, ok := bytes.Cut(body, []byte("\n\n"))
-	if !ok {
-		return Event{}, &FrameError{"event", "has no end of its headers"}
+	var ev Event
+	var length []byte
+	for at := 0; ; {
+		n := bytes.IndexByte(body[at:], '\n')
+		if n < 0 {
+			return Event{}, &FrameError{"event", "has no end of its headers"}
+		}
+		if n == 0 {
+			ev.head, ev.body = body[:max(at-1, 0)], body[at+1:]
+			break
+		}
+		line := body[at : at+n]
+		at += n + 1
+		switch line[0] {
+		case 'E':
+			pick(&ev.name, line, "Event-Name:")
+		case 'U':
+			pick(&ev.uuid, line, "Unique-ID:")
+		case 'A':
+			pick(&ev.app, line, "Application-UUID:")
+		case 'C':
+			pick(&length, line, "Content-Length:")
+		case 'v':
+			if len(line) > 20 && line[9] == 'h' {
+				pick(&ev.checkpoint, line, "variable_"+varCheckpoint+":")
+			}
+		}
 	}
-	ev := Event{head: head}
-	length, err := contentLength(Frame{Header: head})
+	if length == nil {
+		ev.body = nil
+		return ev, nil
+	}
+	n, err := parseLength(length)
 	if err != nil {
 		return Event{}, err
 	}
-	if length > len(rest) {
+	if n > len(ev.body) {
 		return Event{}, &FrameError{"event", "is shorter than its Content-Length"}
 	}
-	ev.body = rest[:length]
+	ev.body = ev.body[:n]
 	return ev, nil
+}
+
+// pick keeps the value of a line that begins with name and a colon; the first
+// of several counts.
+func pick(value *[]byte, line []byte, name string) {
+	if v, ok := bytes.CutPrefix(line, []byte(name)); ok && *value == nil {
+		*value = bytes.TrimPrefix(v, []byte(" "))
+	}
 }
 
 // Name returns the event's name, such as CHANNEL_ANSWER.
@@ -78,23 +116,31 @@ func (e Event) All() iter.Seq2[string, string] {
 func (e Event) Body() string { return string(e.body) }
 
 // Clone returns a copy that may be kept.
-func (e Event) Clone() Event { return Event{bytes.Clone(e.head), bytes.Clone(e.body)} }
+func (e Event) Clone() Event {
+	whole := make([]byte, 0, len(e.head)+2+len(e.body))
+	whole = append(append(append(whole, e.head...), "\n\n"...), e.body...)
+	c, err := ParseEvent(whole)
+	if err != nil { // it was one before
+		return Event{}
+	}
+	return c
+}
 
-// raw finds a header. Values are URL-encoded, so that a line break followed by
-// the name can be nothing else (switch_event.c, switch_event_serialize).
+// raw finds a header: the line that begins with its name. Values are
+// URL-encoded and hold no line break (switch_event.c, switch_event_serialize).
 func (e Event) raw(name string) ([]byte, bool) {
-	for rest := e.head; ; {
-		i := bytes.Index(rest, []byte(name))
-		if i < 0 {
-			return nil, false
-		}
-		at := len(e.head) - len(rest) + i
-		rest = rest[i+len(name):]
-		if (at == 0 || e.head[at-1] == '\n') && len(rest) > 0 && rest[0] == ':' {
-			value, _, _ := bytes.Cut(rest[1:], newline)
+	for rest := e.head; len(rest) > len(name); {
+		if rest[len(name)] == ':' && string(rest[:len(name)]) == name {
+			value, _, _ := bytes.Cut(rest[len(name)+1:], newline)
 			return bytes.TrimPrefix(value, []byte(" ")), true
 		}
+		n := bytes.IndexByte(rest, '\n')
+		if n < 0 {
+			break
+		}
+		rest = rest[n+1:]
 	}
+	return nil, false
 }
 
 func decode(raw []byte) string {

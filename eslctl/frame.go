@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 // Bounds of what one frame may hold, in bytes. FreeSWITCH itself refuses a
@@ -77,20 +79,31 @@ func equalFold(line []byte, name string) bool {
 // of idle calls cost little.
 type Reader struct {
 	src    io.Reader
-	idle   [2048]byte // where a wait begins
-	buf    []byte     // idle[:], or larger while a frame is being read
-	pooled *[]byte    // what buf must be given back as
-	r, w   int        // unread bytes are buf[r:w]
+	raw    syscall.RawConn // of src, where it has one: a wait then needs no buffer
+	buf    []byte          // nil while nothing is being read
+	pooled *[]byte         // what buf must be given back as
+	r, w   int             // unread bytes are buf[r:w]
+
+	n    int // result of poll
+	err  error
+	poll func(fd uintptr) bool
 }
 
-const pooledSize = 32 << 10
+const (
+	firstSize  = 2 << 10 // for sources that cannot tell when there is something to read
+	pooledSize = 32 << 10
+)
 
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, pooledSize); return &b }}
 
 // NewReader returns a Reader of src.
 func NewReader(src io.Reader) *Reader {
 	r := &Reader{src: src}
-	r.buf = r.idle[:]
+	if sc, ok := src.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			r.raw, r.poll = raw, r.tryRead
+		}
+	}
 	return r
 }
 
@@ -100,7 +113,7 @@ func NewReader(src io.Reader) *Reader {
 // Reader that has returned an error is of no further use. It never holds more
 // memory than twice what has arrived, whatever length a frame claims.
 func (r *Reader) Read() (Frame, error) {
-	header, err := r.header()
+	header, end, err := r.header()
 	if err != nil {
 		return Frame{}, err
 	}
@@ -108,7 +121,7 @@ func (r *Reader) Read() (Frame, error) {
 	if err != nil {
 		return Frame{}, err
 	}
-	size := header + 2 + length
+	size := header + end + length
 	for r.w-r.r < size {
 		if err := r.fill(size); err != nil {
 			return Frame{}, err
@@ -116,11 +129,16 @@ func (r *Reader) Read() (Frame, error) {
 	}
 	block := r.buf[r.r : r.r+size : r.r+size]
 	r.r += size
-	return Frame{Header: block[:header], Body: block[header+2:]}, nil
+	return Frame{Header: block[:header], Body: block[header+end:]}, nil
 }
 
-// header returns the length of the header block at buf[r:], which it reads.
-func (r *Reader) header() (int, error) {
+// Waiting says whether no part of a next frame has been read: the reader may be
+// used further after a time-out.
+func (r *Reader) Waiting() bool { return r.r == r.w }
+
+// header reads the header block at buf[r:] and returns its length and that of
+// its end.
+func (r *Reader) header() (length, end int, err error) {
 	r.rest()
 	for seen := 0; ; {
 		have := r.buf[r.r:r.w]
@@ -131,17 +149,32 @@ func (r *Reader) header() (int, error) {
 				r.r++
 			}
 		}
-		if i := bytes.Index(have[max(seen-1, 0):], []byte("\n\n")); i >= 0 {
-			return max(seen-1, 0) + i, nil
+		from := max(seen-2, 0)
+		if i, n := blankLine(have[from:]); i >= 0 {
+			return from + i, n, nil
 		}
 		if len(have) > MaxHeader {
-			return 0, &FrameError{"header block", fmt.Sprintf("over %d bytes", MaxHeader)}
+			return 0, 0, &FrameError{"header block", fmt.Sprintf("over %d bytes", MaxHeader)}
 		}
 		seen = len(have)
 		if err := r.fill(0); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
+}
+
+// blankLine finds the end of a header block and how long that end is. FreeSWITCH
+// ends its lines with \n; clients may send \r\n (mod_event_socket.c,
+// read_packet).
+func blankLine(b []byte) (at, length int) {
+	at = bytes.Index(b, []byte("\n\n"))
+	if at >= 0 {
+		b = b[:at+1]
+	}
+	if crlf := bytes.Index(b, []byte("\n\r\n")); crlf >= 0 {
+		return crlf, 3
+	}
+	return at, 2
 }
 
 // rest gives the large buffer back before a wait for the next frame.
@@ -149,20 +182,62 @@ func (r *Reader) rest() {
 	if r.r != r.w {
 		return
 	}
-	r.r, r.w = 0, 0
+	r.r, r.w, r.buf = 0, 0, nil
 	if r.pooled != nil {
 		readBuffers.Put(r.pooled)
 		r.pooled = nil
 	}
-	r.buf = r.idle[:]
+}
+
+// tryRead reads what is there, with a buffer that it takes only for that.
+func (r *Reader) tryRead(fd uintptr) bool {
+	if r.buf == nil {
+		r.pooled = readBuffers.Get().(*[]byte)
+		r.buf = *r.pooled
+	}
+	for {
+		r.n, r.err = syscall.Read(int(fd), r.buf[r.w:])
+		if r.err != syscall.EINTR {
+			break
+		}
+	}
+	if r.err == syscall.EAGAIN {
+		r.n = 0
+		if r.w == 0 {
+			r.rest()
+		}
+		return false // wait, then try again
+	}
+	return true
+}
+
+// read is Read of the source.
+func (r *Reader) read() (int, error) {
+	if r.raw == nil {
+		return r.src.Read(r.buf[r.w:])
+	}
+	r.n, r.err = 0, nil
+	if err := r.raw.Read(r.poll); err != nil {
+		return 0, err
+	}
+	switch {
+	case r.err != nil:
+		return 0, os.NewSyscallError("read", r.err)
+	case r.n == 0:
+		return 0, io.EOF
+	}
+	return r.n, nil
 }
 
 // fill reads more. want is the size of the frame at buf[r:], when it is known.
 func (r *Reader) fill(want int) error {
-	if r.w == len(r.buf) {
+	switch {
+	case r.buf == nil && r.raw == nil:
+		r.buf = make([]byte, firstSize)
+	case r.buf != nil && r.w == len(r.buf):
 		r.grow(want)
 	}
-	n, err := r.src.Read(r.buf[r.w:])
+	n, err := r.read()
 	r.w += n
 	switch {
 	case n > 0:
@@ -199,12 +274,16 @@ func (r *Reader) grow(want int) {
 }
 
 // contentLength reads the length of the body as strictly as FreeSWITCH does
-// since it caps it (mod_event_socket.c, read_packet).
+// (mod_event_socket.c, read_packet).
 func contentLength(f Frame) (int, error) {
 	v := f.get("Content-Length")
 	if v == nil {
 		return 0, nil
 	}
+	return parseLength(v)
+}
+
+func parseLength(v []byte) (int, error) {
 	n, err := strconv.Atoi(string(v))
 	if err != nil || n < 0 || n > MaxBody || v[0] == '+' {
 		return 0, &FrameError{"Content-Length", fmt.Sprintf("%.40q is not a number from 0 to %d", v, MaxBody)}

@@ -1,0 +1,58 @@
+# Everything that is done with this repository; `make` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+PKG ?= ./...
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/hookswitch
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/hookswitch ./cmd/hookswitch
+
+.PHONY: demo
+demo: build ## simulated calls on this terminal; ARGS=--once places one
+	bin/hookswitch demo $(ARGS)
+
+.PHONY: test
+test: gcc ## formatting, vet, and all tests with the race detector
+	@unformatted="$$(gofmt -l .)"; if [[ -n "$$unformatted" ]]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	go vet $(PKG)
+	CGO_ENABLED=1 go test -race -v $(PKG)
+
+.PHONY: test-freeswitch
+test-freeswitch: ## SIP calls through a real FreeSWITCH of its own, where one is installed
+	go test -tags freeswitch -v ./e2e/...
+
+.PHONY: bench
+bench: ## benchmarks
+	go test -run '^$$' -bench . -benchmem $(PKG)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target in turn, FUZZTIME each
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		grep -h '^func Fuzz' "$$dir"/*_test.go | sed 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | while read -r target; do \
+			echo "$$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$dir"; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin bench-out
+
+# The race detector needs a C compiler. On Debian root can have it installed.
+.PHONY: gcc
+gcc:
+	@if ! command -v gcc >/dev/null; then \
+		if [[ "$$(id -u)" == 0 ]] && command -v apt-get >/dev/null; then \
+			apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev; \
+		else \
+			echo "The race detector needs gcc: install gcc and the C library's headers (Debian: apt-get install gcc libc6-dev)."; exit 1; \
+		fi; \
+	fi

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store/journal"
+)
+
+const (
+	first  = "11111111-1111-4111-8111-111111111111"
+	second = "11112222-1111-4111-8111-111111111111"
+)
+
+var began = time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC)
+
+// written returns the folder of a journal with those events.
+func written(t *testing.T, events ...call.Event) string {
+	t.Helper()
+	dir := t.TempDir()
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		j.Append(e)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func event(id string, epoch, seq int, after time.Duration, e call.Event) call.Event {
+	e.Call, e.Epoch, e.Seq, e.Time = id, epoch, seq, began.Add(after)
+	return e
+}
+
+// twoNodes is a call that began on one node and ended on another, and an open one.
+func twoNodes(t *testing.T) (one, other string) {
+	t.Setenv("TZ", "UTC")
+	one = written(t,
+		event(first, 1, 1, 0, call.Event{Type: call.Started, Node: "n1", Attrs: map[string]string{"from": "+15551110000", "to": "+15552220000", "flow": "main-line", "version": "3"}}),
+		event(first, 1, 2, 2334*time.Millisecond, call.Event{Type: call.Step, Step: "welcome", Kind: "menu", Exit: "1", Why: "pressed 1", Millis: 2334}),
+		event(second, 1, 1, time.Minute, call.Event{Type: call.Started, Attrs: map[string]string{"from": "+15553330000", "to": "15554440000", "flow": "other"}}),
+		event(second, 1, 2, 61*time.Second, call.Event{Type: call.Step, Step: "hello", Kind: "play", Exit: "next"}),
+	)
+	other = written(t,
+		event(first, 2, 1, 3*time.Second, call.Event{Type: call.Resumed, Node: "n2", Why: "at sales"}),
+		event(first, 2, 2, 5*time.Second, call.Event{Type: call.TargetFailed, Target: "alice\x1b[2J", Cause: call.UserBusy}),
+		event(first, 2, 3, 65*time.Second, call.Event{Type: call.Step, Step: "sales", Kind: "dial", Exit: "completed", Millis: 62000}),
+		event(first, 2, 4, 66*time.Second, call.Event{Type: call.Ended, Cause: call.NormalClearing, Attrs: map[string]string{"by": "controller"}}),
+	)
+	return one, other
+}
+
+func TestListShowsTheCallsOfSeveralNodesNewestFirst(t *testing.T) {
+	one, other := twoNodes(t)
+	out, _, err := command(t, "calls", "list", "--journal", other, "--journal", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 3 || !strings.HasPrefix(lines[0], "STARTED ") {
+		t.Fatalf("printed:\n%s", out)
+	}
+	if got := strings.Fields(lines[1]); got[2] != second || got[6] != "open" || got[len(got)-1] != "hello" {
+		t.Errorf("first line: %q", lines[1])
+	}
+	got := strings.Join(strings.Fields(lines[2])[1:], " ")
+	if want := began.Local().Format("15:04:05 ") + first + " +15551110000 +15552220000 main-line NORMAL_CLEARING 1:06 min sales"; got != want {
+		t.Errorf("second line:\n got %q\nwant %q", got, want)
+	}
+	if strings.Contains(out, "\x1b") {
+		t.Error("coloured, and this is no terminal")
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	one, other := twoNodes(t)
+	for _, test := range []struct {
+		args []string
+		want []string
+	}{
+		{nil, []string{second, first}},
+		{[]string{"--limit", "1"}, []string{second}},
+		{[]string{"--state", "ended"}, []string{first}},
+		{[]string{"--state", "open"}, []string{second}},
+		{[]string{"--number", "+15554440000"}, []string{second}},
+		{[]string{"--number", "15552220000"}, []string{first}},
+		{[]string{"--caller", "+15551110000"}, []string{first}},
+		{[]string{"--caller", "+1555111"}, nil},
+		{[]string{"--since", "2026-10-03T12:00:30Z"}, []string{second}},
+		{[]string{"--since", "1h"}, nil},
+	} {
+		out, _, err := command(t, append([]string{"calls", "list", "-o", "json", "--journal", one, "--journal", other}, test.args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for dec := json.NewDecoder(strings.NewReader(out)); dec.More(); {
+			var s summary
+			if err := dec.Decode(&s); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, s.ID)
+		}
+		if strings.Join(got, " ") != strings.Join(test.want, " ") {
+			t.Errorf("%v: %v, want %v", test.args, got, test.want)
+		}
+	}
+	for _, args := range [][]string{{"--state", "closed"}, {"--since", "yesterday"}, {"-o", "xml"}} {
+		if _, _, err := command(t, append([]string{"calls", "list", "--journal", one}, args...)...); err == nil {
+			t.Errorf("%v is no mistake", args)
+		}
+	}
+}
+
+func TestShowPrintsTheTimelineOfOneCall(t *testing.T) {
+	one, other := twoNodes(t)
+	out, _, err := command(t, "calls", "show", "11111", "--journal", other, "--journal", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, timeline, _ := strings.Cut(out, "\n\n")
+	want := `
+    +0.000  call.started    +15551110000 → +15552220000  flow=main-line  version=3
+    +2.334  flow.step       welcome (menu)  → 1  pressed 1  2.3 s
+    +3.000  call.resumed    at sales
+    +5.000  target.failed   alice` + "\ufffd" + `[2J  USER_BUSY
+ +1:05.000  flow.step       sales (dial)  → completed  1:02 min
+ +1:06.000  call.ended      NORMAL_CLEARING  by=controller
+`
+	if timeline != want[1:] {
+		t.Errorf("printed:\n%s\nwant:%s", timeline, want)
+	}
+	if !strings.HasPrefix(out, first+"  +15551110000 → +15552220000  flow main-line\n") || !strings.Contains(out, "NORMAL_CLEARING after 1:06 min\n") {
+		t.Errorf("printed:\n%s", out)
+	}
+
+	out, _, err = command(t, "calls", "show", first, "--journal", other, "--journal", one, "-o", "json")
+	if err != nil || strings.Count(out, "\n") != 6 || !strings.HasPrefix(out, `{"call":"`+first+`","epoch":1,"seq":1,`) {
+		t.Errorf("%v, printed:\n%s", err, out)
+	}
+}
+
+func TestShowNeedsOneCall(t *testing.T) {
+	one, _ := twoNodes(t)
+	for id, want := range map[string]string{"1111": "2 calls begin with \"1111\": " + first + ", " + second, "9": `no call "9"`} {
+		if _, _, err := command(t, "calls", "show", id, "--journal", one); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if _, _, err := command(t, "calls", "show"); err == nil {
+		t.Error("show without an id")
+	}
+	if _, _, err := command(t, "calls", "list", "--journal", filepath.Join(one, "none")); err == nil || !strings.Contains(err.Error(), "--journal") {
+		t.Errorf("a journal that does not exist: %v", err)
+	}
+}
+
+func TestDamageIsToldOnTheSide(t *testing.T) {
+	one, _ := twoNodes(t)
+	segment := filepath.Join(one, "00000001.ndjson")
+	text, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(segment, append([]byte("garbage\n"), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, err := command(t, "calls", "list", "--journal", one, "-o", "json")
+	if err != nil || strings.Count(out, "\n") != 2 || !strings.Contains(errs, segment+":1: ") {
+		t.Errorf("%v, printed:\n%s\nand:\n%s", err, out, errs)
+	}
+}
+
+func TestTheJournalIsFoundInTheDataFolder(t *testing.T) {
+	one, _ := twoNodes(t)
+	data := t.TempDir()
+	if err := os.Symlink(one, filepath.Join(data, "journal")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOOKSWITCH_DATA", data)
+	out, _, err := command(t, "calls", "list", "-o", "json")
+	if err != nil || strings.Count(out, "\n") != 2 {
+		t.Errorf("%v, printed:\n%s", err, out)
+	}
+}
+
+func TestTailPrintsWhatHappensOnEveryNode(t *testing.T) {
+	var dirs []string
+	var nodes []*journal.Journal
+	for range 2 {
+		dir := t.TempDir()
+		j, err := journal.Open(dir, journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		dirs, nodes = append(dirs, dir), append(nodes, j)
+	}
+	follow, err := followAll(t.Context(), dirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes[0].End(first, call.NormalClearing, nil)
+	nodes[1].End(second, call.UserBusy, nil)
+	r, w := io.Pipe()
+	go func() {
+		tl := newTimeline(w, false, true)
+		n := 0
+		for e, err := range follow {
+			if err == nil {
+				err = tl.event(e)
+			}
+			if n++; n == 4 || err != nil {
+				w.CloseWithError(err)
+				return
+			}
+		}
+	}()
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  11111111  call.started    late=true\n", "  11111111  call.ended      NORMAL_CLEARING\n", "  11112222  call.ended      USER_BUSY\n"} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("lacks %q:\n%s", want, out)
+		}
+	}
+	if _, _, err := command(t, "calls", "tail", "--journal", filepath.Join(dirs[0], "none")); err == nil {
+		t.Error("a journal that does not exist was followed")
+	}
+}
+
+func TestTimesReadWell(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "+0.000", 1234 * time.Millisecond: "+1.234", 59*time.Second + 999600*time.Microsecond: "+1:00.000",
+		65500 * time.Millisecond: "+1:05.500", -time.Second: "-1.000", 2*time.Hour + time.Second: "+120:01.000"} {
+		if got := offset(d); got != want {
+			t.Errorf("offset of %v: %s, want %s", d, got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{0: "0 ms", 999 * time.Millisecond: "999 ms", 1500 * time.Millisecond: "1.5 s", 59990 * time.Millisecond: "1:00 min",
+		90 * time.Second: "1:30 min", 2*time.Hour + 3*time.Minute + 4*time.Second: "2:03:04 h"} {
+		if got := duration(d); got != want {
+			t.Errorf("duration of %v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestColoursNeedATerminal(t *testing.T) {
+	if p := painterFor(os.Stdin); p && os.Getenv("NO_COLOR") != "" {
+		t.Error("NO_COLOR is not heard")
+	}
+	if painterFor(&bytes.Buffer{}) {
+		t.Error("a buffer is no terminal")
+	}
+	if got := painter(true).paint(red, "x"); got != "\x1b[31mx\x1b[0m" {
+		t.Errorf("painted %q", got)
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/eslctl"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+	"github.com/hookswitch/hookswitch/store/journal"
+)
+
+// lastResort is the extension of the shipped dialplan that takes the calls
+// which no node can run.
+const lastResort = "hookswitch-last-resort"
+
+// controller is where a call's path is joined: the event socket hands it over,
+// the engine runs its flow, the journal keeps what happens.
+type controller struct {
+	log     zerolog.Logger
+	node    string
+	journal *journal.Journal
+	metrics *metrics
+	config  *configuration
+	engine  *flowengine.Engine
+	server  *eslctl.Server
+	state   atomic.Pointer[string] // why no call is taken; "" when calls are
+}
+
+func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metrics) *controller {
+	c := &controller{log: log, node: s.Node, journal: j, metrics: m}
+	versions := &flowengine.Versions{Dir: filepath.Join(s.Data, "flows"), Kinds: nodes.Kinds}
+	c.config = &configuration{dir: s.ConfigDir, versions: versions, log: log, loaded: m.configLoaded}
+	c.engine = &flowengine.Engine{
+		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Node: s.Node,
+		Panicked: func(id string, value any, stack []byte) {
+			log.Error().Str("call", id).Interface("panic", value).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
+		},
+	}
+	c.server = &eslctl.Server{
+		Address: s.Listen, Takeover: s.ListenTakeover, Allow: s.Allow, MaxCalls: s.MaxCalls,
+		Settings: eslctl.Settings{Engine: s.TTS.Engine, Voice: s.TTS.Voice, Profile: s.Profile, LastResort: lastResort, Took: m.command},
+		Handler:  c.run, Ended: c.ended, Listening: c.listening,
+		Problem: func(peer string, err error) {
+			line := log.Warn()
+			if p := (*eslctl.Panic)(nil); errors.As(err, &p) {
+				line = log.Error().Bytes("stack", p.Stack)
+			}
+			line.Str("peer", peer).Err(err).Msg("connection failed")
+		},
+	}
+	return c
+}
+
+// run takes one call through its flow.
+func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
+	is := leg.Call()
+	rec := c.recorder(is.ID, leg.Epoch())
+	leg.Notify(rec.Record)
+	log := c.log.With().Str("call", is.ID).Int("epoch", leg.Epoch()).Logger()
+	log.Info().Str("from", is.Caller.Number).Str("to", is.Number).Str("switch", is.Switch).Msg("call taken")
+
+	err := c.engine.Run(ctx, leg, flowengine.Control{Call: is, Taken: leg.Taken(), Epoch: leg.Epoch()}, rec)
+
+	var hungUp *call.HungUp
+	var refused *flowengine.RefusedError
+	switch {
+	case errors.As(err, &hungUp):
+	case errors.Is(err, call.ErrLost):
+		log.Warn().Msg("control of the call was lost")
+	case errors.As(err, &refused):
+		log.Error().Str("why", refused.Why).Msg("call given to the last resort")
+	default:
+		log.Error().Err(err).Msg("call failed")
+	}
+}
+
+// recorder writes the events of a call to the journal and counts them.
+func (c *controller) recorder(id string, epoch int) flowengine.RecorderFunc {
+	rec := c.journal.Recorder(id, epoch, c.node, nil)
+	return func(e call.Event) {
+		if rec.Record(e) {
+			c.metrics.observe(e)
+		}
+	}
+}
+
+// ended is told when this connection knows no more of a call: it is over, or it
+// goes on without us.
+func (c *controller) ended(leg *eslctl.Leg, end eslctl.End) {
+	is := leg.Call()
+	switch {
+	case end.Known:
+		c.end(is.ID, end, "")
+	case leg.Successor() != "" && leg.Successor() != c.node:
+		c.taken(is.ID, leg.Epoch(), leg.Successor())
+	}
+}
+
+// taken records that the rest of the call is told by another node's journal.
+func (c *controller) taken(id string, epoch int, by string) {
+	c.recorder(id, epoch)(call.Event{Type: call.Taken, Attrs: map[string]string{"node": by}})
+	c.log.Info().Str("call", id).Str("by", by).Msg("another node controls the call")
+}
+
+// end records the end of a call, once, whoever tells of it first.
+func (c *controller) end(id string, end eslctl.End, source string) {
+	attrs := map[string]string{}
+	if end.Complete {
+		attrs["billed"] = strconv.FormatInt(end.Billed.Milliseconds(), 10)
+		attrs["duration"] = strconv.FormatInt(end.Duration.Milliseconds(), 10)
+		attrs["by"] = end.By
+	}
+	if source != "" {
+		attrs["source"] = source
+	}
+	if c.journal.End(id, end.Cause, attrs) {
+		c.metrics.observe(call.Event{Type: call.Ended, Cause: end.Cause})
+		c.log.Info().Str("call", id).Str("cause", string(end.Cause)).Str("source", source).Msg("call ended")
+	}
+}
+
+func (c *controller) listening() {
+	fresh, takeover := c.server.Addresses()
+	c.refuse("")
+	c.log.Info().Str("listen", fresh).Str("listen_takeover", takeover).Msg("taking calls")
+}
+
+// refuse notes why no call is taken.
+func (c *controller) refuse(why string) { c.state.Store(&why) }
+
+// ready says why no new call is taken, if none is.
+func (c *controller) ready() error {
+	switch why := c.state.Load(); {
+	case why == nil:
+		return errors.New("not yet listening")
+	case *why != "":
+		return errors.New(*why)
+	}
+	return nil
+}
+
+// serve runs calls until ctx ends, then lets the live ones go on for the time
+// of drain and hands over those that remain.
+func (c *controller) serve(ctx context.Context, drain time.Duration) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	failed := make(chan error, 1)
+	go func() { failed <- c.server.Serve(serving) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("calls: %w", err)
+	case <-ctx.Done():
+	}
+	c.refuse("draining")
+	c.log.Info().Int("calls", c.server.Live()).Dur("drain", drain).Msg("no new calls are taken")
+	patience, cancel := context.WithTimeout(serving, drain)
+	defer cancel()
+	if err := c.server.Drain(patience); err != nil {
+		c.log.Warn().Int("calls", c.server.Live()).Msg("calls are handed over")
+		c.server.HandOver()
+	}
+	stop()
+	return <-failed
+}

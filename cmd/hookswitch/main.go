@@ -1,0 +1,54 @@
+// Hookswitch takes over live calls from FreeSWITCH and runs their call flows.
+// Every subcommand has a file of its own here; this one joins them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks, the second ends the process at once.
+	context.AfterFunc(ctx, stop)
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "hookswitch:", err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		os.Exit(2)
+	}
+	os.Exit(1)
+}
+
+// newRoot returns the command with all of its subcommands.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "hookswitch",
+		Short:         "Takes over live calls from FreeSWITCH and runs their call flows",
+		SilenceUsage:  true, // an error is one line, not a page
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.PersistentFlags().String("config", "", "file of server settings (default "+settingsFile+" if there is one)")
+	root.AddCommand(newServe(), newDemo(), newValidate(), newCalls(), newVersion())
+	return root
+}
+
+// usageError is a mistake in the command line: exit code 2.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store/journal"
+)
+
+// metrics are the figures for Prometheus. No label holds a phone number, an id
+// or anything else that a caller can choose.
+type metrics struct {
+	registry  *prometheus.Registry
+	calls     *prometheus.CounterVec
+	steps     *prometheus.CounterVec
+	takeovers prometheus.Counter
+	commands  prometheus.Histogram
+	loaded    prometheus.Gauge
+}
+
+// gauges are asked when somebody reads the metrics.
+type gauges struct {
+	callsActive func() int
+	journal     func() journal.Stats
+}
+
+const space = "hookswitch"
+
+func newMetrics(b buildInfo) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: space, Name: "calls_total",
+			Help: "Calls that ended, by hangup cause."}, []string{"end"}),
+		steps: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: space, Name: "steps_total",
+			Help: "Nodes of flows that were left, by kind and exit."}, []string{"kind", "exit"}),
+		takeovers: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "takeovers_total",
+			Help: "Calls taken over from another connection."}),
+		commands: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Name: "commands_seconds",
+			Help:    "Time from a command to FreeSWITCH to its reply.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}),
+		loaded: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "config_loaded_timestamp",
+			Help: "When the configuration in force was loaded, in seconds since 1970."}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "build_info", Help: "Which program this is; always 1.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
+	build.Set(1)
+	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.commands, m.loaded, build,
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
+	return m
+}
+
+// watch adds the figures that are asked for.
+func (m *metrics) watch(g gauges) {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: space, Name: name, Help: help}, value)
+	}
+	m.registry.MustRegister(
+		gauge("calls_active", "Calls that this server controls.", func() float64 { return float64(g.callsActive()) }),
+		gauge("journal_pending", "Events that are not yet on the disk.", func() float64 { return float64(g.journal().Pending) }),
+		gauge("journal_failed", "1 while the journal cannot be written.", func() float64 {
+			if g.journal().Failing {
+				return 1
+			}
+			return 0
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: space, Name: "journal_dropped_total",
+			Help: "Events lost because the journal could not be written for too long."},
+			func() float64 { return float64(g.journal().Dropped) }))
+}
+
+// observe counts an event of a call.
+func (m *metrics) observe(e call.Event) {
+	switch e.Type {
+	case call.Step:
+		m.steps.WithLabelValues(e.Kind, e.Exit).Inc()
+	case call.Resumed:
+		m.takeovers.Inc()
+	case call.Ended:
+		end := string(e.Cause)
+		if !e.Cause.Known() && e.Cause != call.UnknownCause {
+			end = "OTHER"
+		}
+		m.calls.WithLabelValues(end).Inc()
+	}
+}
+
+// command notes how long a command to FreeSWITCH took.
+func (m *metrics) command(took time.Duration) { m.commands.Observe(took.Seconds()) }
+
+// configLoaded notes when the configuration in force was loaded.
+func (m *metrics) configLoaded(at time.Time) { m.loaded.Set(float64(at.UnixMilli()) / 1000) }
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/eslctl"
+)
+
+// Times of the reconciliation.
+const (
+	sweepEvery = time.Second      // between looks at the CDR folder and the open calls
+	settleTime = 3 * time.Second  // a call that just lost its controller is usually taken over within this
+	cdrWait    = 10 * time.Second // that a call which is gone waits for its CDR
+	cdrKeep    = 7 * 24 * time.Hour
+	cdrSuffix  = ".cdr.json"
+)
+
+// reconciler gives an end to calls that ended while nobody controlled them. It
+// has three sources, in the order of their speed: the event sockets of the
+// switches, the files of mod_json_cdr, and the question whether a channel still
+// exists.
+type reconciler struct {
+	*controller
+	sockets []eventSocket
+	cdr     string // folder of mod_json_cdr; "" for none
+
+	mu      sync.Mutex
+	clients map[string]*eslctl.Client // by address, those that are connected
+	missing map[string]time.Time      // open calls that no switch has any more, since when
+	unread  map[string]time.Time      // CDR files that could not be read, since when
+	foreign map[string]bool           // CDR files of calls that never came to us; left alone
+	pruned  time.Time                 // when old CDR files were last removed
+}
+
+func newReconciler(c *controller, s *settings) *reconciler {
+	return &reconciler{controller: c, sockets: s.FreeSWITCH, cdr: s.CDR, clients: map[string]*eslctl.Client{},
+		missing: map[string]time.Time{}, unread: map[string]time.Time{}, foreign: map[string]bool{}}
+}
+
+// run reconciles until ctx ends.
+func (r *reconciler) run(ctx context.Context) {
+	var wait sync.WaitGroup
+	for _, socket := range r.sockets {
+		m := &eslctl.Monitor{
+			Address: socket.Address, Password: string(socket.Password), Ended: r.heard,
+			Connected: func(_ context.Context, c *eslctl.Client) { r.connected(socket.Address, c) },
+			Problem: func(err error) {
+				r.connected(socket.Address, nil)
+				r.log.Warn().Str("switch", socket.Address).Err(err).Msg("event socket is not connected")
+			},
+		}
+		wait.Go(func() { m.Run(ctx) })
+	}
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		r.readCDRs(ctx)
+		r.askForOpen(ctx)
+		select {
+		case <-ctx.Done():
+			wait.Wait()
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *reconciler) connected(address string, c *eslctl.Client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c == nil {
+		delete(r.clients, address)
+		return
+	}
+	r.clients[address] = c
+	r.log.Info().Str("switch", address).Msg("event socket connected")
+}
+
+// heard takes the end of a call from a switch's event socket. While the call is
+// controlled here its own connection tells the end, after all that came before.
+func (r *reconciler) heard(id, checkpoint string, end eslctl.End) {
+	if !r.server.Controls(id) {
+		r.close(id, checkpoint, end, "event")
+	}
+}
+
+// close records the end of a call if the call was ours at its end, and that it
+// was not if it was another node's.
+func (r *reconciler) close(id, checkpoint string, end eslctl.End, source string) {
+	last, err := call.ParseCheckpoint(checkpoint)
+	switch {
+	case err == nil && last.Node != r.node:
+		if epoch, open := r.open(id); open {
+			r.taken(id, epoch, last.Node)
+		}
+	default:
+		r.end(id, end, source)
+	}
+}
+
+func (r *reconciler) open(id string) (epoch int, open bool) {
+	for _, c := range r.journal.Open() {
+		if c.ID == id {
+			return c.Epoch, true
+		}
+	}
+	return 0, false
+}
+
+// readCDRs takes in what mod_json_cdr has written. A file is moved to "done"
+// once its end is on the disk here; one of another node's call is left to that
+// node.
+func (r *reconciler) readCDRs(ctx context.Context) {
+	if r.cdr == "" {
+		return
+	}
+	files, err := os.ReadDir(r.cdr)
+	if err != nil {
+		r.once(r.cdr, err)
+		return
+	}
+	r.prune()
+	for _, f := range files {
+		if name := f.Name(); strings.HasSuffix(name, cdrSuffix) && !r.foreign[name] && ctx.Err() == nil {
+			if err := r.readCDR(ctx, name); err != nil {
+				r.once(name, err)
+			} else {
+				delete(r.unread, name)
+			}
+		}
+	}
+}
+
+// prune removes files that were taken in long ago.
+func (r *reconciler) prune() {
+	if time.Since(r.pruned) < time.Hour {
+		return
+	}
+	r.pruned = time.Now()
+	dir := filepath.Join(r.cdr, "done")
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return // nothing was taken in yet
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err == nil && time.Since(info.ModTime()) > cdrKeep {
+			if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+				r.once(f.Name(), err)
+			}
+		}
+	}
+}
+
+// once says what is wrong with a file when it has been so for a while (the
+// switch may still be writing it), and then no more.
+func (r *reconciler) once(name string, err error) {
+	since, known := r.unread[name]
+	switch {
+	case !known:
+		r.unread[name] = time.Now()
+	case !since.IsZero() && time.Since(since) > cdrWait:
+		r.unread[name] = time.Time{}
+		r.log.Error().Str("file", name).Err(err).Msg("CDR cannot be taken in")
+	}
+}
+
+func (r *reconciler) readCDR(ctx context.Context, name string) error {
+	data, err := os.ReadFile(filepath.Join(r.cdr, name))
+	if err != nil {
+		return err
+	}
+	cdr, err := eslctl.ParseCDR(data)
+	if err != nil {
+		return err
+	}
+	if r.server.Controls(cdr.Call.ID) {
+		return nil // its connection tells the end in a moment
+	}
+	id := cdr.Call.ID
+	switch last, err := call.ParseCheckpoint(cdr.Checkpoint); {
+	case err == nil && last.Node != r.node:
+		r.close(id, cdr.Checkpoint, cdr.End, "cdr")
+		return nil
+	case cdr.Checkpoint == "" && !cdr.Ours:
+		r.foreign[name] = true
+		return nil
+	case cdr.Checkpoint == "" && !r.knows(id):
+		return r.unseen(ctx, name, cdr)
+	case !r.knows(id):
+		r.late(cdr, last.Epoch)
+	}
+	r.close(id, cdr.Checkpoint, cdr.End, "cdr")
+	return r.done(ctx, name, name)
+}
+
+func (r *reconciler) knows(id string) bool {
+	_, open := r.open(id)
+	return open || r.journal.Ended(id)
+}
+
+// unseen takes in a call that no node had a checkpoint on. Any node may: the
+// one that renames the file first.
+func (r *reconciler) unseen(ctx context.Context, name string, cdr eslctl.CDR) error {
+	claimed := name + "." + r.node
+	if err := os.Rename(filepath.Join(r.cdr, name), filepath.Join(r.cdr, claimed)); err != nil {
+		return nil // another node was faster
+	}
+	r.late(cdr, 1)
+	r.end(cdr.Call.ID, cdr.End, "cdr")
+	return r.done(ctx, claimed, name)
+}
+
+// late records the beginning of a call of which this journal knows nothing.
+func (r *reconciler) late(cdr eslctl.CDR, epoch int) {
+	c := cdr.Call
+	r.recorder(c.ID, epoch)(call.Event{Type: call.Started, Why: "known only from the switch's record", Attrs: map[string]string{
+		"from": c.Caller.Number, "to": c.Number, "switch": c.Switch, "late": "true", "began": c.Started.Format(time.RFC3339)}})
+}
+
+// done keeps the file for other nodes to look up, after the end is on the disk.
+func (r *reconciler) done(ctx context.Context, file, name string) error {
+	if err := r.journal.Flush(ctx); err != nil {
+		return err
+	}
+	dir := filepath.Join(r.cdr, "done")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(r.cdr, file), filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+// askForOpen asks the switches for every open call that nobody here controls.
+// A call that none of them has, and of which no CDR comes, has ended.
+func (r *reconciler) askForOpen(ctx context.Context) {
+	for _, c := range r.journal.Open() {
+		if r.server.Controls(c.ID) || time.Since(c.Since) < settleTime {
+			delete(r.missing, c.ID)
+			continue
+		}
+		alive, known := r.exists(ctx, c.ID)
+		if !known {
+			continue
+		}
+		if alive {
+			delete(r.missing, c.ID)
+			continue
+		}
+		if _, ok := r.missing[c.ID]; !ok {
+			r.missing[c.ID] = time.Now()
+		}
+		if r.lookUp(c.ID) || time.Since(r.missing[c.ID]) < cdrWait {
+			continue
+		}
+		delete(r.missing, c.ID)
+		r.end(c.ID, eslctl.End{Known: true, Cause: call.UnknownCause}, "reconciliation")
+	}
+}
+
+// exists asks every switch whether it has the channel. The answer is known when
+// one has it, or when all were asked: one that cannot be reached may have it.
+func (r *reconciler) exists(ctx context.Context, id string) (alive, known bool) {
+	known = len(r.sockets) > 0
+	for _, socket := range r.sockets {
+		r.mu.Lock()
+		c := r.clients[socket.Address]
+		r.mu.Unlock()
+		if c == nil {
+			known = false
+			continue
+		}
+		switch yes, err := c.Exists(ctx, id); {
+		case err != nil:
+			known = false
+		case yes:
+			return true, true
+		}
+	}
+	return false, known
+}
+
+// lookUp ends a call by a CDR that another node has already taken in.
+func (r *reconciler) lookUp(id string) bool {
+	if r.cdr == "" {
+		return false
+	}
+	data, err := os.ReadFile(filepath.Join(r.cdr, "done", id+cdrSuffix))
+	if err != nil {
+		return false
+	}
+	cdr, err := eslctl.ParseCDR(data)
+	if err != nil {
+		return false
+	}
+	r.close(id, cdr.Checkpoint, cdr.End, "cdr")
+	return true
+}

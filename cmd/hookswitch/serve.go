@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hookswitch/hookswitch/store/journal"
+)
+
+func newServe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Runs the server",
+		Long: "Runs the server until SIGTERM or an interrupt; live calls then go on for the time --drain.\n\n" +
+			"Every setting can be given as a flag, in the environment (log.level is HOOKSWITCH_LOG_LEVEL) or in the\n" +
+			"file --config, where it has its name with _ for -; the first of these counts. The password of an event\n" +
+			"socket has no flag.",
+		Args: cobra.NoArgs,
+	}
+	addSettingFlags(cmd.Flags())
+	show := cmd.Flags().Bool("print-config", false, "print the settings in force, without passwords, and stop")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := loadSettings(cmd)
+		if err != nil {
+			return err
+		}
+		if err := s.complete(); err != nil {
+			return err
+		}
+		if *show {
+			return s.print(cmd.OutOrStdout())
+		}
+		return run(cmd.Context(), s, cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+// run is the server: it returns when ctx has ended and everything is on the
+// disk, or when a part of it fails.
+func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
+	log, err := newLog(logTo, s.Log, s.Node)
+	if err != nil {
+		return err
+	}
+	j, err := openJournal(s, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+
+	m := newMetrics(readBuildInfo())
+	c := newController(s, log, j, m)
+	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats})
+	if err := c.config.load(); err != nil {
+		return err
+	}
+	ready := new(readiness)
+	ready.check("journal", j.Err)
+	ready.check("configuration", c.config.ready)
+	ready.check("calls", c.ready)
+	l, err := net.Listen("tcp", s.HTTP)
+	if err != nil {
+		return fmt.Errorf("setting http: %w", err)
+	}
+	log.Info().Str("http", l.Addr().String()).Str("version", version).Msg("server started")
+	defer func() { log.Info().Err(err).Msg("server stopped") }()
+
+	// HTTP and the reconciliation go on until the last call is off our hands.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var parts errgroup.Group
+	parts.Go(func() error { return serveHTTP(background, l, newMux(ready, m.handler())) })
+	parts.Go(func() error { return c.config.follow(background, s.Watch) })
+	parts.Go(func() error { newReconciler(c, s).run(background); return nil })
+	err = c.serve(ctx, s.Drain)
+	stop()
+	return errors.Join(err, parts.Wait())
+}
+
+// openJournal opens the journal and tells what was found in it.
+func openJournal(s *settings, log zerolog.Logger) (*journal.Journal, error) {
+	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Alarm: func(err error) {
+		if err != nil {
+			log.Error().Err(err).Msg("journal cannot be kept as it should")
+		} else {
+			log.Info().Msg("journal is kept again")
+		}
+	}})
+	if err != nil {
+		return nil, err
+	}
+	r := j.Report()
+	line := log.Info()
+	if r.Cut != nil || r.Damaged > 0 {
+		line = log.Warn()
+	}
+	if r.Cut != nil {
+		line = line.Stringer("cut", r.Cut)
+	}
+	if r.Damaged > 0 {
+		line = line.Int("damaged", r.Damaged).AnErr("first", r.Damage[0])
+	}
+	line.Str("dir", s.journalDir()).Int("segments", r.Segments).Int("events", r.Events).Int("open_calls", len(j.Open())).Msg("journal opened")
+	return j, nil
+}

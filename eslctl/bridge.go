@@ -1,0 +1,164 @@
+package eslctl
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// attempt is the dial attempt that runs, or the last one.
+type attempt struct {
+	committed bool // the checkpoint gives the call to the attempt
+	legs      map[string]*callee
+	bridged   string    // UUID of the callee that is bridged, answered or not
+	connected time.Time // since when it is connected: bridged and answered
+}
+
+// callee is one B leg of the attempt.
+type callee struct {
+	target   string
+	ringing  bool
+	answered bool
+	cause    call.Cause // of its hangup
+}
+
+// stale are the variables by which an attempt tells its result. They outlive
+// it, so they are unset before the next one (seen on 1.11.1).
+const stale = ";originate_disposition=;originate_failed_cause=;originate_causes=;originated_legs=;DIALSTATUS=" +
+	";bridge_hangup_cause=;last_bridge_hangup_cause=;last_bridge_to=;bridge_uuid=;last_bridge_role="
+
+// Bridge makes one dial attempt. What commits the call to it is one command:
+// the checkpoint, no resume (so that our death does not break the bridge), the
+// old results gone. A takeover that finds that checkpoint without a new result
+// knows that the attempt was never begun.
+func (l *Leg) Bridge(ctx context.Context, b call.Bridge, checkpoint string) (call.BridgeResult, error) {
+	to, err := l.settings.dialString(b)
+	if err != nil {
+		return call.BridgeResult{}, err
+	}
+	if err := l.prepare(ctx, b); err != nil {
+		return call.BridgeResult{}, err
+	}
+	l.begin(b)
+	crash("bridge.before")
+	if err := l.set(ctx, varCheckpoint+"="+checkpoint+";socket_resume=false"+stale); err != nil {
+		return call.BridgeResult{}, err
+	}
+	crash("bridge.committed")
+	var result call.BridgeResult
+	if err := l.execute(ctx, "bridge", to, bridgeLimit, func(ev Event) { result = l.finish(ev) }); err != nil {
+		return call.BridgeResult{}, err
+	}
+	crash("bridge.done")
+	if b.Record != "" {
+		err = l.execute(ctx, "stop_record_session", b.Record, shortLimit, unread)
+	}
+	return result, err
+}
+
+// prepare sets what bridge takes from the caller's channel: everything that
+// may hold free text. A variable that is not wanted is unset: an earlier
+// attempt may have left it.
+func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
+	text := map[string]string{}
+	if b.Ringback.Kind != call.Silence {
+		text["ringback"] = strings.TrimPrefix(file(b.Ringback), "tone_stream://")
+		text["transfer_ringback"] = text["ringback"]
+	}
+	vars := "hookswitch_recording=" + b.Record
+	switch whisper := file(b.Whisper); {
+	case b.Confirm.Key != "":
+		vars += ";group_confirm_key=" + b.Confirm.Key
+		text["group_confirm_file"] = file(b.Confirm.Prompt)
+		if b.Whisper.Kind != call.Silence {
+			text["group_confirm_file"] = "file_string://" + whisper + "!" + text["group_confirm_file"]
+		}
+	case b.Whisper.Kind != call.Silence:
+		vars += ";group_confirm_key=exec"
+		text["group_confirm_file"] = "playback " + whisper
+	default:
+		vars += ";group_confirm_key="
+	}
+	if b.Record != "" {
+		vars += ";RECORD_BRIDGE_REQ=true"
+	}
+	if b.MaxLength > 0 {
+		// On the callee's channel, so that it holds without us and the caller stays.
+		vars += ";bridge_pre_execute_bleg_app=sched_hangup"
+		text["bridge_pre_execute_bleg_data"] = fmt.Sprintf("+%d %s", seconds(b.MaxLength), call.AllottedTimeout)
+	} else {
+		vars += ";bridge_pre_execute_bleg_app="
+	}
+	for _, name := range [...]string{"ringback", "transfer_ringback", "group_confirm_file"} {
+		if _, ok := text[name]; !ok {
+			vars += ";" + name + "="
+		}
+	}
+	if err := l.set(ctx, vars); err != nil {
+		return err
+	}
+	for name, value := range text {
+		// Alone, because uuid_setvar_multi would split it.
+		if _, err := l.conn.api(ctx, "uuid_setvar", l.call.ID+" "+name+" "+value); err != nil {
+			return l.gone(ctx, err)
+		}
+	}
+	if b.Record != "" {
+		return l.execute(ctx, "record_session", b.Record, shortLimit, unread)
+	}
+	return nil
+}
+
+func (l *Leg) begin(b call.Bridge) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attempt = attempt{committed: true, legs: make(map[string]*callee, len(b.Legs))}
+	for _, leg := range b.Legs {
+		l.attempt.legs[leg.UUID] = &callee{target: leg.Target}
+	}
+}
+
+// finish reads the result of the attempt from the event that completes it. It
+// needs the lock.
+func (l *Leg) finish(ev Event) call.BridgeResult {
+	result, begun := bridgeResult(ev)
+	if !begun { // FreeSWITCH refused the dial string before it originated anything
+		result = call.BridgeResult{Outcome: call.Undone, Cause: "PROTOCOL_ERROR"}
+	}
+	if at := l.attempt.connected; !at.IsZero() {
+		result.Connected = time.Since(at)
+	}
+	l.attempt.committed = false
+	return result
+}
+
+// LastBridge returns the result of the attempt to which the call was committed
+// when this connection took it over.
+func (l *Leg) LastBridge() (call.BridgeResult, bool) { return l.last, l.begun }
+
+// bridgeResult reads the result of an attempt from the caller's variables; the
+// attempt was never begun when it is not there.
+func bridgeResult(ev Event) (call.BridgeResult, bool) {
+	disposition := ev.Var("originate_disposition")
+	if disposition == "" {
+		return call.BridgeResult{}, false
+	}
+	r := call.BridgeResult{Cause: call.Cause(disposition)}
+	for _, leg := range array(ev.Var("originate_causes")) {
+		if uuid, cause, ok := strings.Cut(leg, ";"); ok && cause != "NONE" {
+			r.Legs = append(r.Legs, call.LegResult{UUID: uuid, Cause: call.Cause(cause)})
+		}
+	}
+	if disposition != "SUCCESS" {
+		r.Outcome = call.OutcomeOf(r.Cause)
+		return r, true
+	}
+	r.Outcome = call.Completed
+	r.Winner = ev.Var("bridge_uuid")
+	// The one of the callee's hangup: absent when the caller hung up first.
+	r.Cause = call.Cause(ev.Var("bridge_hangup_cause"))
+	return r, true
+}

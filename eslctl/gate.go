@@ -1,0 +1,145 @@
+package eslctl
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// gate is one listening address. The one for new calls is closed while there is
+// no room: a refusal at TCP is the only one after which FreeSWITCH tries its
+// next host (mod_event_socket.c, socket_function).
+type gate struct {
+	server  *Server
+	address string
+	capped  bool
+
+	mu       sync.Mutex
+	listener net.Listener
+	closed   bool
+}
+
+func (g *gate) listen() error {
+	l, err := net.Listen("tcp", g.address)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		l.Close()
+		return net.ErrClosed
+	}
+	g.listener, g.address = l, l.Addr().String() // port 0 is chosen once
+	s := g.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = map[*gate]bool{}
+	}
+	s.open[g] = true
+	if g.capped {
+		s.Address = g.address
+	} else {
+		s.Takeover = g.address
+	}
+	return nil
+}
+
+// shut closes the gate for good.
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	if g.listener != nil {
+		g.listener.Close()
+	}
+}
+
+// accept takes connections until the gate is shut. An error that is not the
+// end, such as too many open files, costs a pause and no more.
+func (g *gate) accept(ctx context.Context) {
+	for {
+		if !g.room(ctx) {
+			g.shut()
+			return
+		}
+		g.mu.Lock()
+		l, closed := g.listener, g.closed
+		g.mu.Unlock()
+		if closed {
+			return
+		}
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			g.admit(ctx, nc)
+		case errors.Is(err, net.ErrClosed):
+			// Shut, or closed for want of room: the loop sees which.
+		default:
+			g.server.problem(g.address, err)
+			g.pause(ctx, 50*time.Millisecond)
+		}
+	}
+}
+
+// room waits, with the listener closed, until another call may be taken. It
+// says false when none ever will be.
+func (g *gate) room(ctx context.Context) bool {
+	s := g.server
+	if !g.capped {
+		return ctx.Err() == nil
+	}
+	for reopen := false; ; reopen = true {
+		s.mu.Lock()
+		if s.freed == nil {
+			s.freed = make(chan struct{})
+		}
+		draining, full, freed := s.draining, s.MaxCalls > 0 && s.live >= s.MaxCalls, s.freed
+		s.mu.Unlock()
+		if draining || ctx.Err() != nil {
+			return false
+		}
+		if !full {
+			if !reopen {
+				return true
+			}
+			if err := g.listen(); err == nil {
+				return true
+			} else if errors.Is(err, net.ErrClosed) {
+				return false
+			} else {
+				s.problem(g.address, err)
+				g.pause(ctx, 50*time.Millisecond)
+				continue
+			}
+		}
+		g.mu.Lock()
+		g.listener.Close()
+		g.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (g *gate) pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func (g *gate) admit(ctx context.Context, nc net.Conn) {
+	s := g.server
+	if !s.allowed(nc.RemoteAddr()) {
+		s.problem(nc.RemoteAddr().String(), errors.New("connection refused: the address is not in the allow list"))
+		nc.Close()
+		return
+	}
+	s.count(+1) // before the next accept, so that the cap is exact
+	s.wait.Go(func() { s.serve(ctx, nc) })
+}

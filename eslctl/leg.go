@@ -1,0 +1,351 @@
+package eslctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// Channel variables by which a call and its dialplan talk to us.
+const (
+	varCheckpoint = "hookswitch_checkpoint"
+	varTakeover   = "hookswitch_takeover" // hosts for calls that a node already had
+	varSocket     = "hookswitch_socket"   // hosts of the next socket action
+	varDigits     = "hookswitch_digits"
+)
+
+// Limits of the verbs, after which the application is stopped.
+const (
+	shortLimit  = 10 * time.Second // applications that do their work at once
+	playLimit   = time.Hour
+	bridgeLimit = 24 * time.Hour
+	breakGrace  = 2 * time.Second // from stopping an application to hanging up
+)
+
+// Leg is the caller's leg of a call while this connection controls it. Its
+// verbs block until they are done. They are called by one goroutine, the
+// call's; events arrive in another.
+type Leg struct {
+	conn     *conn
+	settings Settings
+	call     call.Call
+	taken    string // checkpoint found on the channel
+	context  string // dialplan context
+	takeover string // hosts for the next connection
+	last     call.BridgeResult
+	begun    bool // last is the result of an attempt that was begun
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	notify func(call.Event)
+	limit  *time.Timer   // of the running application
+	ended  chan struct{} // closed when nothing more will be heard of the call
+
+	mu       sync.Mutex
+	epoch    int
+	armed    bool // the channel has the variables of the first Save
+	answered bool
+	count    int // applications executed so far
+	running  *running
+	attempt  attempt
+	end      End
+
+	successor string // node that controls the call now
+}
+
+// Settings are what the verbs need to know of the switch.
+type Settings struct {
+	Engine     string // text-to-speech module, such as flite
+	Voice      string // its voice
+	Profile    string // Sofia profile for targets given by SIP address
+	LastResort string // dialplan extension that takes calls we cannot run
+
+	Took func(time.Duration) // told how long a command took to be replied to; may be nil
+}
+
+// End is how the call ended, as the switch tells it.
+type End struct {
+	Known    bool       // the call is gone; false: we lost sight of it
+	Cause    call.Cause // hangup cause of the A leg
+	Complete bool       // the fields below are known
+	Billed   time.Duration
+	Duration time.Duration
+	By       string // who hung up: caller, switch
+}
+
+// running is the application that is waited for.
+type running struct {
+	uuid string
+	take func(Event)   // reads the completion; called by the reading goroutine
+	done chan struct{} // closed after that
+}
+
+// unread is for applications whose completion says nothing.
+func unread(Event) {}
+
+// Call returns what the switch says of the call.
+func (l *Leg) Call() call.Call { return l.call }
+
+// Taken returns the checkpoint that the call already carried, or "".
+func (l *Leg) Taken() string { return l.taken }
+
+// Context is cancelled when the verbs can do no more: with a *call.HungUp when
+// the caller is gone, with call.ErrLost when this connection controls the call
+// no longer.
+func (l *Leg) Context() context.Context { return l.ctx }
+
+// Epoch returns the number of this connection among those that controlled the
+// call, from 1.
+func (l *Leg) Epoch() int { return l.epoch }
+
+// Notify sets what is told of events that the switch reports: answered,
+// ringing, connected, released. It is called in the order of the events and
+// must not block.
+func (l *Leg) Notify(f func(call.Event)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notify = f
+}
+
+// Answer answers the call.
+func (l *Leg) Answer(ctx context.Context) error {
+	if l.isAnswered() {
+		return nil
+	}
+	return l.execute(ctx, "answer", "", shortLimit, unread)
+}
+
+func (l *Leg) isAnswered() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.answered
+}
+
+// Play plays a prompt to its end.
+func (l *Leg) Play(ctx context.Context, p call.Prompt) error {
+	if p.Kind == call.Silence {
+		return nil
+	}
+	var response string
+	err := l.execute(ctx, "playback", file(p), playLimit, func(ev Event) {
+		response = ev.Get("Application-Response")
+	})
+	if err != nil {
+		return err
+	}
+	if response != "FILE PLAYED" {
+		if l.wait(ctx, time.Second) { // the caller's hangup is reported just after
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("playing %q: %s", p, response)
+	}
+	return nil
+}
+
+// Gather plays a prompt and collects digits. What it returns is what was
+// pressed, even when that is too little.
+func (l *Leg) Gather(ctx context.Context, g call.Gather) (call.Digits, error) {
+	// Old values survive a try that sets none of them (seen on 1.11.1).
+	err := l.set(ctx, varDigits+"=;read_result=;read_terminator_used=")
+	if err != nil {
+		return call.Digits{}, err
+	}
+	limit := playLimit + g.Timeout + time.Duration(g.Max)*g.Between
+	var digits call.Digits
+	err = l.execute(ctx, "play_and_get_digits", gather(g), limit, func(ev Event) {
+		digits = call.Digits{Value: ev.Var(varDigits), Terminator: ev.Var("read_terminator_used")}
+	})
+	return digits, err
+}
+
+// Hangup ends the call and returns its *call.HungUp.
+func (l *Leg) Hangup(ctx context.Context, cause call.Cause) error {
+	if !cause.Known() {
+		return fmt.Errorf("hangup cause %q is none of FreeSWITCH's", cause)
+	}
+	// uuid_kill acts at once, whatever runs (seen on 1.11.1); a sendmsg hangup
+	// would wait behind a locked application.
+	if _, err := l.conn.api(ctx, "uuid_kill", l.call.ID+" "+string(cause)); err != nil {
+		return l.gone(ctx, err)
+	}
+	if !l.wait(l.ctx, shortLimit) {
+		l.hungUp(cause)
+	}
+	return context.Cause(l.ctx)
+}
+
+// Save leaves the checkpoint on the channel, for whoever takes the call over,
+// and lets the dialplan go on at once when we die.
+func (l *Leg) Save(ctx context.Context, checkpoint string) error {
+	crash("save.before")
+	vars := varCheckpoint + "=" + checkpoint + ";socket_resume=true"
+	l.mu.Lock()
+	armed := l.armed
+	l.mu.Unlock()
+	if !armed {
+		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none;tts_engine=" +
+			l.settings.Engine + ";tts_voice=" + l.settings.Voice
+		// Should we die, the dialplan shall not wait for the next one.
+		vars += ";hookswitch_quiet=20"
+		if l.takeover != "" {
+			vars += ";" + varSocket + "=" + l.takeover
+		}
+	}
+	if err := l.set(ctx, vars); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.armed = true
+	l.mu.Unlock()
+	crash("save.after")
+	return nil
+}
+
+// LastResort gives the call to the dialplan's last resort and returns when it
+// is over. The reason is left on the channel for the switch's own log.
+func (l *Leg) LastResort(ctx context.Context, why string) error {
+	vars := "socket_resume=false;hookswitch_refused=" + strings.ReplaceAll(call.Speakable(why), ";", ",")
+	if err := l.set(ctx, vars); err != nil {
+		return err
+	}
+	_, err := l.conn.api(ctx, "uuid_transfer", l.call.ID+" "+l.settings.LastResort+" XML "+l.context)
+	if err != nil {
+		return l.gone(ctx, err)
+	}
+	<-l.ctx.Done()
+	return context.Cause(l.ctx)
+}
+
+// set writes channel variables, "name=value;name=value", in one command: all of
+// them or, when we die, none. An empty value unsets (mod_commands.c,
+// uuid_setvar_multi_function). Values hold no ; and no quotes.
+func (l *Leg) set(ctx context.Context, vars string) error {
+	_, err := l.conn.api(ctx, "uuid_setvar_multi", l.call.ID+" "+vars)
+	return l.gone(ctx, err)
+}
+
+// gone turns the refusal of a command on a call that has just ended into that
+// end.
+func (l *Leg) gone(ctx context.Context, err error) error {
+	var refused *ReplyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused) && refused.NoSuchChannel():
+		if !l.wait(l.ctx, time.Second) {
+			l.hungUp(call.UnknownCause)
+		}
+		return context.Cause(l.ctx)
+	case l.wait(ctx, 0):
+		return context.Cause(ctx)
+	case l.conn.failure() != nil && l.wait(l.ctx, time.Second): // the reader says how it ended
+		return context.Cause(l.ctx)
+	}
+	return err
+}
+
+// wait says whether the context ends within the time.
+func (l *Leg) wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	default:
+	}
+	if d == 0 {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// execute runs an application and has its CHANNEL_EXECUTE_COMPLETE read. There
+// are four ends: that event, the hangup, the loss of the connection, the limit.
+func (l *Leg) execute(ctx context.Context, app, arg string, limit time.Duration, take func(Event)) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.count++
+	uuid := "hs-" + strconv.Itoa(l.epoch) + "-" + strconv.Itoa(l.count)
+	r := &running{uuid: uuid, take: take, done: make(chan struct{})}
+	l.running = r // before sending: a fast completion must find it
+	l.mu.Unlock()
+	defer l.forget(r)
+
+	msg, err := execute(app, arg, uuid)
+	if err != nil {
+		return err
+	}
+	if _, err := l.conn.run(ctx, msg); err != nil {
+		return l.gone(ctx, err)
+	}
+	if app == "bridge" {
+		crash("bridge.sent")
+	}
+	l.limit.Reset(limit)
+	defer l.limit.Stop()
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.limit.C:
+		return l.stop(ctx, app, limit, r)
+	}
+}
+
+func (l *Leg) forget(r *running) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running == r {
+		l.running = nil
+	}
+}
+
+// stop ends an application that is over its limit, and the call if it does not
+// obey.
+func (l *Leg) stop(ctx context.Context, app string, limit time.Duration, r *running) error {
+	if _, err := l.conn.api(ctx, "uuid_break", l.call.ID+" all"); err != nil {
+		return l.gone(ctx, err)
+	}
+	timer := time.NewTimer(breakGrace)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+		return fmt.Errorf("%s did not end within %v and was stopped", app, limit)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return l.Hangup(ctx, call.TemporaryFailure)
+	}
+}
+
+// HandOver leaves the call to the next node: whatever it hears is stopped, and
+// the connection closed. A call that rings or is bridged goes on undisturbed.
+func (l *Leg) HandOver() {
+	l.mu.Lock()
+	dialing := l.attempt.committed
+	l.mu.Unlock()
+	ctx := l.ctx
+	l.cancel(call.ErrLost)
+	if !dialing {
+		background := context.WithoutCancel(ctx)
+		// Resume off, so that the close itself resets nothing; the dialplan goes
+		// on when the application has ended.
+		l.conn.api(background, "uuid_setvar", l.call.ID+" socket_resume false")
+		l.conn.api(background, "uuid_break", l.call.ID+" all")
+	}
+	l.conn.end(ErrClosed)
+}

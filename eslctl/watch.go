@@ -1,0 +1,230 @@
+package eslctl
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// watched are the events that a controlled call is followed by.
+var watched = []string{
+	"CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER", "CHANNEL_BRIDGE", "CHANNEL_UNBRIDGE",
+	"CHANNEL_EXECUTE_COMPLETE", "CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE",
+}
+
+// event takes an event of either leg. It runs in the reading goroutine.
+func (l *Leg) event(ev Event) {
+	if string(ev.uuid) != l.call.ID {
+		l.calleeEvent(ev)
+		return
+	}
+	if l.superseded(ev) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch string(ev.name) {
+	case "CHANNEL_EXECUTE_COMPLETE":
+		if r := l.running; r != nil && string(ev.app) == r.uuid {
+			l.running = nil
+			r.take(ev)
+			close(r.done)
+		}
+	case "CHANNEL_ANSWER":
+		l.answered = true
+		l.tell(call.Event{Type: call.Answered})
+	case "CHANNEL_BRIDGE":
+		l.bridged(ev.Get("Other-Leg-Unique-ID"))
+	case "CHANNEL_UNBRIDGE":
+		l.released("")
+	case "CHANNEL_HANGUP":
+		cause := call.Cause(ev.Get("Hangup-Cause"))
+		l.end.Known, l.end.Cause = true, cause
+		l.abandoned(cause)
+		l.cancel(&call.HungUp{Cause: cause})
+	case "CHANNEL_HANGUP_COMPLETE":
+		l.complete(ev)
+	}
+}
+
+// superseded stops everything when the channel carries the checkpoint of a later
+// controller: then this connection is the old one.
+func (l *Leg) superseded(ev Event) bool {
+	text := string(ev.checkpoint[:min(len(ev.checkpoint), 64)])
+	if call.EpochOf(text) <= l.epoch {
+		return false
+	}
+	l.mu.Lock()
+	l.successor = strings.SplitN(text, ".", 4)[2]
+	l.mu.Unlock()
+	l.cancel(call.ErrLost)
+	l.conn.end(call.ErrLost)
+	return true
+}
+
+// Successor returns the node that was seen to control the call after this
+// connection, or "".
+func (l *Leg) Successor() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.successor
+}
+
+// tell reports an event. It needs the lock, which keeps the order.
+func (l *Leg) tell(e call.Event) {
+	if l.notify != nil {
+		l.notify(e)
+	}
+}
+
+func (l *Leg) calleeEvent(ev Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	uuid := string(ev.uuid)
+	b := l.attempt.legs[uuid]
+	if b == nil {
+		return
+	}
+	switch string(ev.name) {
+	case "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA":
+		if !b.ringing {
+			b.ringing = true
+			l.tell(call.Event{Type: call.TargetRinging, Leg: uuid, Target: b.target})
+		}
+	case "CHANNEL_ANSWER":
+		b.answered = true
+		if l.attempt.bridged == uuid {
+			l.bridged(uuid)
+		}
+	case "CHANNEL_HANGUP":
+		b.cause = call.Cause(ev.Get("Hangup-Cause"))
+	}
+}
+
+// bridged notes that the callee is bridged, which with early media comes before
+// it answers; it is connected when it is both.
+func (l *Leg) bridged(uuid string) {
+	b := l.attempt.legs[uuid]
+	if b == nil {
+		return
+	}
+	l.attempt.bridged = uuid
+	if b.answered && l.attempt.connected.IsZero() {
+		l.attempt.connected = time.Now()
+		l.tell(call.Event{Type: call.Connected, Leg: uuid, Target: b.target})
+	}
+}
+
+// released notes the end of a connection.
+func (l *Leg) released(why string) {
+	uuid, at := l.attempt.bridged, l.attempt.connected
+	b := l.attempt.legs[uuid]
+	if b == nil || at.IsZero() {
+		return
+	}
+	l.attempt.bridged = ""
+	cause := b.cause
+	if cause == "" {
+		cause = l.end.Cause
+	}
+	l.tell(call.Event{Type: call.Released, Leg: uuid, Target: b.target, Cause: cause, Why: why,
+		Millis: time.Since(at).Milliseconds()})
+}
+
+// abandoned notes that the caller hung up while targets were dialled.
+func (l *Leg) abandoned(cause call.Cause) {
+	if !l.attempt.committed {
+		return
+	}
+	if l.attempt.bridged != "" && !l.attempt.connected.IsZero() {
+		l.released("caller hung up")
+		return
+	}
+	for uuid, b := range l.attempt.legs {
+		if b.cause == "" {
+			l.tell(call.Event{Type: call.TargetFailed, Leg: uuid, Target: b.target, Cause: call.OriginatorCancel,
+				Why: "the caller hung up first"})
+		}
+	}
+}
+
+// complete reads what only the last event of a channel knows.
+func (l *Leg) complete(ev Event) {
+	l.end = endOf(ev)
+	l.cancel(&call.HungUp{Cause: l.end.Cause})
+	l.over()
+}
+
+// endOf reads the end of a call from its CHANNEL_HANGUP_COMPLETE, the only
+// event that has the billed time (switch_core_state_machine.c,
+// switch_core_session_hangup_state).
+func endOf(ev Event) End {
+	e := End{
+		Known: true, Complete: true,
+		Cause:    call.Cause(ev.Get("Hangup-Cause")),
+		Billed:   milliseconds(ev.Var("billmsec")),
+		Duration: milliseconds(ev.Var("mduration")),
+		By:       "switch",
+	}
+	switch ev.Var("sip_hangup_disposition") {
+	case "recv_bye", "recv_cancel", "recv_refuse":
+		e.By = "caller"
+	}
+	return e
+}
+
+func milliseconds(s string) time.Duration {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return time.Duration(n) * time.Millisecond
+}
+
+// over notes that nothing more will be heard.
+func (l *Leg) over() {
+	select {
+	case <-l.ended:
+	default:
+		close(l.ended)
+	}
+}
+
+// hungUp ends the verbs for a cause that no event told.
+func (l *Leg) hungUp(cause call.Cause) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.end.Known {
+		l.end.Known, l.end.Cause = true, cause
+		l.abandoned(cause)
+	}
+	l.cancel(&call.HungUp{Cause: l.end.Cause})
+}
+
+// noticed takes a disconnect notice. The one of a lingering socket says that
+// the channel is down; it may come before the events that tell so.
+func (l *Leg) noticed(disposition string) {
+	if disposition == "linger" {
+		time.AfterFunc(time.Second, func() { l.hungUp(call.UnknownCause) })
+	}
+}
+
+// disconnected ends everything when the connection has ended.
+func (l *Leg) disconnected() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.end.Known {
+		l.cancel(call.ErrLost)
+	}
+	l.over()
+}
+
+// End returns how the call ended; the result is final when the handler's leg
+// has been waited for.
+func (l *Leg) End() End {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end
+}
+
+// Ended is closed when nothing more will be heard of the call here.
+func (l *Leg) Ended() <-chan struct{} { return l.ended }

@@ -1,0 +1,84 @@
+package flowengine
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// payloadVersion is the version of the form of payload. A program that reads
+// another version refuses the call; it never guesses.
+const payloadVersion = 1
+
+// payload is what the engine puts into a call.Checkpoint: where the call is.
+// Keys are short since every event of the call carries it.
+type payload struct {
+	V         int               `json:"v"`
+	Flow      string            `json:"f"`
+	Version   string            `json:"h"`
+	Step      string            `json:"n"`           // id of the node
+	State     json.RawMessage   `json:"s,omitempty"` // of the node, private to it
+	Committed bool              `json:"c,omitempty"` // the node's dial attempt belongs to the switch
+	Vars      map[string]string `json:"x,omitempty"`
+	Steps     int               `json:"k"`
+	Dials     int               `json:"d,omitempty"`
+}
+
+// errTooLarge says that a checkpoint would be longer than the switch should carry.
+var errTooLarge = errors.New("checkpoint too large")
+
+// encode returns the text of the checkpoint.
+func (p *payload) encode(epoch int, node string) (string, error) {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("checkpoint: %w", err)
+	}
+	text := call.Checkpoint{Epoch: epoch, Node: node, Payload: base64.RawURLEncoding.EncodeToString(data)}.String()
+	if len(text) > call.MaxCheckpoint {
+		return "", fmt.Errorf("%w: %d bytes, at most %d", errTooLarge, len(text), call.MaxCheckpoint)
+	}
+	return text, nil
+}
+
+// decodePayload reads what encode wrote, strictly.
+func decodePayload(text string) (*payload, error) {
+	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return nil, errors.New("the checkpoint is damaged")
+	}
+	var version struct {
+		V int `json:"v"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return nil, errors.New("the checkpoint is damaged")
+	}
+	if version.V != payloadVersion {
+		return nil, fmt.Errorf("the checkpoint has version %d, this program reads version %d", version.V, payloadVersion)
+	}
+	var p payload
+	if err := strictJSON(data, &p); err != nil {
+		return nil, fmt.Errorf("the checkpoint cannot be read: %w", err)
+	}
+	if p.Steps < 1 || p.Dials < 0 || p.Committed && p.Dials == 0 {
+		return nil, errors.New("the checkpoint contradicts itself")
+	}
+	return &p, nil
+}
+
+// strictJSON decodes data and refuses unknown fields and anything that follows.
+func strictJSON(data []byte, out any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(out); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows")
+	}
+	return nil
+}

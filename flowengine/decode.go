@@ -1,0 +1,246 @@
+package flowengine
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	yaml "go.yaml.in/yaml/v4"
+)
+
+// Short is a setting that can be written as one text instead of a mapping,
+// such as a target of a dial node.
+type Short interface{ FromText(text string) error }
+
+// decode fills the struct that out points to from the mapping n: fields by
+// their `yaml` tag, nothing else, nothing coerced. "required" after the name
+// makes a field necessary. Every problem is reported; where names what is
+// decoded, for messages.
+func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		n = &yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Column: n.Column}
+	}
+	if n.Kind != yaml.MappingNode {
+		d.at(n, "", "%s must be a mapping, not %s", where, what(n))
+		return
+	}
+	fields := settingsOf(out.Type())
+	given := map[string]bool{}
+	d.pairs(n, func(k, v *yaml.Node) {
+		i := slices.IndexFunc(fields, func(f setting) bool { return f.name == k.Value })
+		if i < 0 {
+			d.at(k, didYouMean(k.Value, settingNames(fields)), "%s has no setting %s", where, quote(k.Value))
+			return
+		}
+		given[k.Value] = true
+		d.value(v, out.Field(fields[i].index), k.Value)
+	})
+	for _, f := range fields {
+		if f.required && !given[f.name] {
+			d.at(n, "", "%s needs %q", where, f.name)
+		}
+	}
+}
+
+// value fills one setting.
+func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
+	if short, ok := out.Addr().Interface().(Short); ok && n.Kind == yaml.ScalarNode {
+		d.text(n, name, short.FromText)
+		return
+	}
+	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		d.text(n, name, func(s string) error { return u.UnmarshalText([]byte(s)) })
+		return
+	}
+	switch out.Kind() {
+	case reflect.String:
+		d.text(n, name, func(s string) error { out.SetString(s); return nil })
+	case reflect.Bool:
+		switch {
+		case n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value == "true":
+			out.SetBool(true)
+		case n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value == "false":
+			out.SetBool(false)
+		default:
+			d.at(n, "", "%s must be true or false, not %s", name, what(n))
+		}
+	case reflect.Int:
+		v, err := strconv.Atoi(n.Value)
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || err != nil {
+			d.at(n, "", "%s must be a whole number, not %s", name, what(n))
+			return
+		}
+		out.SetInt(int64(v))
+	case reflect.Slice:
+		if n.Kind != yaml.SequenceNode {
+			d.at(n, "write it as a list: [ … ]", "%s must be a list, not %s", name, what(n))
+			return
+		}
+		list := reflect.MakeSlice(out.Type(), len(n.Content), len(n.Content))
+		for i, item := range n.Content {
+			d.value(item, list.Index(i), fmt.Sprintf("%s[%d]", name, i))
+		}
+		out.Set(list)
+	case reflect.Map: // of texts to a setting
+		if n.Kind != yaml.MappingNode {
+			d.at(n, "", "%s must be a mapping, not %s", name, what(n))
+			return
+		}
+		m := reflect.MakeMap(out.Type())
+		d.pairs(n, func(k, v *yaml.Node) {
+			item := reflect.New(out.Type().Elem()).Elem()
+			d.value(v, item, k.Value)
+			m.SetMapIndex(reflect.ValueOf(k.Value), item)
+		})
+		out.Set(m)
+	case reflect.Struct:
+		d.decode(n, out, name)
+	case reflect.Pointer:
+		p := reflect.New(out.Type().Elem())
+		d.value(n, p.Elem(), name)
+		out.Set(p)
+	default:
+		panic("flowengine: no setting can be a " + out.Type().String())
+	}
+}
+
+// text hands the text of a scalar, as it was written, to f.
+func (d *document) text(n *yaml.Node, name string, f func(string) error) {
+	if !isText(n) {
+		hint := ""
+		if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0 {
+			hint = `a value that begins with { needs quotes`
+		}
+		d.at(n, hint, "%s must be a text, not %s", name, what(n))
+		return
+	}
+	err := f(n.Value)
+	if err == nil {
+		return
+	}
+	d.report.mark(n)
+	p := Problem{File: d.file, Line: d.before + n.Line, Col: n.Column, Message: name + ": " + err.Error()}
+	if e := (*SettingError)(nil); errors.As(err, &e) {
+		p.Hint = e.Hint
+		line, col := d.inside(n, e.Offset)
+		p.Line, p.Col = d.before+line, col
+	}
+	d.report.add(p)
+}
+
+// inside returns where in the document a character of a scalar stands; the
+// start of the scalar when escapes or folding make that hard to say.
+func (d *document) inside(n *yaml.Node, offset int) (line, col int) {
+	value := []rune(n.Value)
+	offset = min(offset, len(value))
+	head := string(value[:offset])
+	raw := func(line int) []rune {
+		if line < 1 || line > len(d.lines) {
+			return nil
+		}
+		return []rune(d.lines[line-1])
+	}
+	if n.Style&yaml.LiteralStyle != 0 {
+		first := raw(n.Line + 1)
+		indent := len(first) - len([]rune(strings.TrimLeft(string(first), " ")))
+		line = n.Line + 1 + strings.Count(head, "\n")
+		last := []rune(head[strings.LastIndexByte(head, '\n')+1:])
+		if text := raw(line); len(text) >= indent+len(last) && string(text[indent:indent+len(last)]) == string(last) {
+			return line, indent + len(last) + 1
+		}
+		return n.Line, n.Column
+	}
+	start := n.Column - 1
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+		start++
+	}
+	if text := raw(n.Line); len(text) >= start+offset && string(text[start:start+offset]) == head {
+		return n.Line, start + offset + 1
+	}
+	return n.Line, n.Column
+}
+
+// setting is a field of a node's struct that a document can fill.
+type setting struct {
+	name     string
+	index    int
+	required bool
+}
+
+// settingsOf lists the settings of a struct type.
+func settingsOf(t reflect.Type) []setting {
+	var out []setting
+	for i := range t.NumField() {
+		if tag, ok := t.Field(i).Tag.Lookup("yaml"); ok {
+			name, opt, _ := strings.Cut(tag, ",")
+			out = append(out, setting{name, i, opt == "required"})
+		}
+	}
+	return out
+}
+
+func settingNames(fields []setting) []string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = f.name
+	}
+	return out
+}
+
+// Check is what a Checker looks at and where it reports.
+type Check struct {
+	Wired   []string // the exits that the flow names for the node
+	doc     *document
+	node    *yaml.Node
+	targets map[string]Target // nil: unknown
+}
+
+// Problem reports that the setting at path is wrong. The path names the
+// fields and list positions that lead to it, as in "targets/0/to"; as much of it
+// is used as the document has.
+func (c *Check) Problem(path, hint, format string, args ...any) {
+	n := c.node
+	for _, part := range strings.Split(path, "/") {
+		next := (*yaml.Node)(nil)
+		if i, err := strconv.Atoi(part); err == nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
+			next = n.Content[i]
+		} else if _, v := field(n, part); v != nil {
+			next = v
+		}
+		if next == nil {
+			break
+		}
+		if n = next; c.doc.report.faulty[n] {
+			return // nothing is known of what is inside
+		}
+	}
+	if !c.doc.report.faulty[n] { // one problem a setting is enough
+		c.doc.at(n, hint, format, args...)
+	}
+}
+
+// Target says whether a target of this name exists. Where the targets are
+// not known, every name is taken for one.
+func (c *Check) Target(name string) bool {
+	if c.targets == nil {
+		return true
+	}
+	_, ok := c.targets[name]
+	return ok
+}
+
+// NearestTarget suggests a target for a wrong name.
+func (c *Check) NearestTarget(wrong string) string {
+	names := make([]string, 0, len(c.targets))
+	for n := range c.targets {
+		names = append(names, n)
+	}
+	if len(names) == 0 {
+		return "no targets are defined; add a document with targets:"
+	}
+	return didYouMean(wrong, names)
+}

@@ -1,0 +1,338 @@
+package flowengine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// MaxSteps bounds the nodes that one call may pass.
+const MaxSteps = 1000
+
+// Engine runs calls through their flows. Its fields are options, to be set
+// before the first call; Current is required.
+type Engine struct {
+	Current    func() *Snapshot // the configuration of this moment
+	Versions   *Versions        // where older versions are found after a restart; may be nil
+	Clock      Clock            // nil: the clock of the system
+	Rand       *rand.Rand       // nil: seeded by the system; need not be safe for concurrent use
+	Recordings string           // folder of the switch in which bridges are recorded
+	Node       string           // name of this Hookswitch node; what call.ValidNode refuses is replaced
+	Panicked   func(call string, value any, stack []byte)
+
+	random    sync.Mutex // guards Rand
+	positions sync.Map   // flow/node to *atomic.Uint64, for round robin
+}
+
+// Clock tells the time.
+type Clock interface{ Now() time.Time }
+
+// Recorder keeps the events of one call. It fills in the call, epoch, sequence,
+// time and node of each.
+type Recorder interface{ Record(call.Event) }
+
+// RecorderFunc is a function as a Recorder.
+type RecorderFunc func(call.Event)
+
+// Record calls f.
+func (f RecorderFunc) Record(e call.Event) { f(e) }
+
+// Control is a call together with what was found on its channel.
+type Control struct {
+	Call  call.Call
+	Taken string // text of the checkpoint on the channel; empty for a new call
+	Epoch int    // of this controller, at least call.EpochOf(Taken) + 1
+}
+
+// RefusedError says that a call was given to the dialplan's last resort
+// because its checkpoint cannot be continued.
+type RefusedError struct{ Why string }
+
+func (e *RefusedError) Error() string { return "call refused: " + e.Why }
+
+// Run takes a call through its flow, from its start or from its checkpoint.
+// It returns
+//
+//   - *call.HungUp when the call is over, whoever hung up;
+//   - call.ErrLost when another connection controls the call: nothing was
+//     recorded or touched after that;
+//   - *RefusedError when the checkpoint could not be continued and the call is
+//     in the hands of the dialplan's last resort;
+//   - any other error when the leg could not even hang up.
+//
+// It does not record call.ended: that is for whoever hears it from the
+// switch, after Run has returned.
+func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err error) {
+	s := &Session{engine: e, leg: leg, rec: rec, call: c.Call, epoch: c.Epoch, node: nodeName(e.Node), answered: c.Call.Answered, vars: map[string]string{}}
+	s.epoch = max(s.epoch, call.EpochOf(c.Taken)+1)
+	defer func() {
+		if v := recover(); v != nil {
+			err = e.panicked(ctx, s, v)
+		}
+	}()
+	if c.Taken != "" && !untouched(c.Taken) {
+		if why := e.resume(s, c.Taken); why != "" {
+			return e.refuse(ctx, s, why)
+		}
+	} else if err := e.start(ctx, s); err != nil {
+		return err
+	}
+	for {
+		if s.steps > MaxSteps {
+			return e.fail(ctx, s, fmt.Sprintf("the call passed %d nodes, which is the limit", MaxSteps))
+		}
+		next, err := e.pass(ctx, s)
+		if err != nil {
+			return err
+		}
+		s.enter(s.flow.nodes[next])
+	}
+}
+
+// untouched says whether a checkpoint holds an epoch and nothing else: the
+// call was lost before it entered its first node, and begins.
+func untouched(taken string) bool {
+	c, err := call.ParseCheckpoint(taken)
+	return err == nil && c.Payload == ""
+}
+
+// start finds the flow of a new call.
+func (e *Engine) start(ctx context.Context, s *Session) error {
+	attrs := map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}
+	flow, ok := e.Current().Lookup(s.call.Number)
+	if !ok {
+		s.rec.Record(call.Event{Type: call.Started, Attrs: attrs})
+		s.rec.Record(call.Event{Type: call.Failed, Why: fmt.Sprintf("number %s is not configured", s.call.Number)})
+		return e.hangup(ctx, s, call.UnallocatedNumber)
+	}
+	attrs["flow"], attrs["version"] = flow.Name, flow.Version
+	s.rec.Record(call.Event{Type: call.Started, Attrs: attrs})
+	s.flow = flow
+	s.enter(flow.nodes[flow.Start])
+	return nil
+}
+
+// resume goes on from a checkpoint. It returns why that cannot be; empty when
+// it can.
+func (e *Engine) resume(s *Session, taken string) string {
+	c, err := call.ParseCheckpoint(taken)
+	if err != nil {
+		return err.Error()
+	}
+	p, err := decodePayload(c.Payload)
+	if err != nil {
+		return err.Error()
+	}
+	flow, err := e.version(p.Flow, p.Version)
+	if err != nil {
+		return err.Error()
+	}
+	n := flow.nodes[p.Step]
+	if n == nil {
+		return fmt.Sprintf("flow %s in version %s has no node %s", p.Flow, p.Version, p.Step)
+	}
+	s.flow, s.step, s.steps, s.dials = flow, n, p.Steps, p.Dials
+	s.state, s.pending = p.State, p.Committed
+	if p.Vars != nil {
+		s.vars = p.Vars
+	}
+	phase := "from its beginning"
+	if p.Committed {
+		phase = fmt.Sprintf("in attempt %d", p.Dials)
+	}
+	s.rec.Record(call.Event{Type: call.Resumed, Step: n.id, Kind: n.kind.Name,
+		Why:   fmt.Sprintf("node %s (%s) %s", n.id, n.kind.Name, phase),
+		Attrs: map[string]string{"flow": flow.Name, "version": flow.Version, "from_node": c.Node}})
+	return ""
+}
+
+// version finds the flow that a call began with.
+func (e *Engine) version(name, version string) (*Flow, error) {
+	if f, ok := e.Current().Version(name, version); ok {
+		return f, nil
+	}
+	if e.Versions == nil {
+		return nil, fmt.Errorf("flow %s is not known in version %s", name, version)
+	}
+	f, err := e.Versions.Flow(name, version)
+	if err != nil {
+		return nil, fmt.Errorf("flow %s in version %s: %w", name, version, err)
+	}
+	return f, nil
+}
+
+// enter makes n the node of the call.
+func (s *Session) enter(n *step) {
+	s.step, s.state, s.pending = n, nil, false
+	s.steps++
+}
+
+// pass runs the node of the call and returns the next one. An error ends the
+// call.
+func (e *Engine) pass(ctx context.Context, s *Session) (next string, err error) {
+	began := e.now()
+	result, err := e.visit(ctx, s)
+	if errors.Is(context.Cause(ctx), call.ErrLost) {
+		return "", call.ErrLost
+	}
+	if err != nil {
+		if err := gone(ctx, err); err != nil {
+			e.left(s, began, Result{Why: err.Error()}, err)
+			return "", err
+		}
+		s.rec.Record(call.Event{Type: call.FlowError, Step: s.step.id, Kind: s.step.kind.Name, Why: err.Error()})
+		result = Result{Exit: ErrorExit, Why: err.Error()}
+	}
+	if result.Hang != "" {
+		e.left(s, began, result, nil)
+		return "", e.hangup(ctx, s, result.Hang)
+	}
+	next, wired := s.step.next(result.Exit)
+	e.left(s, began, result, nil)
+	if !wired {
+		if result.Exit != ErrorExit {
+			return "", e.fail(ctx, s, fmt.Sprintf("exit %q of node %s goes nowhere", result.Exit, s.step.id))
+		}
+		return "", e.failed(ctx, s, fmt.Sprintf("node %s: %s", s.step.id, result.Why))
+	}
+	return next, nil
+}
+
+// visit saves the checkpoint and runs the node.
+func (e *Engine) visit(ctx context.Context, s *Session) (Result, error) {
+	// After a takeover this raises the epoch on the channel; state and
+	// commitment stay as they were found.
+	checkpoint, err := s.checkpoint(s.state, s.pending)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := s.leg.Save(ctx, checkpoint); err != nil {
+		return Result{}, err
+	}
+	return s.step.node.Run(ctx, s)
+}
+
+// left records that the call left its node, unless it is no longer ours.
+func (e *Engine) left(s *Session, began time.Time, r Result, err error) {
+	if errors.Is(err, call.ErrLost) {
+		return
+	}
+	if h := (*call.HungUp)(nil); errors.As(err, &h) {
+		r.Why = "the caller hung up"
+	}
+	s.rec.Record(call.Event{Type: call.Step, Step: s.step.id, Kind: s.step.kind.Name, Exit: r.Exit, Why: r.Why,
+		Millis: e.now().Sub(began).Milliseconds()})
+}
+
+// gone returns the error with which Run ends when err says that the call is
+// no longer there or no longer ours; nil for a fault.
+func gone(ctx context.Context, err error) error {
+	if h := (*call.HungUp)(nil); errors.As(err, &h) {
+		return h
+	}
+	if errors.Is(err, call.ErrLost) {
+		return call.ErrLost
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// fail ends a call for a fault of the flow itself.
+func (e *Engine) fail(ctx context.Context, s *Session, why string) error {
+	event := call.Event{Type: call.FlowError, Why: why}
+	if s.step != nil {
+		event.Step, event.Kind = s.step.id, s.step.kind.Name
+	}
+	s.rec.Record(event)
+	return e.failed(ctx, s, why)
+}
+
+// failed ends a call that nobody could take.
+func (e *Engine) failed(ctx context.Context, s *Session, why string) error {
+	event := call.Event{Type: call.Failed, Why: why}
+	if s.step != nil {
+		event.Step = s.step.id
+	}
+	s.rec.Record(event)
+	return e.hangup(ctx, s, call.TemporaryFailure)
+}
+
+// hangup ends the call. It always returns an error.
+func (e *Engine) hangup(ctx context.Context, s *Session, cause call.Cause) error {
+	if err := s.leg.Hangup(ctx, cause); err != nil {
+		if err := gone(ctx, err); err != nil {
+			return err
+		}
+		return fmt.Errorf("hang up with %s: %w", cause, err)
+	}
+	return &call.HungUp{Cause: cause}
+}
+
+// refuse gives the call to the last resort.
+func (e *Engine) refuse(ctx context.Context, s *Session, why string) error {
+	s.rec.Record(call.Event{Type: call.Refused, Why: why})
+	if err := s.leg.LastResort(ctx, why); err != nil {
+		if err := gone(ctx, err); err != nil {
+			return err
+		}
+		return fmt.Errorf("last resort: %w", err)
+	}
+	return &RefusedError{why}
+}
+
+// panicked ends the one call whose node panicked.
+func (e *Engine) panicked(ctx context.Context, s *Session, value any) (err error) {
+	if e.Panicked != nil {
+		e.Panicked(s.call.ID, value, debug.Stack())
+	}
+	defer func() { // the leg itself may be what panics
+		if again := recover(); again != nil {
+			err = fmt.Errorf("panic after a panic: %v", again)
+		}
+	}()
+	if err := gone(ctx, nil); err != nil {
+		return err
+	}
+	return e.fail(ctx, s, "internal error")
+}
+
+// nodeName makes a name of a node, such as a host name, fit for a checkpoint.
+func nodeName(s string) string {
+	if call.ValidNode(s) {
+		return s
+	}
+	b := []byte(s[:min(len(s), 32)])
+	for i, c := range b {
+		if !validID(string(c)) {
+			b[i] = '-'
+		}
+	}
+	if len(b) == 0 {
+		return "node"
+	}
+	return string(b)
+}
+
+func (e *Engine) now() time.Time {
+	if e.Clock != nil {
+		return e.Clock.Now()
+	}
+	return time.Now()
+}
+
+func (e *Engine) float() float64 {
+	if e.Rand == nil {
+		return rand.Float64()
+	}
+	e.random.Lock()
+	defer e.random.Unlock()
+	return e.Rand.Float64()
+}

@@ -1,0 +1,172 @@
+// Package flowengine reads call flows and takes calls through them.
+//
+// Load turns a folder of YAML into a Snapshot; Engine.Run takes one call from
+// its start, or from the checkpoint it carries, to its end. The engine knows no
+// kind of node by name: the table of kinds is handed in (see the package nodes),
+// and what it asks of the switch is the small interface Leg.
+package flowengine
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// Flow is one version of one call flow, ready to run. It does not change.
+type Flow struct {
+	Name    string
+	Version string // the first 16 hex digits of the SHA-256 of its content
+	Start   string // id of the first node
+	Source  string // text of the document
+	File    string // where it was read
+	Line    int
+	nodes   map[string]*step
+}
+
+// NodeIDs returns the ids of the flow's nodes, sorted.
+func (f *Flow) NodeIDs() []string { return slices.Sorted(maps.Keys(f.nodes)) }
+
+// Kind returns the name of the kind of a node; empty for an id that the flow does not have.
+func (f *Flow) Kind(id string) string {
+	if n := f.nodes[id]; n != nil {
+		return n.kind.Name
+	}
+	return ""
+}
+
+// Exits returns where the exits of a node go: exit to node id. The exits that
+// "else" takes are listed by their own names.
+func (f *Flow) Exits(id string) map[string]string {
+	out := map[string]string{}
+	if n := f.nodes[id]; n != nil {
+		for _, exit := range append(n.declared, slices.Sorted(maps.Keys(n.exits))...) {
+			if to, ok := n.next(exit); ok && exit != elseExit || exit == elseExit && slices.Contains(n.declared, elseExit) {
+				out[exit] = to
+			}
+		}
+	}
+	return out
+}
+
+// step is a node in its flow.
+type step struct {
+	id       string
+	kind     *Kind
+	node     Node
+	exits    map[string]string // as written: exit, or else, to node id
+	declared []string          // the exits it has by kind and settings
+}
+
+// next returns the node behind an exit.
+func (n *step) next(exit string) (string, bool) {
+	if to, ok := n.exits[exit]; ok {
+		return to, true
+	}
+	to, ok := n.exits[elseExit]
+	return to, ok
+}
+
+// Target is a destination with a name.
+type Target struct {
+	Name    string
+	Address call.Address
+	Ring    time.Duration // 0: that of the dial node
+	Weight  int           // for the weighted strategy, at least 1
+}
+
+// Number is what a number that a trunk delivers leads to.
+type Number struct {
+	Number string // as written
+	Flow   string // name of a flow
+}
+
+// Snapshot is all that was loaded at one moment. It does not change; a new
+// one takes its place.
+type Snapshot struct {
+	numbers  map[string]Number // by call.PlainNumber
+	targets  map[string]Target
+	flows    map[string]*Flow
+	versions map[versionKey]*Flow // the current ones and those carried along
+}
+
+type versionKey struct{ name, version string }
+
+// Lookup returns the flow of a number, however its + is written.
+func (s *Snapshot) Lookup(number string) (*Flow, bool) {
+	n, ok := s.numbers[call.PlainNumber(number)]
+	if !ok {
+		return nil, false
+	}
+	f, ok := s.flows[n.Flow]
+	return f, ok
+}
+
+// Flow returns the current version of a flow.
+func (s *Snapshot) Flow(name string) (*Flow, bool) {
+	f, ok := s.flows[name]
+	return f, ok
+}
+
+// Version returns a flow in the version that a call began with.
+func (s *Snapshot) Version(name, version string) (*Flow, bool) {
+	f, ok := s.versions[versionKey{name, version}]
+	return f, ok
+}
+
+// Target returns the target called name.
+func (s *Snapshot) Target(name string) (Target, bool) {
+	t, ok := s.targets[name]
+	return t, ok
+}
+
+// Flows returns the current flows by name.
+func (s *Snapshot) Flows() []*Flow {
+	out := make([]*Flow, 0, len(s.flows))
+	for _, name := range slices.Sorted(maps.Keys(s.flows)) {
+		out = append(out, s.flows[name])
+	}
+	return out
+}
+
+// Numbers returns the numbers, sorted.
+func (s *Snapshot) Numbers() []Number {
+	out := make([]Number, 0, len(s.numbers))
+	for _, n := range slices.Sorted(maps.Keys(s.numbers)) {
+		out = append(out, s.numbers[n])
+	}
+	return out
+}
+
+// Targets returns the targets by name.
+func (s *Snapshot) Targets() []Target {
+	out := make([]Target, 0, len(s.targets))
+	for _, name := range slices.Sorted(maps.Keys(s.targets)) {
+		out = append(out, s.targets[name])
+	}
+	return out
+}
+
+// Without returns a snapshot in which these targets are no longer configured,
+// whatever the flows say: for asking what would happen.
+func (s *Snapshot) Without(targets ...string) *Snapshot {
+	out := *s
+	out.targets = maps.Clone(s.targets)
+	for _, t := range targets {
+		delete(out.targets, t)
+	}
+	return &out
+}
+
+// With returns a snapshot that also holds every version that previous holds, so
+// that calls which began with one of them can be taken over.
+func (s *Snapshot) With(previous *Snapshot) *Snapshot {
+	if previous == nil {
+		return s
+	}
+	out := *s
+	out.versions = maps.Clone(previous.versions)
+	maps.Copy(out.versions, s.versions)
+	return &out
+}

@@ -1,0 +1,103 @@
+package flowtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
+)
+
+// Result is what became of a call.
+type Result struct {
+	*Phone
+	Err    error // of the last Run; *call.HungUp when all is well
+	Epochs int   // controllers the call had
+	Points int   // moments at which the last controller could have lost the call
+}
+
+// NewEngine returns an engine on a snapshot, in virtual time, with the chance
+// of the seed.
+func NewEngine(s *flowengine.Snapshot, clock *Clock, seed uint64) *flowengine.Engine {
+	return &flowengine.Engine{
+		Current:    func() *flowengine.Snapshot { return s },
+		Clock:      clock,
+		Rand:       rand.New(rand.NewPCG(seed, 0)),
+		Recordings: "/recordings",
+		Node:       "n1",
+	}
+}
+
+// maxTakeovers ends a call that is lost again and again.
+const maxTakeovers = 100
+
+// Run places a call with e until it is over. The first controller loses it at
+// point lose[0], its successor at point lose[1] and so on; 0 and what is beyond
+// the list lose nothing. The events are stamped as a recorder would.
+func Run(e *flowengine.Engine, p *Phone, lose ...int) *Result {
+	return RunEach(func(int) *flowengine.Engine { return e }, p, lose...)
+}
+
+// RunEach is Run with an engine for each controller, as if each were another
+// process.
+func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *Result {
+	r := &Result{Phone: p}
+	for r.Epochs < maxTakeovers {
+		epoch := call.EpochOf(p.Checkpoint) + 1
+		c := &controller{Phone: p, rec: p.recorder(epoch), taken: p.last}
+		if r.Epochs < len(lose) {
+			c.loseAt = lose[r.Epochs]
+		}
+		r.Epochs++
+		r.Err = engine(r.Epochs).Run(context.Background(), c, flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch}, c.rec)
+		r.Points = c.points
+		if !errors.Is(r.Err, call.ErrLost) {
+			break
+		}
+		if p.pass(takeover) != nil {
+			r.Err = p.Over // hung up while nobody controlled the call
+			break
+		}
+	}
+	return r
+}
+
+// recorder stamps the events of one controller.
+func (p *Phone) recorder(epoch int) flowengine.Recorder {
+	seq := 0
+	return flowengine.RecorderFunc(func(e call.Event) {
+		seq++
+		e.Call, e.Epoch, e.Seq, e.Time, e.Node = p.Call.ID, epoch, seq, p.Clock.at, "n1"
+		p.Events = append(p.Events, e)
+	})
+}
+
+// Path returns the nodes that were left, as "node exit".
+func (r *Result) Path() []string {
+	var out []string
+	for _, e := range r.Events {
+		if e.Type == call.Step {
+			out = append(out, strings.TrimSpace(e.Step+" "+e.Exit))
+		}
+	}
+	return out
+}
+
+// Trace returns the events as lines for people.
+func (r *Result) Trace() string {
+	var b strings.Builder
+	for _, e := range r.Events {
+		fmt.Fprintf(&b, "%d.%-2d %8.1fs %-14s", e.Epoch, e.Seq, e.Time.Sub(r.began).Seconds(), e.Type)
+		for _, part := range []string{e.Step, e.Kind, e.Exit, e.Target, string(e.Cause), e.Why} {
+			if part != "" {
+				b.WriteString(" " + part)
+			}
+		}
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "end: %v\n", r.Err)
+	return b.String()
+}

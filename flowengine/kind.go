@@ -1,0 +1,80 @@
+package flowengine
+
+import (
+	"context"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// Kind is one kind of node: what the engine and the loader need to know of it.
+// All kinds of the product stand in one table, nodes.Kinds.
+type Kind struct {
+	Name  string      // how it is written in a flow
+	New   func() Node // a node with its default settings, filled from the document
+	Exits []string    // the fixed exits, without "error", which every kind has
+	Takes bool        // takes the caller's time, so that a cycle through it ends some day
+}
+
+// Kinds is a table of kinds.
+type Kinds []Kind
+
+// Find returns the kind called name.
+func (ks Kinds) Find(name string) (*Kind, bool) {
+	for i := range ks {
+		if ks[i].Name == name {
+			return &ks[i], true
+		}
+	}
+	return nil, false
+}
+
+// Names returns the names of all kinds, in the table's order.
+func (ks Kinds) Names() []string {
+	out := make([]string, len(ks))
+	for i, k := range ks {
+		out[i] = k.Name
+	}
+	return out
+}
+
+// Node is one node of a flow with its settings: a pointer to a struct whose
+// fields with a `yaml` tag are read from the document. It does not change
+// after it was loaded and runs for many calls at once.
+//
+// Run does what the node is for and says by which exit the call goes on. An
+// error is a fault, not an outcome: the call goes through the error exit.
+// Errors of the Session's verbs are returned as they come.
+type Node interface {
+	Run(ctx context.Context, s *Session) (Result, error)
+}
+
+// Result is how a node was left.
+type Result struct {
+	Exit string     // one of the node's exits
+	Why  string     // for people: "pressed 1"
+	Hang call.Cause // instead of an exit: the call ends here, with this cause
+}
+
+// Checker is a node that checks more than the types of its settings, once,
+// while it is loaded. Settings that could not be read are left at their
+// defaults; problems with them are not reported again.
+type Checker interface{ Check(c *Check) }
+
+// Exiter is a node whose exits depend on its settings: they are added to those of its kind.
+type Exiter interface{ Exits() []string }
+
+// OpenExiter is a node that has further exits as soon as somebody wires them, such
+// as the digits of a menu. ExitForm says which, for people.
+type OpenExiter interface {
+	Accepts(exit string) bool
+	ExitForm() string
+}
+
+// ErrorExit is the exit of every kind for a fault inside the node.
+const ErrorExit = "error"
+
+// NextExit is the name of the exit of kinds that have only one.
+const NextExit = "next"
+
+// elseExit wires every exit that is not named.
+const elseExit = "else"

@@ -1,0 +1,367 @@
+package flowengine
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	yaml "go.yaml.in/yaml/v4"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// Load reads every *.yaml and *.yml of a folder and the folders in it into a
+// Snapshot. Hidden files and *.test.yaml are left out. All problems are
+// reported; with any there is no snapshot.
+func Load(fsys fs.FS, kinds Kinds) (*Snapshot, []Problem) {
+	l := newLoader(kinds)
+	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			l.add(Problem{File: name, Message: err.Error()})
+			return nil
+		case strings.HasPrefix(entry.Name(), ".") && name != ".":
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case entry.IsDir() || !isDocument(entry.Name()) || entry.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
+			return nil
+		}
+		data, err := readBounded(fsys, name)
+		if err != nil {
+			l.add(Problem{File: name, Message: errors.Unwrap(err).Error()})
+			return nil
+		}
+		l.file(name, data)
+		return nil
+	})
+	if err != nil {
+		l.add(Problem{File: ".", Message: err.Error()})
+	}
+	return l.finish()
+}
+
+// LoadDir is Load on a directory; the problems name files as dir/file.
+func LoadDir(dir string, kinds Kinds) (*Snapshot, []Problem) {
+	if _, err := os.ReadDir(dir); err != nil {
+		return nil, []Problem{{File: dir, Message: "the folder cannot be read: " + errors.Unwrap(err).Error()}}
+	}
+	s, problems := Load(os.DirFS(dir), kinds)
+	for i := range problems {
+		problems[i].File = filepath.Join(dir, problems[i].File)
+	}
+	return s, problems
+}
+
+// LoadFile is Load on one file that may hold any number of documents.
+func LoadFile(file string, data []byte, kinds Kinds) (*Snapshot, []Problem) {
+	l := newLoader(kinds)
+	l.file(file, data)
+	return l.finish()
+}
+
+// LoadFlow reads one document with one flow. Whether its targets exist is not
+// checked.
+func LoadFlow(file string, data []byte, kinds Kinds) (*Flow, []Problem) {
+	l := newLoader(kinds)
+	l.targets = nil
+	docs := readDocuments(file, data, &l.report)
+	switch {
+	case len(l.problems) > 0:
+	case len(docs) != 1:
+		l.add(Problem{File: file, Message: fmt.Sprintf("there are %d documents, one flow is wanted", len(docs))})
+	default:
+		if k, _ := field(docs[0].root, "flow"); k == nil {
+			docs[0].at(docs[0].root, "begin with flow: NAME", "the document is no flow")
+		} else {
+			l.document(docs[0])
+			l.flowDocuments()
+		}
+	}
+	if len(l.problems) > 0 {
+		return nil, sorted(l.problems)
+	}
+	for _, f := range l.snapshot.flows {
+		return f, nil
+	}
+	return nil, []Problem{{File: file, Message: "there is no flow"}}
+}
+
+func isDocument(name string) bool {
+	ext := path.Ext(name)
+	return (ext == ".yaml" || ext == ".yml") && !strings.HasSuffix(strings.TrimSuffix(name, ext), ".test")
+}
+
+// readBounded reads a file, but not much more than may be in one.
+func readBounded(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	return data, nil
+}
+
+// loader reads documents into a snapshot.
+type loader struct {
+	report
+	kinds    Kinds
+	snapshot *Snapshot
+	targets  map[string]Target // nil: unknown
+	flows    []*document
+	named    map[string]*yaml.Node // flows by name, also those with problems
+	places   map[string]string     // where a number, target or flow was defined
+	asked    []wantedFlow
+}
+
+// wantedFlow is a number's flow, to be looked up when all flows are known.
+type wantedFlow struct {
+	doc  *document
+	node *yaml.Node
+}
+
+func newLoader(kinds Kinds) *loader {
+	l := &loader{kinds: kinds, named: map[string]*yaml.Node{}, places: map[string]string{}}
+	l.snapshot = &Snapshot{map[string]Number{}, map[string]Target{}, map[string]*Flow{}, map[versionKey]*Flow{}}
+	l.targets = l.snapshot.targets
+	return l
+}
+
+func (l *loader) file(name string, data []byte) {
+	for _, d := range readDocuments(name, data, &l.report) {
+		l.document(d)
+	}
+}
+
+// document reads one document by its kind. Flows wait until all targets are
+// known.
+func (l *loader) document(d *document) {
+	if d.root.Kind != yaml.MappingNode {
+		d.at(d.root, "a document begins with flow:, numbers: or targets:", "the document is %s", what(d.root))
+		return
+	}
+	_, flow := field(d.root, "flow")
+	_, numbers := field(d.root, "numbers")
+	_, targets := field(d.root, "targets")
+	switch {
+	case flow != nil:
+		l.flows = append(l.flows, d)
+	case numbers != nil || targets != nil:
+		d.pairs(d.root, func(k, v *yaml.Node) {
+			switch k.Value {
+			case "numbers":
+				l.entries(d, k, v, l.number)
+			case "targets":
+				l.entries(d, k, v, l.target)
+			default:
+				d.at(k, "write --- between two documents", "%s cannot stand beside numbers or targets", quote(k.Value))
+			}
+		})
+	default:
+		key := d.root
+		if len(key.Content) > 0 {
+			key = key.Content[0]
+		}
+		hint := "a document begins with flow:, numbers: or targets:"
+		if key.Kind == yaml.ScalarNode {
+			if near := didYouMean(key.Value, []string{"flow", "numbers", "targets"}); strings.HasPrefix(near, "did") {
+				hint = near
+			}
+		}
+		d.at(key, hint, "the document is neither a flow nor numbers nor targets")
+	}
+}
+
+func (l *loader) entries(d *document, k, v *yaml.Node, f func(d *document, k, v *yaml.Node)) {
+	if v.Kind == yaml.MappingNode {
+		d.pairs(v, func(k, v *yaml.Node) { f(d, k, v) })
+	} else if isText(v) || v.Kind != yaml.ScalarNode {
+		d.at(v, "", "%s must be a mapping, not %s", k.Value, what(v))
+	}
+}
+
+// once reports a second definition; both places are named.
+func (l *loader) once(d *document, k *yaml.Node, kind, name string) bool {
+	if first, ok := l.places[kind+" "+name]; ok {
+		d.at(k, "", "%s %s is defined already, at %s", kind, quote(name), first)
+		return false
+	}
+	l.places[kind+" "+name] = d.place(k)
+	return true
+}
+
+// number reads NUMBER: {flow: NAME}.
+func (l *loader) number(d *document, k, v *yaml.Node) {
+	if !call.ValidNumber(k.Value) {
+		d.at(k, "digits, with a + in front if the trunk sends it", "%s is no number", quote(k.Value))
+		return
+	}
+	var settings struct {
+		Flow string `yaml:"flow,required"`
+	}
+	if !l.once(d, k, "number", call.PlainNumber(k.Value)) {
+		return
+	}
+	d.decode(v, reflect.ValueOf(&settings).Elem(), "number "+k.Value)
+	if _, flow := field(v, "flow"); flow != nil && settings.Flow != "" {
+		l.asked = append(l.asked, wantedFlow{d, flow})
+	}
+	l.snapshot.numbers[call.PlainNumber(k.Value)] = Number{k.Value, settings.Flow}
+}
+
+// nameSyntax is the form of the names of flows, nodes and targets: it begins
+// with a letter, so that no name looks like a number, and passes as a file name.
+var nameSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+
+const nameHint = "a letter, then letters, digits, - or _, at most 64"
+
+// target reads NAME: {number:, gateway:} | {sip:} | {user:}.
+func (l *loader) target(d *document, k, v *yaml.Node) {
+	if !nameSyntax.MatchString(k.Value) {
+		d.at(k, nameHint, "%s cannot be the name of a target", quote(k.Value))
+		return
+	}
+	if !l.once(d, k, "target", k.Value) {
+		return
+	}
+	// Known by name from here on, so that a fault in it is reported once.
+	l.snapshot.targets[k.Value] = Target{Name: k.Value, Weight: 1}
+	s := struct {
+		Number  string   `yaml:"number"`
+		Gateway string   `yaml:"gateway"`
+		SIP     string   `yaml:"sip"`
+		User    string   `yaml:"user"`
+		Ring    Duration `yaml:"ring"`
+		Weight  int      `yaml:"weight"`
+	}{Weight: 1}
+	before := len(l.problems)
+	d.decode(v, reflect.ValueOf(&s).Elem(), "target "+k.Value)
+	if len(l.problems) > before {
+		return
+	}
+	at := func(name string) *yaml.Node {
+		if key, value := field(v, name); key != nil {
+			return value
+		}
+		return k
+	}
+	if n := count(s.Number != "", s.SIP != "", s.User != ""); n != 1 {
+		d.at(k, "write one of number: with gateway:, sip: or user:", "target %s has %d addresses", k.Value, n)
+		return
+	}
+	if (s.Gateway != "") != (s.Number != "") {
+		d.at(at("gateway"), "a number needs the gateway it is dialled through, nothing else has one", "target %s: number and gateway go together", k.Value)
+		return
+	}
+	t := Target{Name: k.Value, Ring: time.Duration(s.Ring), Weight: s.Weight}
+	var err error
+	var name string
+	switch {
+	case s.Number != "":
+		name = "number"
+		t.Address, err = call.NumberAddress(s.Number, s.Gateway)
+	case s.SIP != "":
+		name = "sip"
+		t.Address, err = call.URIAddress(s.SIP)
+	default:
+		name = "user"
+		t.Address, err = call.UserAddress(s.User)
+	}
+	if err != nil {
+		d.at(at(name), "", "%s", err)
+	}
+	if msg := wrongRing(t.Ring); msg != "" && s.Ring != 0 {
+		d.at(at("ring"), "", "ring: %s", msg)
+	}
+	if t.Weight < 1 || t.Weight > maxWeight {
+		d.at(at("weight"), "", "weight: %d is not between 1 and %d", t.Weight, maxWeight)
+	}
+	l.snapshot.targets[k.Value] = t
+}
+
+const maxWeight = 1_000_000
+
+// wrongRing says what is wrong with a ring time; the switch counts whole seconds.
+func wrongRing(d time.Duration) string {
+	if d < time.Second || d > 10*time.Minute || d%time.Second != 0 {
+		return fmt.Sprintf("%s is not between 1s and 10m, in whole seconds", d)
+	}
+	return ""
+}
+
+func count(bs ...bool) int {
+	n := 0
+	for _, b := range bs {
+		if b {
+			n++
+		}
+	}
+	return n
+}
+
+// finish reads the flows, now that the targets are known, and looks up what
+// the numbers ask for.
+func (l *loader) finish() (*Snapshot, []Problem) {
+	l.flowDocuments()
+	names := make([]string, 0, len(l.named))
+	for name := range l.named {
+		names = append(names, name)
+	}
+	for _, w := range l.asked {
+		if l.named[w.node.Value] == nil && !l.full() {
+			hint := didYouMean(w.node.Value, names)
+			if len(names) == 0 {
+				hint = "no flow is defined; add a document with flow:"
+			}
+			w.doc.at(w.node, hint, "there is no flow %s", quote(w.node.Value))
+		}
+	}
+	if len(l.problems) > 0 {
+		return nil, sorted(l.problems)
+	}
+	return l.snapshot, nil
+}
+
+// versionOf hashes what a flow says, without its comments, its order of keys
+// and its quotes.
+func versionOf(root *yaml.Node) string {
+	h := sha256.New()
+	canonical(h, root)
+	return fmt.Sprintf("%x", h.Sum(nil))[:16]
+}
+
+func canonical(w io.Writer, n *yaml.Node) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		fmt.Fprintf(w, "{%d:", len(n.Content)/2)
+		for _, i := range sortedKeys(n) {
+			canonical(w, n.Content[i])
+			canonical(w, n.Content[i+1])
+		}
+	case yaml.SequenceNode:
+		fmt.Fprintf(w, "[%d:", len(n.Content))
+		for _, c := range n.Content {
+			canonical(w, c)
+		}
+	default:
+		if n.Tag == "!!null" {
+			io.WriteString(w, "~")
+			return
+		}
+		fmt.Fprintf(w, "%d:%s", len(n.Value), n.Value)
+	}
+}

@@ -1,0 +1,103 @@
+package nodes
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
+)
+
+// Menu lets the caller choose an exit by digits.
+type Menu struct {
+	Prompt  flowengine.Prompt   `yaml:"prompt,required"`
+	Tries   int                 `yaml:"tries"`
+	Timeout flowengine.Duration `yaml:"timeout"` // for the first digit, after the prompt
+	Invalid flowengine.Prompt   `yaml:"invalid"`
+	NoInput flowengine.Prompt   `yaml:"no_input"`
+}
+
+const (
+	noInput = "no_input"
+	invalid = "invalid"
+)
+
+// between is how long a menu with exits of several digits waits for each
+// further one.
+const between = 2 * time.Second
+
+var digitExit = regexp.MustCompile(`^[0-9*#]{1,8}$`)
+
+func newMenu() flowengine.Node {
+	return &Menu{Tries: 3, Timeout: flowengine.Duration(5 * time.Second)}
+}
+
+// Accepts says that digits are exits.
+func (m *Menu) Accepts(exit string) bool { return digitExit.MatchString(exit) }
+
+// ExitForm describes the exits that Accepts accepts.
+func (m *Menu) ExitForm() string { return `1 to 8 quoted digits, * or # ("1", "12", "#")` }
+
+// Check holds the settings within what a caller can follow.
+func (m *Menu) Check(c *flowengine.Check) {
+	if m.Prompt.Empty() {
+		c.Problem("prompt", "", "a menu without a prompt cannot be understood")
+	}
+	if !slices.ContainsFunc(c.Wired, m.Accepts) {
+		c.Problem("", `add exits: {"1": NODE}`, "the menu has no digit among its exits")
+	}
+	if m.Tries < 1 || m.Tries > 10 {
+		c.Problem("tries", "", "tries: %d is not between 1 and 10", m.Tries)
+	}
+	if t := time.Duration(m.Timeout); t < time.Second || t > time.Minute {
+		c.Problem("timeout", "", "timeout: %s is not between 1s and 1m", t)
+	}
+}
+
+// Run asks until the caller chose or the tries are used up. After a takeover
+// it starts over.
+func (m *Menu) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	choices := slices.DeleteFunc(s.Exits(), func(e string) bool { return !m.Accepts(e) })
+	g := call.Gather{Min: 1, Max: longest(choices), Timeout: time.Duration(m.Timeout), Between: between}
+	if g.Max > 1 && !strings.Contains(strings.Join(choices, ""), "#") {
+		g.Terminators = "#"
+	}
+	prompt, err := s.Prompt(&m.Prompt)
+	if err != nil {
+		return flowengine.Result{}, err
+	}
+	g.Prompt = prompt
+	for try := 1; ; try++ {
+		d, err := s.Gather(ctx, g)
+		if err != nil {
+			return flowengine.Result{}, err
+		}
+		if slices.Contains(choices, d.Value) {
+			s.Set(s.ID(), d.Value)
+			return flowengine.Result{Exit: d.Value, Why: "pressed " + d.Value}, nil
+		}
+		result, again := flowengine.Result{Exit: invalid, Why: "pressed " + d.Value + d.Terminator}, &m.Invalid
+		if d.Value == "" && d.Terminator == "" {
+			result, again = flowengine.Result{Exit: noInput, Why: "pressed nothing"}, &m.NoInput
+		}
+		if try >= m.Tries {
+			return result, nil
+		}
+		if !again.Empty() {
+			if err := s.Play(ctx, again); err != nil {
+				return flowengine.Result{}, err
+			}
+		}
+	}
+}
+
+func longest(list []string) int {
+	n := 1
+	for _, s := range list {
+		n = max(n, len(s))
+	}
+	return n
+}

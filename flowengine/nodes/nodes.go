@@ -1,0 +1,37 @@
+// Package nodes holds the kinds of nodes that a call flow is made of. A kind
+// is one file, one JSON Schema, one page, one script of simulated calls, and one
+// line in the table below; TestEveryKind refuses a kind that lacks any.
+package nodes
+
+import (
+	"embed"
+
+	"github.com/hookswitch/hookswitch/flowengine"
+)
+
+// Kinds is the table of all kinds.
+var Kinds = flowengine.Kinds{
+	{Name: "answer", New: func() flowengine.Node { return &Answer{} }, Exits: []string{flowengine.NextExit}},
+	{Name: "play", New: func() flowengine.Node { return &Play{} }, Exits: []string{flowengine.NextExit}, Takes: true},
+	{Name: "menu", New: newMenu, Exits: []string{noInput, invalid}, Takes: true},
+	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true},
+	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
+	{Name: "hangup", New: func() flowengine.Node { return &Hangup{} }},
+}
+
+//go:embed schema/*.json doc/*.md
+var files embed.FS
+
+// Schema returns the JSON Schema (draft-07) of a kind's settings; nil for a kind that
+// does not exist.
+func Schema(kind string) []byte {
+	data, _ := files.ReadFile("schema/" + kind + ".json")
+	return data
+}
+
+// Doc returns the page of a kind, in Markdown; nil for a kind that does not
+// exist.
+func Doc(kind string) []byte {
+	data, _ := files.ReadFile("doc/" + kind + ".md")
+	return data
+}

@@ -1,0 +1,90 @@
+// Package routing chooses among targets: pure functions over members, without
+// a clock, a network or a memory of their own.
+package routing
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Strategy is how the order of a list of targets is chosen.
+type Strategy string
+
+// The strategies.
+const (
+	Sequential   Strategy = "sequential"   // as they are listed
+	RoundRobin   Strategy = "round_robin"  // as listed, each call beginning one further
+	Weighted     Strategy = "weighted"     // by chance, in proportion to the weights
+	Random       Strategy = "random"       // by chance, all alike
+	Simultaneous Strategy = "simultaneous" // all at once
+)
+
+// Strategies returns the names of all strategies.
+func Strategies() []string {
+	return []string{string(Sequential), string(RoundRobin), string(Weighted), string(Random), string(Simultaneous)}
+}
+
+// UnmarshalText accepts the name of a strategy.
+func (s *Strategy) UnmarshalText(text []byte) error {
+	if !slices.Contains(Strategies(), string(text)) {
+		return fmt.Errorf("%.40q is no strategy; there are sequential, round_robin, weighted, random, simultaneous", text)
+	}
+	*s = Strategy(text)
+	return nil
+}
+
+// Source is where chance and turns come from.
+type Source interface {
+	Float() float64 // in [0,1)
+	Turn() uint64   // 0, 1, 2 … over all calls of one list
+}
+
+// Attempts returns the members' positions in the order in which they are
+// tried: each attempt is a list of members that ring at once. Every member is
+// in exactly one attempt. A weight below 1 counts as 1.
+func Attempts(s Strategy, weights []int, from Source) [][]int {
+	order := make([]int, len(weights))
+	for i := range order {
+		order[i] = i
+	}
+	if len(order) == 0 {
+		return nil
+	}
+	switch s {
+	case Simultaneous:
+		return [][]int{order}
+	case RoundRobin:
+		first := int(from.Turn() % uint64(len(order)))
+		order = append(order[first:len(order):len(order)], order[:first]...)
+	case Weighted:
+		draw(order, weights, from)
+	case Random:
+		draw(order, make([]int, len(weights)), from)
+	}
+	out := make([][]int, len(order))
+	for i := range order {
+		out[i] = order[i : i+1 : i+1]
+	}
+	return out
+}
+
+// draw puts order into a random order: each place is drawn among those that
+// are left, in proportion to their weights.
+func draw(order, weights []int, from Source) {
+	weight := func(i int) float64 { return float64(max(weights[i], 1)) }
+	total := 0.0
+	for _, i := range order {
+		total += weight(i)
+	}
+	for at := range len(order) - 1 {
+		pick, x := at, from.Float()*total
+		for pick < len(order)-1 && x >= weight(order[pick]) {
+			x -= weight(order[pick])
+			pick++
+		}
+		chosen := order[pick]
+		total -= weight(chosen)
+		copy(order[at+1:pick+1], order[at:pick]) // the others keep their order
+		order[at] = chosen
+	}
+}

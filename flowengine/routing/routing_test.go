@@ -1,0 +1,124 @@
+package routing_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/quick"
+
+	"github.com/hookswitch/hookswitch/flowengine/routing"
+)
+
+// source is chance from a seed and turns from a counter.
+type source struct {
+	rand *rand.Rand
+	turn atomic.Uint64
+}
+
+func (s *source) Float() float64 { return s.rand.Float64() }
+func (s *source) Turn() uint64   { return s.turn.Add(1) - 1 }
+
+func newSource(seed uint64) *source { return &source{rand: rand.New(rand.NewPCG(seed, 0))} }
+
+func TestEachMemberIsTriedOnce(t *testing.T) {
+	property := func(weights []int8, seed, turn uint64) bool {
+		w := make([]int, len(weights))
+		for i, v := range weights {
+			w[i] = int(v) // also 0 and less
+		}
+		for _, name := range routing.Strategies() {
+			from := newSource(seed)
+			from.turn.Store(turn)
+			all := slices.Concat(routing.Attempts(routing.Strategy(name), w, from)...)
+			slices.Sort(all)
+			for i, member := range all {
+				if i != member {
+					return false
+				}
+			}
+			if len(all) != len(w) {
+				return false
+			}
+		}
+		return true
+	}
+	if err := quick.Check(property, &quick.Config{MaxCount: 2000}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOrders(t *testing.T) {
+	from := newSource(1)
+	w := []int{1, 1, 1}
+	for _, c := range []struct {
+		strategy routing.Strategy
+		want     [][]int
+	}{
+		{routing.Sequential, [][]int{{0}, {1}, {2}}},
+		{routing.Simultaneous, [][]int{{0, 1, 2}}},
+		{routing.RoundRobin, [][]int{{0}, {1}, {2}}},
+		{routing.RoundRobin, [][]int{{1}, {2}, {0}}},
+		{routing.RoundRobin, [][]int{{2}, {0}, {1}}},
+		{routing.RoundRobin, [][]int{{0}, {1}, {2}}},
+	} {
+		if got := routing.Attempts(c.strategy, w, from); !slices.EqualFunc(got, c.want, slices.Equal) {
+			t.Errorf("%s: got %v, want %v", c.strategy, got, c.want)
+		}
+	}
+}
+
+// The first choice follows the weights, within 1 % of all draws.
+func TestWeightsHold(t *testing.T) {
+	const draws = 100_000
+	for name, weights := range map[string][]int{
+		"thirds": {1, 1, 1}, "steep": {70, 20, 10}, "one": {5}, "large": {1_000_000, 1}, "with zero": {0, 1, 2},
+	} {
+		from := newSource(7)
+		first := make([]int, len(weights))
+		total := 0
+		for _, w := range weights {
+			total += max(w, 1)
+		}
+		for range draws {
+			first[routing.Attempts(routing.Weighted, weights, from)[0][0]]++
+		}
+		for i, w := range weights {
+			got, want := float64(first[i])/draws, float64(max(w, 1))/float64(total)
+			if math.Abs(got-want) > 0.01 {
+				t.Errorf("%s: member %d came first in %.3f of the draws, want %.3f", name, i, got, want)
+			}
+		}
+	}
+	from := newSource(7)
+	first := make([]int, 4)
+	for range draws {
+		first[routing.Attempts(routing.Random, []int{100, 1, 1, 1}, from)[0][0]]++
+	}
+	for i, n := range first {
+		if math.Abs(float64(n)/draws-0.25) > 0.01 {
+			t.Errorf("random: member %d came first %d times", i, n)
+		}
+	}
+}
+
+func TestRoundRobinIsFairUnderConcurrency(t *testing.T) {
+	from := newSource(1)
+	var first [3]atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 300 {
+				first[routing.Attempts(routing.RoundRobin, []int{1, 1, 1}, from)[0][0]].Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range first {
+		if n := first[i].Load(); n != 800 {
+			t.Errorf("member %d came first %d times of 2400", i, n)
+		}
+	}
+}

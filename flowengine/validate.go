@@ -1,0 +1,311 @@
+package flowengine
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	yaml "go.yaml.in/yaml/v4"
+)
+
+// What a flow may have; a canvas shows no more (see docs/flows.md).
+const (
+	maxFlowNodes = 500
+	maxExits     = 200 // of one node
+)
+
+func sortedKeys(n *yaml.Node) []int {
+	var at []int
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		at = append(at, i)
+	}
+	slices.SortFunc(at, func(a, b int) int { return cmp.Compare(n.Content[a].Value, n.Content[b].Value) })
+	return at
+}
+
+func (l *loader) flowDocuments() {
+	for _, d := range l.flows {
+		l.flow(d)
+	}
+}
+
+// flow reads one flow. It becomes part of the snapshot only without a problem.
+func (l *loader) flow(d *document) {
+	before := len(l.problems)
+	f := &Flow{File: d.file, Line: d.before + 1, Source: d.source, nodes: map[string]*step{}}
+	b := &flowBuilder{loader: l, d: d, flow: f, keys: map[string]*yaml.Node{}}
+	var nodes *yaml.Node
+	d.pairs(d.root, func(k, v *yaml.Node) {
+		switch k.Value {
+		case "flow":
+			b.name(v)
+		case "start":
+			d.text(v, "start", func(s string) error { f.Start = s; return nil })
+		case "description":
+			d.text(v, "description", func(string) error { return nil })
+		case "nodes":
+			nodes = v
+		default:
+			d.at(k, didYouMean(k.Value, []string{"flow", "start", "nodes", "description"}), "a flow has no %s", quote(k.Value))
+		}
+	})
+	switch {
+	case nodes == nil:
+		d.at(d.root, "add nodes: with one entry a node", "the flow has no nodes")
+		return
+	case nodes.Kind != yaml.MappingNode || len(nodes.Content) == 0:
+		d.at(nodes, "write ID: and the node under it", "nodes must be a mapping of nodes, not %s", what(nodes))
+		return
+	case len(nodes.Content)/2 > maxFlowNodes:
+		d.at(nodes, "split the flow", "the flow has %d nodes, at most %d are read", len(nodes.Content)/2, maxFlowNodes)
+		return
+	}
+	d.pairs(nodes, func(k, v *yaml.Node) { b.keys[k.Value] = k; b.order = append(b.order, k.Value) })
+	d.pairsQuietly(nodes, b.node)
+	b.graph()
+	if len(l.problems) > before {
+		return
+	}
+	f.Version = versionOf(d.root)
+	l.snapshot.flows[f.Name] = f
+	l.snapshot.versions[versionKey{f.Name, f.Version}] = f
+}
+
+// flowBuilder reads the nodes of one flow.
+type flowBuilder struct {
+	*loader
+	d     *document
+	flow  *Flow
+	keys  map[string]*yaml.Node // by node id
+	order []string              // node ids as written
+}
+
+func (b *flowBuilder) name(v *yaml.Node) {
+	b.d.text(v, "flow", func(s string) error {
+		if !nameSyntax.MatchString(s) {
+			return &SettingError{Message: quote(s) + " cannot be the name of a flow", Hint: nameHint}
+		}
+		b.flow.Name = s
+		if b.once(b.d, v, "flow", s) {
+			b.named[s] = v
+		}
+		return nil
+	})
+}
+
+// node reads ID: {KIND: settings, exits: …} or {KIND: settings, next: …}.
+func (b *flowBuilder) node(k, v *yaml.Node) {
+	d, id := b.d, k.Value
+	if !nameSyntax.MatchString(id) {
+		d.at(k, nameHint, "%s cannot be the id of a node", quote(id))
+	}
+	if v.Kind != yaml.MappingNode {
+		d.at(v, "write the kind under it, as in "+id+": {hangup: {}}", "node %s must be a mapping, not %s", id, what(v))
+		return
+	}
+	n := &step{id: id, exits: map[string]string{}}
+	var exits, next, settings, kindKey *yaml.Node
+	var unknown []*yaml.Node
+	d.pairs(v, func(key, value *yaml.Node) {
+		kind, known := b.kinds.Find(key.Value)
+		switch {
+		case key.Value == "exits":
+			exits = value
+		case key.Value == "next":
+			next = value
+		case known && n.kind != nil:
+			d.at(key, "make two nodes of it", "node %s is %s already", id, n.kind.Name)
+		case known:
+			n.kind, settings, kindKey = kind, value, key
+		default:
+			unknown = append(unknown, key)
+		}
+	})
+	for _, key := range unknown {
+		valid := []string{"exits", "next"}
+		if n.kind == nil {
+			d.at(key, didYouMean(key.Value, append(b.kinds.Names(), valid...)), "there is no kind %s", quote(key.Value))
+		} else if slices.Contains(settingNames(settingsOf(reflect.TypeOf(n.kind.New()).Elem())), key.Value) {
+			d.at(key, "indent it under "+n.kind.Name+":", "%s is a setting of %s", quote(key.Value), n.kind.Name)
+		} else {
+			d.at(key, didYouMean(key.Value, valid), "a node has no %s", quote(key.Value))
+		}
+	}
+	if n.kind == nil {
+		if len(unknown) == 0 {
+			d.at(k, "one of "+strings.Join(b.kinds.Names(), ", "), "node %s has no kind", id)
+		}
+		b.wire(n, exits, next, false)
+		b.flow.nodes[id] = n
+		return
+	}
+	b.flow.nodes[id] = n
+	n.node = n.kind.New()
+	d.value(settings, reflect.ValueOf(n.node).Elem(), n.kind.Name)
+	b.wire(n, exits, next, true)
+	if c, ok := n.node.(Checker); ok {
+		node := settings
+		if node.Kind == yaml.ScalarNode {
+			node = kindKey
+		}
+		c.Check(&Check{Wired: slices.Sorted(maps.Keys(n.exits)), doc: d, node: node, targets: b.targets})
+	}
+}
+
+// wire reads where the exits go and compares them with those the node has.
+func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
+	d := b.d
+	if known {
+		n.declared = append(n.declared, n.kind.Exits...)
+		if e, ok := n.node.(Exiter); ok {
+			n.declared = append(n.declared, e.Exits()...)
+		}
+	}
+	open, _ := n.node.(OpenExiter)
+	goes := func(exit string, v *yaml.Node) {
+		if !isText(v) {
+			d.at(v, "", "exit %s must name a node, not %s", quote(exit), what(v))
+			return
+		}
+		n.exits[exit] = v.Value
+		if b.keys[v.Value] == nil && !b.full() {
+			d.at(v, didYouMean(v.Value, b.order), "there is no node %s", quote(v.Value))
+		}
+	}
+	if next != nil {
+		switch {
+		case known && len(n.declared) == 0 && open == nil:
+			d.at(next, "leave next out", "%s ends the call, nothing comes after it", n.kind.Name)
+			n.exits[NextExit] = next.Value
+		case known && (len(n.declared) != 1 || n.declared[0] != NextExit || open != nil):
+			d.at(next, "name its exits under exits:", "%s has more than one exit: %s", n.kind.Name, exitList(n, open))
+			n.exits[elseExit] = next.Value // one problem is enough
+		default:
+			goes(NextExit, next)
+		}
+	}
+	switch {
+	case exits == nil:
+	case exits.Kind != yaml.MappingNode:
+		d.at(exits, `write exits: {EXIT: NODE}`, "exits must be a mapping, not %s", what(exits))
+		n.exits[elseExit] = ""
+	case len(exits.Content)/2 > maxExits:
+		d.at(exits, "", "node %s has %d exits, at most %d are read", n.id, len(exits.Content)/2, maxExits)
+		n.exits[elseExit] = ""
+	default:
+		d.pairs(exits, func(k, v *yaml.Node) {
+			exit := k.Value
+			valid := exit == ErrorExit || slices.Contains(n.declared, exit) || open != nil && open.Accepts(exit) ||
+				exit == elseExit && (len(n.declared) > 0 || open != nil)
+			if known && !valid && !b.full() {
+				d.at(k, exitHint(n, open, exit), "%s has no exit %s", n.kind.Name, quote(exit))
+			}
+			if exit == NextExit && next != nil {
+				d.at(k, "", "next is there twice")
+				return
+			}
+			goes(exit, v)
+		})
+	}
+	if !known {
+		return
+	}
+	for _, exit := range n.declared {
+		if _, ok := n.next(exit); !ok {
+			hint := "add exits: {" + exit + ": NODE}, or else: NODE for all that are not named"
+			if exit == NextExit {
+				hint = "add next: NODE"
+			}
+			d.at(b.keys[n.id], hint, "node %s (%s) does not say where exit %s goes", n.id, n.kind.Name, quote(exit))
+		}
+	}
+}
+
+func exitHint(n *step, open OpenExiter, wrong string) string {
+	if len(n.declared) == 0 && open == nil {
+		return "it ends the call; only error can be wired"
+	}
+	if hint := didYouMean(wrong, append([]string{ErrorExit, elseExit}, n.declared...)); strings.HasPrefix(hint, "did") {
+		return hint
+	}
+	return "it has " + exitList(n, open)
+}
+
+func exitList(n *step, open OpenExiter) string {
+	list := slices.Clone(n.declared)
+	if open != nil {
+		list = append(list, open.ExitForm())
+	}
+	return strings.Join(append(list, ErrorExit), ", ")
+}
+
+// graph checks how the nodes hang together.
+func (b *flowBuilder) graph() {
+	f, d := b.flow, b.d
+	if len(b.order) == 0 {
+		return // no node has an id, which was reported
+	}
+	startKey, start := field(d.root, "start")
+	if startKey == nil {
+		d.at(d.root, "add start: "+b.order[0], "the flow does not say where it starts")
+		return
+	}
+	if b.keys[f.Start] == nil {
+		if f.Start != "" {
+			d.at(start, didYouMean(f.Start, b.order), "start: there is no node %s", quote(f.Start))
+		}
+		return
+	}
+	reached := map[string]bool{}
+	for todo := []string{f.Start}; len(todo) > 0; {
+		id := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if n := f.nodes[id]; !reached[id] && n != nil {
+			reached[id] = true
+			todo = slices.AppendSeq(todo, maps.Values(n.exits))
+		}
+	}
+	for _, id := range b.order {
+		if !reached[id] && f.nodes[id] != nil {
+			d.at(b.keys[id], "let an exit go to it, or remove it", "node %s cannot be reached from start", id)
+		}
+	}
+	b.cycles()
+}
+
+// cycles reports circles in which no node takes the caller's time: a call
+// would run round and round without hearing anything.
+func (b *flowBuilder) cycles() {
+	const (
+		fresh = iota
+		open
+		done
+	)
+	state := map[string]int{}
+	var path []string
+	var visit func(id string)
+	visit = func(id string) {
+		n := b.flow.nodes[id]
+		if n == nil || n.kind == nil || n.kind.Takes || state[id] == done {
+			return
+		}
+		if state[id] == open {
+			circle := append(slices.Clone(path[slices.Index(path, id):]), id)
+			b.d.at(b.keys[id], "put a play or menu into it",
+				"the circle %s has no node that takes the caller's time", strings.Join(circle, " → "))
+			return
+		}
+		state[id] = open
+		path = append(path, id)
+		for _, to := range slices.Compact(slices.Sorted(maps.Values(n.exits))) {
+			visit(to)
+		}
+		path = path[:len(path)-1]
+		state[id] = done
+	}
+	for _, id := range b.order {
+		visit(id)
+	}
+}

@@ -1,0 +1,292 @@
+package flowengine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	yaml "go.yaml.in/yaml/v4"
+)
+
+// What a document may hold. Nothing is expanded or decoded before it was
+// measured.
+const (
+	maxFile  = 1 << 20
+	maxDepth = 64
+	maxNodes = 100_000
+)
+
+// document is one YAML document of a file.
+type document struct {
+	file   string
+	source string   // the document alone
+	lines  []string // of the source
+	before int      // lines of the file before the source
+	root   *yaml.Node
+	report *report
+}
+
+// report collects problems.
+type report struct {
+	problems []Problem
+	faulty   map[*yaml.Node]bool // what was reported already
+}
+
+func (r *report) add(p Problem) {
+	if !r.full() {
+		p.Message, p.Hint = oneLine(p.Message), oneLine(p.Hint)
+		r.problems = append(r.problems, p)
+	}
+}
+
+// full says that further problems are not kept, so that nobody need look for them.
+func (r *report) full() bool { return len(r.problems) >= maxProblems }
+
+// oneLine keeps what documents hold from writing lines, or to terminals, of
+// their own.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func (r *report) mark(n *yaml.Node) {
+	if r.faulty == nil {
+		r.faulty = map[*yaml.Node]bool{}
+	}
+	r.faulty[n] = true
+}
+
+// at reports a problem with n.
+func (d *document) at(n *yaml.Node, hint, format string, args ...any) {
+	d.report.mark(n)
+	d.report.add(Problem{d.file, d.before + max(n.Line, 1), max(n.Column, 1), fmt.Sprintf(format, args...), hint})
+}
+
+// place names where n stands, for a message about something else.
+func (d *document) place(n *yaml.Node) string {
+	return fmt.Sprintf("%s:%d:%d", d.file, d.before+n.Line, n.Column)
+}
+
+// readDocuments splits a file into its documents and parses each. A document
+// that fails is reported and left out.
+func readDocuments(file string, data []byte, r *report) []*document {
+	whole := func(hint, format string, args ...any) []*document {
+		r.add(Problem{File: file, Message: fmt.Sprintf(format, args...), Hint: hint})
+		return nil
+	}
+	if len(data) > maxFile {
+		return whole("split it into several files", "the file has %d bytes, at most %d are read", len(data), maxFile)
+	}
+	// A quick bound before the parser allocates a node for each.
+	if bytes.Count(data, []byte{','}) > maxNodes {
+		return whole("split it into several files", "the file has more than %d values", maxNodes)
+	}
+	if !utf8.Valid(data) {
+		return whole("save it as UTF-8", "the file is not UTF-8 text")
+	}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	var docs []*document
+	for _, part := range split(text) {
+		d := &document{file: file, source: part.text, before: part.before, report: r}
+		d.lines = strings.Split(d.source, "\n")
+		if d.parse() {
+			docs = append(docs, d)
+		}
+	}
+	return docs
+}
+
+type part struct {
+	text   string
+	before int
+}
+
+var startsDocument = regexp.MustCompile(`(?m)^---(?:[ \t]|$)`)
+
+// split cuts a file at its --- lines: at the beginning of a line they begin a
+// document wherever they stand (YAML 1.2.2, section 9.1.2, c-forbidden).
+func split(text string) []part {
+	cuts := []int{0}
+	for _, at := range startsDocument.FindAllStringIndex(text, -1) {
+		cuts = append(cuts, at[0])
+	}
+	cuts = append(cuts, len(text))
+	var parts []part
+	for i := range len(cuts) - 1 {
+		if cuts[i] < cuts[i+1] {
+			parts = append(parts, part{text[cuts[i]:cuts[i+1]], strings.Count(text[:cuts[i]], "\n")})
+		}
+	}
+	return parts
+}
+
+// parse fills in the root; false for an empty document or a reported one.
+func (d *document) parse() bool {
+	if blank(d.lines) {
+		return false
+	}
+	var n yaml.Node
+	if err := yaml.Load([]byte(d.source), &n); err != nil {
+		d.report.add(d.syntax(err))
+		return false
+	}
+	if n.Kind != yaml.DocumentNode || len(n.Content) != 1 {
+		return false
+	}
+	d.root = n.Content[0]
+	count := 0
+	return d.measure(d.root, 1, &count)
+}
+
+func blank(lines []string) bool {
+	for i, l := range lines {
+		l = strings.TrimSpace(l)
+		if i == 0 {
+			l = strings.TrimSpace(strings.TrimPrefix(l, "---"))
+		}
+		if l != "" && l[0] != '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// syntax turns the parser's error into a Problem.
+func (d *document) syntax(err error) Problem {
+	p := Problem{File: d.file, Line: d.before + 1, Col: 1, Message: "this is not YAML: " + err.Error()}
+	if e := (*yaml.LoadError)(nil); errors.As(err, &e) {
+		p.Message = "this is not YAML: " + strings.TrimPrefix(e.Message, "yaml: ")
+		if e.Mark.Line > 0 {
+			p.Line, p.Col = d.before+e.Mark.Line, max(e.Mark.Column, 1)
+		}
+		switch {
+		case strings.Contains(e.Message, "mapping values are not allowed"):
+			p.Hint = "a text with a colon needs quotes around it; otherwise look at the indentation"
+		case strings.Contains(e.Message, "cannot start any token"):
+			p.Hint = "indent with spaces, and put quotes around texts that begin with @, ` or %"
+		case strings.Contains(e.Message, "multiple"):
+			p.Message, p.Hint = "something follows the end of the document", "write --- between two documents"
+		case strings.Contains(e.Message, "max depth"):
+			p.Message = fmt.Sprintf("nested deeper than %d", maxDepth)
+		}
+	}
+	return p
+}
+
+// measure refuses what a flow never needs and what could be expanded, and
+// makes texts of the plain scalars that YAML would take for dates or for numbers
+// although another spelling would come back: +15551234567 and 0123 are
+// numbers that somebody dials.
+func (d *document) measure(n *yaml.Node, depth int, count *int) bool {
+	*count++
+	switch {
+	case n.Kind == yaml.AliasNode:
+		d.at(n, "write the value out", "aliases (*%s) are not read", n.Value)
+		return false
+	case n.Anchor != "":
+		d.at(n, "write the value out where it is needed", "anchors (&%s) are not read", n.Anchor)
+		return false
+	case n.Style&yaml.TaggedStyle != 0:
+		d.at(n, "leave it out; quotes make a text", "tags (%s) are not read", n.Tag)
+		return false
+	case depth > maxDepth:
+		d.at(n, "", "nested deeper than %d", maxDepth)
+		return false
+	case *count > maxNodes:
+		d.at(n, "split the file", "the document has more than %d values", maxNodes)
+		return false
+	}
+	if n.Kind == yaml.ScalarNode && n.Style == 0 {
+		if n.Tag == "!!timestamp" || n.Tag == "!!int" && !plainInt.MatchString(n.Value) {
+			n.Tag = "!!str"
+		}
+	}
+	for _, c := range n.Content {
+		if !d.measure(c, depth+1, count) {
+			return false
+		}
+	}
+	return true
+}
+
+var plainInt = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,9})$`)
+
+// isText says whether n was meant as a text or a number, not as nothing.
+func isText(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag != "!!null" }
+
+// pairs calls f for each key and value of a mapping, and reports keys that
+// are no text or come twice.
+func (d *document) pairs(n *yaml.Node, f func(key, value *yaml.Node)) {
+	seen := make(map[string]*yaml.Node, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if !isText(k) {
+			hint := ""
+			if k.Kind == yaml.MappingNode {
+				hint = `a value that begins with {{ needs quotes: "{{ … }}"`
+			}
+			d.at(k, hint, "a key must be a text")
+			continue
+		}
+		if first := seen[k.Value]; first != nil {
+			d.at(k, "", "%q is there already, at %s", k.Value, d.place(first))
+			continue
+		}
+		seen[k.Value] = k
+		f(k, v)
+	}
+}
+
+// field returns key and value of a field; nil when there is none.
+func field(n *yaml.Node, name string) (key, value *yaml.Node) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Kind == yaml.ScalarNode && n.Content[i].Value == name {
+			return n.Content[i], n.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
+// what names the kind of value that n is.
+func what(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Tag == "!!null":
+		return "nothing"
+	case n.Tag == "!!int" || n.Tag == "!!float":
+		return "the number " + n.Value
+	case n.Tag == "!!bool":
+		return n.Value
+	}
+	return "the text " + quote(n.Value)
+}
+
+// quote shows a text of a document in a message: short, on one line.
+func quote(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		s = string(r[:57]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// pairsQuietly is pairs for a mapping whose keys were checked before.
+func (d *document) pairsQuietly(n *yaml.Node, f func(key, value *yaml.Node)) {
+	quiet := *d
+	quiet.report = &report{}
+	quiet.pairs(n, f)
+}
