@@ -19,7 +19,7 @@ const (
 	Connected     Type = "call.connected" // both legs are bridged: Target, Leg
 	Released      Type = "call.released"  // the bridge ended: Target, Leg, Cause, Millis connected
 	Failed        Type = "call.failed"    // nobody could take the call: Step, Why
-	Taken         Type = "call.taken"      // another node controls the call now, and its journal tells the rest: Attrs: node
+	Taken         Type = "call.taken"     // another node controls the call now, and its journal tells the rest: Attrs: node
 	Ended         Type = "call.ended"     // the last event of every call, exactly once: Cause; Attrs: billsec, by
 )
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,7 @@ import (
 // Times of the reconciliation.
 const (
 	sweepEvery = time.Second      // between looks at the CDR folder and the open calls
+	askEvery   = 15 * time.Second // between questions whether a call that goes on alone still does
 	settleTime = 3 * time.Second  // a call that just lost its controller is usually taken over within this
 	cdrWait    = 10 * time.Second // that a call which is gone waits for its CDR
 	cdrKeep    = 7 * 24 * time.Hour
@@ -33,6 +33,7 @@ type reconciler struct {
 	mu      sync.Mutex
 	clients map[string]*eslctl.Client // by address, those that are connected
 	missing map[string]time.Time      // open calls that no switch has any more, since when
+	alive   map[string]time.Time      // open calls that a switch has, when it was asked
 	unread  map[string]time.Time      // CDR files that could not be read, since when
 	foreign map[string]bool           // CDR files of calls that never came to us; left alone
 	pruned  time.Time                 // when old CDR files were last removed
@@ -40,7 +41,7 @@ type reconciler struct {
 
 func newReconciler(c *controller, s *settings) *reconciler {
 	return &reconciler{controller: c, sockets: s.FreeSWITCH, clients: map[string]*eslctl.Client{},
-		missing: map[string]time.Time{}, unread: map[string]time.Time{}, foreign: map[string]bool{}}
+		missing: map[string]time.Time{}, alive: map[string]time.Time{}, unread: map[string]time.Time{}, foreign: map[string]bool{}}
 }
 
 // run reconciles until ctx ends.
@@ -106,11 +107,11 @@ func (r *reconciler) readCDRs(ctx context.Context) {
 	r.prune()
 	for _, f := range files {
 		name := f.Name()
-		id, ok := strings.CutSuffix(strings.TrimSuffix(name, "."+r.node), cdrSuffix)
-		if !ok || r.foreign[name] || ctx.Err() != nil {
+		claimed := strings.HasSuffix(name, cdrSuffix+"."+r.node)
+		if !claimed && !strings.HasSuffix(name, cdrSuffix) || r.foreign[name] || ctx.Err() != nil {
 			continue
 		}
-		if err := r.readCDR(ctx, id, name); err != nil {
+		if err := r.readCDR(ctx, name, claimed); err != nil {
 			r.once(name, err)
 		} else {
 			delete(r.unread, name)
@@ -151,10 +152,13 @@ func (r *reconciler) once(name string, err error) {
 	}
 }
 
-// readCDR takes in the file of a call; its name ends in ours when we have
-// claimed it.
-func (r *reconciler) readCDR(ctx context.Context, id, name string) error {
+// readCDR takes in a file. One of a call that no node had a checkpoint on may be
+// taken in by any: by the one that has claimed it, which renames it first.
+func (r *reconciler) readCDR(ctx context.Context, name string, claimed bool) error {
 	data, err := os.ReadFile(filepath.Join(r.cdr, name))
+	if os.IsNotExist(err) {
+		return nil // another node was faster
+	}
 	if err != nil {
 		return err
 	}
@@ -162,8 +166,9 @@ func (r *reconciler) readCDR(ctx context.Context, id, name string) error {
 	if err != nil {
 		return err
 	}
-	if cdr.Call.ID != id {
-		return fmt.Errorf("is of call %s", cdr.Call.ID)
+	id, file := cdr.Call.ID, name
+	if claimed {
+		name = strings.TrimSuffix(name, "."+r.node)
 	}
 	if r.server.Controls(id) {
 		return nil // its connection tells the end in a moment
@@ -178,20 +183,17 @@ func (r *reconciler) readCDR(ctx context.Context, id, name string) error {
 	case cdr.Checkpoint == "" && !cdr.Ours:
 		r.foreign[name] = true
 		return nil
-	case cdr.Checkpoint == "" && !r.journal.Has(id) && strings.HasSuffix(name, cdrSuffix):
-		// No node had a checkpoint on it, so any may take it in: the one that
-		// renames the file first.
-		claimed := name + "." + r.node
-		if err := os.Rename(filepath.Join(r.cdr, name), filepath.Join(r.cdr, claimed)); err != nil {
+	case cdr.Checkpoint == "" && !claimed && !r.journal.Has(id):
+		file = name + "." + r.node
+		if err := os.Rename(filepath.Join(r.cdr, name), filepath.Join(r.cdr, file)); err != nil {
 			return nil // another node was faster
 		}
-		name = claimed
 	}
 	if !r.journal.Has(id) {
 		r.late(cdr.Call, epoch, "known only from the switch's record")
 	}
 	r.close(id, cdr.Checkpoint, cdr.End, "cdr")
-	return r.done(ctx, name, id+cdrSuffix)
+	return r.done(ctx, file, name)
 }
 
 // done keeps the file for other nodes to look up, after the end is on the disk.
@@ -212,9 +214,15 @@ func (r *reconciler) done(ctx context.Context, file, name string) error {
 // askForOpen asks the switches for every open call that nobody here controls.
 // A call that none of them has, and of which no CDR comes, has ended.
 func (r *reconciler) askForOpen(ctx context.Context) {
+	asked := make(map[string]time.Time, len(r.alive))
+	defer func() { r.alive = asked }()
 	for _, c := range r.journal.Open() {
 		if r.server.Controls(c.ID) || time.Since(c.Since) < settleTime {
 			delete(r.missing, c.ID)
+			continue
+		}
+		if at := r.alive[c.ID]; time.Since(at) < askEvery {
+			asked[c.ID] = at
 			continue
 		}
 		alive, known := r.exists(ctx, c.ID)
@@ -222,6 +230,7 @@ func (r *reconciler) askForOpen(ctx context.Context) {
 			continue
 		}
 		if alive {
+			asked[c.ID] = time.Now()
 			delete(r.missing, c.ID)
 			continue
 		}

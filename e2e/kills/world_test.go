@@ -555,7 +555,11 @@ func (w *world) checkRecord(id string, r esltest.Result, rec *record, complain f
 			if by := e.Attrs["by"]; by != r.By {
 				complain(id, "ended by %q, the switch says %q", by, r.By)
 			}
-		case call.Refused, call.FlowError, call.Failed:
+		case call.Failed:
+			if e.Why != "nobody took the call" || len(r.Talked) > 0 {
+				complain(id, "%s %s", e.Type, e.Why)
+			}
+		case call.Refused, call.FlowError:
 			complain(id, "%s %s", e.Type, e.Why)
 		case call.TargetDialed:
 			attempt := e.Attrs["attempt"] + " " + e.Target

@@ -147,7 +147,7 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 			if b.cause == "" && c.takes(b, globals) {
 				winner = b
 			}
-			if b.leg.ringing || b.leg.early && isTrue(c.setting(globals, "ignore_early_media")) {
+			if b.leg.ringing || b.leg.early && c.ignoresEarly(globals) {
 				c.rings(b, silence)
 			}
 		}
@@ -213,9 +213,16 @@ func (c *channel) takes(b *channel, globals []header) bool {
 	case l.answered:
 		return l.confirmed
 	case l.early && l.key == "":
-		return !isTrue(c.setting(globals, "ignore_early_media"))
+		return !c.ignoresEarly(globals)
 	}
 	return false
+}
+
+// ignoresEarly says whether a callee's early media leaves the dial a dial
+// (switch_ivr_originate.c, switch_ivr_originate).
+func (c *channel) ignoresEarly(globals []header) bool {
+	v := c.setting(globals, "ignore_early_media")
+	return isTrue(v) || v == "consume" || v == "ring_ready" || isTrue(c.setting(globals, "bridge_early_media"))
 }
 
 // changed says whether something happened to the legs that dialRound must look
