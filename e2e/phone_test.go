@@ -103,6 +103,7 @@ type sipCall struct {
 	heard     int // 20 ms packets with sound
 	packets   int
 	heardAt   time.Time
+	gap       time.Duration // longest time between two of them
 	onMedia   bool
 	events    []stamp
 }
@@ -168,23 +169,14 @@ func (c *sipCall) awaitSound(ctx context.Context, n int) error {
 	return err
 }
 
-// awaitQuiet waits until nothing was heard for 200 ms.
-func (c *sipCall) awaitQuiet(ctx context.Context) error {
-	const quiet = 200 * time.Millisecond
-	for {
-		c.mu.Lock()
-		left := quiet - time.Since(c.heardAt)
-		ended := c.ended
-		c.mu.Unlock()
-		if left <= 0 || ended {
-			return nil
-		}
-		select {
-		case <-time.After(left):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+// silence returns the longest time between two packets with sound since it was
+// last asked.
+func (c *sipCall) silence() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.gap
+	c.gap = 0
+	return d
 }
 
 // hasEnded says whether the call is over.
@@ -439,8 +431,11 @@ func (c *sipCall) readMedia() {
 		c.mu.Lock()
 		c.packets++
 		if loud > (n-12)/4 {
-			c.heard++
-			c.heardAt = time.Now()
+			now := time.Now()
+			if c.heard++; c.heard > 1 {
+				c.gap = max(c.gap, now.Sub(c.heardAt))
+			}
+			c.heardAt = now
 			close(c.change)
 			c.change = make(chan struct{})
 		}

@@ -18,6 +18,7 @@ const (
 	varTakeover   = "hookswitch_takeover" // hosts for calls that a node already had
 	varSocket     = "hookswitch_socket"   // hosts of the next socket action
 	varDigits     = "hookswitch_digits"
+	varRecording  = "hookswitch_recording" // path of the recording that runs
 )
 
 // Limits of the verbs, after which the application is stopped.
@@ -32,14 +33,15 @@ const (
 // verbs block until they are done. They are called by one goroutine, the
 // call's; events arrive in another.
 type Leg struct {
-	conn     *conn
-	settings Settings
-	call     call.Call
-	taken    string // checkpoint found on the channel
-	context  string // dialplan context
-	takeover string // hosts for the next connection
-	last     call.BridgeResult
-	begun    bool // last is the result of an attempt that was begun
+	conn      *conn
+	settings  Settings
+	call      call.Call
+	taken     string // checkpoint found on the channel
+	context   string // dialplan context
+	takeover  string // hosts for the next connection
+	last      call.BridgeResult
+	begun     bool   // last is the result of an attempt that was begun
+	recording string // path of the recording that was begun and not stopped
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc

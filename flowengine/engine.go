@@ -83,6 +83,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 	} else if err := e.start(ctx, s); err != nil {
 		return err
 	}
+	// From here on s.opening waits to be recorded.
 	for {
 		if s.steps > MaxSteps {
 			return e.fail(ctx, s, fmt.Sprintf("the call passed %d nodes, which is the limit", MaxSteps))
@@ -138,6 +139,7 @@ func (e *Engine) resume(s *Session, taken string) string {
 		return fmt.Sprintf("flow %s in version %s has no node %s", p.Flow, p.Version, p.Step)
 	}
 	s.flow, s.step, s.steps, s.dials = flow, n, p.Steps, p.Dials
+	s.sought, s.connected = p.Dials > 0, p.Connected
 	s.state, s.pending = p.State, p.Committed
 	if p.Vars != nil {
 		s.vars = p.Vars
@@ -191,6 +193,9 @@ func (e *Engine) pass(ctx context.Context, s *Session) (next string, err error) 
 	}
 	if result.Hang != "" {
 		e.left(s, began, result, nil)
+		if s.sought && !s.connected {
+			s.rec.Record(call.Event{Type: call.Failed, Step: s.step.id, Why: "nobody took the call"})
+		}
 		return "", e.hangup(ctx, s, result.Hang)
 	}
 	next, wired := s.step.next(result.Exit)

@@ -86,6 +86,7 @@ type Number struct {
 // one takes its place.
 type Snapshot struct {
 	numbers  map[string]Number // by call.PlainNumber
+	routes   map[uint64]*Flow  // by packed call.PlainNumber, those that can be packed
 	targets  map[string]Target
 	flows    map[string]*Flow
 	versions map[versionKey]*Flow // the current ones and those carried along
@@ -95,12 +96,38 @@ type versionKey struct{ name, version string }
 
 // Lookup returns the flow of a number, however its + is written.
 func (s *Snapshot) Lookup(number string) (*Flow, bool) {
-	n, ok := s.numbers[call.PlainNumber(number)]
+	plain := call.PlainNumber(number)
+	if key, ok := packed(plain); ok {
+		f, ok := s.routes[key]
+		return f, ok
+	}
+	n, ok := s.numbers[plain]
 	if !ok {
 		return nil, false
 	}
 	f, ok := s.flows[n.Flow]
 	return f, ok
+}
+
+// packed returns a number of at most 15 characters, which E.164 numbers are, as
+// one word: among many, a key that lies elsewhere costs more than the search.
+func packed(number string) (key uint64, ok bool) {
+	if len(number) > 15 {
+		return 0, false
+	}
+	for i := range len(number) {
+		switch c := number[i]; {
+		case '0' <= c && c <= '9':
+			key = key<<4 | uint64(c-'0')
+		case c == '*':
+			key = key<<4 | 10
+		case c == '#':
+			key = key<<4 | 11
+		default:
+			return 0, false
+		}
+	}
+	return key<<4 | uint64(len(number)), true
 }
 
 // Flow returns the current version of a flow.

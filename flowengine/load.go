@@ -136,7 +136,7 @@ type wantedFlow struct {
 
 func newLoader(kinds Kinds) *loader {
 	l := &loader{kinds: kinds, named: map[string]*yaml.Node{}, places: map[string]string{}}
-	l.snapshot = &Snapshot{map[string]Number{}, map[string]Target{}, map[string]*Flow{}, map[versionKey]*Flow{}}
+	l.snapshot = &Snapshot{map[string]Number{}, nil, map[string]Target{}, map[string]*Flow{}, map[versionKey]*Flow{}}
 	l.targets = l.snapshot.targets
 	return l
 }
@@ -332,6 +332,12 @@ func (l *loader) finish() (*Snapshot, []Problem) {
 	}
 	if len(l.problems) > 0 {
 		return nil, sorted(l.problems)
+	}
+	l.snapshot.routes = make(map[uint64]*Flow, len(l.snapshot.numbers))
+	for plain, n := range l.snapshot.numbers {
+		if key, ok := packed(plain); ok {
+			l.snapshot.routes[key] = l.snapshot.flows[n.Flow]
+		}
 	}
 	return l.snapshot, nil
 }

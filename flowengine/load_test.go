@@ -235,3 +235,29 @@ func TestWithKeepsOlderVersions(t *testing.T) {
 		t.Error("a version came back as a flow")
 	}
 }
+
+// TestLookupKeys: numbers of every length and form are found, and nothing that
+// only looks like them.
+func TestLookupKeys(t *testing.T) {
+	listed := []string{"0", "00", "*", "#", "*98", "#31#", "911", "15551234567", "123456789012345", "1234567890123456", "12345678901234567890123456789012"}
+	doc := "numbers:\n"
+	for _, n := range listed {
+		doc += "  \"" + n + "\": {flow: f}\n"
+	}
+	s, problems := flowengine.LoadFile("f.yaml", []byte(doc+"---\nflow: f\nstart: a\nnodes: {a: {hangup: {}}}\n"), nodes.Kinds)
+	if len(problems) > 0 {
+		t.Fatal(problems[0])
+	}
+	for _, n := range listed {
+		for _, spelt := range []string{n, "+" + n} {
+			if f, ok := s.Lookup(spelt); !ok || f.Name != "f" {
+				t.Errorf("%s is not found", spelt)
+			}
+		}
+	}
+	for _, n := range []string{"", "+", "++911", "000", ":", "91", "9110", "0911", "9a1", "91 1", "1555123456", "15551234567 ", "98", "1234567890123457"} {
+		if f, ok := s.Lookup(n); ok {
+			t.Errorf("%q leads to %s", n, f.Name)
+		}
+	}
+}

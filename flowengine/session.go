@@ -32,6 +32,9 @@ type Session struct {
 	vars     map[string]string // written by nodes
 	state    json.RawMessage   // of the node, when it was taken over
 	pending  bool              // the node was taken over in the middle of an attempt
+
+	sought    bool // somebody was to take the call
+	connected bool // and did
 }
 
 // Call returns the call.
@@ -195,6 +198,7 @@ func (s *Session) attempt() int {
 // target.failed.
 func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.BridgeResult, error) {
 	pending := s.pending
+	s.sought = true
 	s.dials = s.attempt()
 	s.pending = false
 	for i := range b.Legs {
@@ -237,7 +241,7 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 // dialed records how an attempt ended.
 func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 	if r.Outcome == call.Completed {
-		s.answered = true
+		s.answered, s.connected = true, true
 		if r.Winner == "" {
 			return // it cannot be told who failed
 		}
@@ -269,6 +273,6 @@ func (s *Session) unwatched(b call.Bridge, r call.BridgeResult) {
 
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
-	p := payload{payloadVersion, s.flow.Name, s.flow.Version, s.step.id, state, committed, s.vars, s.steps, s.dials}
+	p := payload{payloadVersion, s.flow.Name, s.flow.Version, s.step.id, state, committed, s.vars, s.steps, s.dials, s.connected}
 	return p.encode(s.epoch, s.node)
 }

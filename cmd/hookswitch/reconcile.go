@@ -15,6 +15,7 @@ import (
 // Times of the reconciliation.
 const (
 	sweepEvery = time.Second      // between looks at the CDR folder and the open calls
+	askEvery   = 15 * time.Second // between questions whether a call that goes on alone still does
 	settleTime = 3 * time.Second  // a call that just lost its controller is usually taken over within this
 	cdrWait    = 10 * time.Second // that a call which is gone waits for its CDR
 	cdrKeep    = 7 * 24 * time.Hour
@@ -33,6 +34,7 @@ type reconciler struct {
 	mu      sync.Mutex
 	clients map[string]*eslctl.Client // by address, those that are connected
 	missing map[string]time.Time      // open calls that no switch has any more, since when
+	alive   map[string]time.Time      // open calls that a switch has, when it was asked
 	unread  map[string]time.Time      // CDR files that could not be read, since when
 	foreign map[string]bool           // CDR files of calls that never came to us; left alone
 	pruned  time.Time                 // when old CDR files were last removed
@@ -40,7 +42,7 @@ type reconciler struct {
 
 func newReconciler(c *controller, s *settings) *reconciler {
 	return &reconciler{controller: c, sockets: s.FreeSWITCH, cdr: s.CDR, clients: map[string]*eslctl.Client{},
-		missing: map[string]time.Time{}, unread: map[string]time.Time{}, foreign: map[string]bool{}}
+		missing: map[string]time.Time{}, alive: map[string]time.Time{}, unread: map[string]time.Time{}, foreign: map[string]bool{}}
 }
 
 // run reconciles until ctx ends.
@@ -241,9 +243,15 @@ func (r *reconciler) done(ctx context.Context, file, name string) error {
 // askForOpen asks the switches for every open call that nobody here controls.
 // A call that none of them has, and of which no CDR comes, has ended.
 func (r *reconciler) askForOpen(ctx context.Context) {
+	asked := make(map[string]time.Time, len(r.alive))
+	defer func() { r.alive = asked }()
 	for _, c := range r.journal.Open() {
 		if r.server.Controls(c.ID) || time.Since(c.Since) < settleTime {
 			delete(r.missing, c.ID)
+			continue
+		}
+		if at := r.alive[c.ID]; time.Since(at) < askEvery {
+			asked[c.ID] = at
 			continue
 		}
 		alive, known := r.exists(ctx, c.ID)
@@ -251,6 +259,7 @@ func (r *reconciler) askForOpen(ctx context.Context) {
 			continue
 		}
 		if alive {
+			asked[c.ID] = time.Now()
 			delete(r.missing, c.ID)
 			continue
 		}

@@ -75,7 +75,7 @@ func cycle(checkpoint int, serve func() (string, func() error, error)) (time.Dur
 		return 0, err
 	}
 	before := cpu()
-	p, err := startPeer(address, cycleCalls, checkpoint)
+	p, err := startPeer(cyclePeer, address, cycleCalls, cycleCalls, checkpoint)
 	if err != nil {
 		return 0, err
 	}

@@ -32,9 +32,15 @@ var (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == peerArg {
-		peer(os.Args[2:])
-		return
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case peerArg:
+			peer(os.Args[2:])
+			return
+		case idleArg:
+			idleServer(os.Args[2:])
+			return
+		}
 	}
 	flag.Parse()
 	sections := []struct {
@@ -42,6 +48,11 @@ func main() {
 		run  func() ([]row, error)
 	}{
 		{"esl cycle", eslCycle},
+		{"idle call", idleCall},
+		{"calls in memory", callsInMemory},
+		{"calls over the wire", callsOverTheWire},
+		{"journal", journalCost},
+		{"lookup", lookup},
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEASURED\tFIGURE\tLIMIT\t")
