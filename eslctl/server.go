@@ -49,8 +49,8 @@ type Server struct {
 	wait     sync.WaitGroup
 }
 
-// Serve accepts calls until the context ends or Close is called. It returns
-// when every connection is closed. An address that cannot be listened on is an
+// Serve accepts calls until the context ends. It returns when every connection
+// is closed. An address that cannot be listened on is an
 // error; everything later is survived.
 func (s *Server) Serve(ctx context.Context) error {
 	gates := []*gate{{server: s, address: s.Address, capped: true}}

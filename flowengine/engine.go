@@ -151,8 +151,7 @@ func (e *Engine) resume(s *Session, taken string) string {
 	}
 	s.opening = &call.Event{Type: call.Resumed, Step: n.id, Kind: n.kind.Name,
 		Why:   fmt.Sprintf("node %s (%s) %s", n.id, n.kind.Name, phase),
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number,
-			"flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
+		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
 	return ""
 }
 

@@ -88,9 +88,27 @@ func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 func (c *controller) recorder(id string, epoch int) flowengine.RecorderFunc {
 	rec := c.journal.Recorder(id, epoch, c.node, nil)
 	return func(e call.Event) {
-		if rec.Record(e) {
-			c.metrics.observe(e)
+		if !rec.Record(e) {
+			return
 		}
+		c.metrics.observe(e)
+		if e.Type == call.Started || e.Type == call.TargetDialed {
+			c.settle()
+		}
+	}
+}
+
+// settleLimit is how long a call may wait for the disk. A journal that fails
+// keeps nobody waiting.
+const settleLimit = 100 * time.Millisecond
+
+// settle waits until what was recorded is on the disk: that a call began and
+// who was dialled must not be lost with this process.
+func (c *controller) settle() {
+	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
+	defer cancel()
+	if err := c.journal.Flush(ctx); err != nil {
+		c.metrics.unsettled.Inc()
 	}
 }
 
