@@ -61,6 +61,30 @@ func TestReloadKeepsWhatIsValid(t *testing.T) {
 	}
 }
 
+func TestStartOnTheLastValidState(t *testing.T) {
+	c, _, _ := newConfiguration(t)
+	c.kept = lastGood(filepath.Join(t.TempDir(), "conf"))
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, c.dir, "numbers: nonsense\n")
+	after, _, log := newConfiguration(t)
+	after.dir, after.kept = c.dir, c.kept
+	if err := after.start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := after.current().Lookup("+15550100"); !ok || after.valid.Load() {
+		t.Errorf("in force: %v, valid %v", ok, after.valid.Load())
+	}
+	if !strings.Contains(log.String(), "a.yaml:1:") {
+		t.Errorf("said %s", log)
+	}
+	after.kept = lastGood(filepath.Join(t.TempDir(), "none"))
+	if err := after.start(); err == nil {
+		t.Error("started on nothing")
+	}
+}
+
 func TestWatchAppliesChanges(t *testing.T) {
 	c, loaded, _ := newConfiguration(t)
 	if err := c.load(); err != nil {

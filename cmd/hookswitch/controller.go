@@ -39,7 +39,7 @@ type controller struct {
 func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metrics) *controller {
 	c := &controller{log: log, node: s.Node, cdr: s.CDR, journal: j, metrics: m}
 	versions := &flowengine.Versions{Dir: filepath.Join(s.Data, "flows"), Kinds: nodes.Kinds}
-	c.config = &configuration{dir: s.ConfigDir, versions: versions, log: log, loaded: m.configLoaded}
+	c.config = &configuration{dir: s.ConfigDir, kept: lastGood(filepath.Join(s.Data, "conf")), versions: versions, log: log, loaded: m.configLoaded}
 	c.engine = &flowengine.Engine{
 		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Node: s.Node,
 		Panicked: func(id string, value any, stack []byte) {

@@ -28,6 +28,7 @@ type metrics struct {
 type gauges struct {
 	callsActive func() int
 	journal     func() journal.Stats
+	configValid func() bool
 }
 
 const space = "hookswitch"
@@ -65,6 +66,12 @@ func (m *metrics) watch(g gauges) {
 	m.registry.MustRegister(
 		gauge("calls_active", "Calls that this server controls.", func() float64 { return float64(g.callsActive()) }),
 		gauge("journal_pending", "Events that are not yet on the disk.", func() float64 { return float64(g.journal().Pending) }),
+		gauge("config_valid", "1 while the configuration in force is the folder as it is; 0 after a change that was not valid.", func() float64 {
+			if g.configValid() {
+				return 1
+			}
+			return 0
+		}),
 		gauge("journal_failed", "1 while the journal cannot be written.", func() float64 {
 			if g.journal().Failing {
 				return 1
