@@ -27,7 +27,8 @@ test: gcc ## formatting, vet, and all tests with the race detector
 
 .PHONY: test-freeswitch
 test-freeswitch: ## SIP calls through a real FreeSWITCH of its own, where one is installed
-	go test -tags freeswitch -v ./e2e/...
+	go vet -tags freeswitch ./e2e/...
+	go test -tags freeswitch -count=1 -timeout 30m -v ./e2e
 
 .PHONY: bench
 bench: ## benchmarks

@@ -74,8 +74,8 @@ func (a Address) String() string {
 type Bridge struct {
 	Legs       []BridgeLeg
 	Ring       time.Duration // how long it may ring, whole seconds
-	Ringback   Prompt        // what the caller hears meanwhile; Silence leaves it to the switch
-	EarlyMedia bool          // let the callee's media through before it answers
+	Ringback   Prompt        // what the caller hears meanwhile, no speech; Silence leaves it to the switch
+	EarlyMedia bool          // let the media of a single callee through before it answers
 	Confirm    Confirm       // press a key to take the call
 	Whisper    Prompt        // what the callee hears before it is connected
 	Record     string        // path of the recording while bridged; empty: none

@@ -53,10 +53,7 @@ func (l *Leg) Bridge(ctx context.Context, b call.Bridge, checkpoint string) (cal
 		return call.BridgeResult{}, err
 	}
 	crash("bridge.done")
-	if b.Record != "" {
-		err = l.execute(ctx, "stop_record_session", b.Record, shortLimit, unread)
-	}
-	return result, err
+	return result, l.stopRecording(ctx)
 }
 
 // prepare sets what bridge takes from the caller's channel: everything that
@@ -68,7 +65,11 @@ func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 		text["ringback"] = strings.TrimPrefix(file(b.Ringback), "tone_stream://")
 		text["transfer_ringback"] = text["ringback"]
 	}
-	vars := "hookswitch_recording=" + b.Record
+	// One of an attempt whose end no node saw.
+	if err := l.stopRecording(ctx); err != nil {
+		return err
+	}
+	vars := varRecording + "=" + b.Record
 	switch whisper := file(b.Whisper); {
 	case b.Confirm.Key != "":
 		vars += ";group_confirm_key=" + b.Confirm.Key
@@ -107,9 +108,19 @@ func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 		}
 	}
 	if b.Record != "" {
+		l.recording = b.Record
 		return l.execute(ctx, "record_session", b.Record, shortLimit, unread)
 	}
 	return nil
+}
+
+func (l *Leg) stopRecording(ctx context.Context) error {
+	path := l.recording
+	if path == "" {
+		return nil
+	}
+	l.recording = ""
+	return l.execute(ctx, "stop_record_session", path, shortLimit, unread)
 }
 
 func (l *Leg) begin(b call.Bridge) {

@@ -28,6 +28,12 @@ func ParseCDR(data []byte) (CDR, error) {
 				Name   string `json:"caller_id_name"`
 				Caller string `json:"caller_id_number"`
 			} `json:"caller_profile"`
+			Extension struct {
+				Applications []struct {
+					Name string `json:"app_name"`
+					Data string `json:"app_data"`
+				} `json:"applications"`
+			} `json:"extension"`
 		} `json:"callflow"`
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -54,6 +60,12 @@ func ParseCDR(data []byte) (CDR, error) {
 	switch get("sip_hangup_disposition") {
 	case "recv_bye", "recv_cancel", "recv_refuse":
 		c.End.By = "caller"
+	}
+	for _, f := range file.Callflow {
+		for _, a := range f.Extension.Applications {
+			// Also one that was cancelled before it executed anything of the dialplan.
+			c.Ours = c.Ours || a.Name == "set" && decode([]byte(a.Data)) == "hookswitch=true"
+		}
 	}
 	if n := len(file.Callflow); n > 0 {
 		p := file.Callflow[n-1].Profile // the first profile of the call is the last in the list

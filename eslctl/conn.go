@@ -85,7 +85,8 @@ func (c *conn) read() {
 		c.nc.SetReadDeadline(time.Now().Add(quietLimit))
 		f, err := r.Read()
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded) && !asked && r.Waiting():
+		case errors.Is(err, os.ErrDeadlineExceeded) && !asked:
+			// Perhaps in the middle of a frame: the next Read goes on there.
 			asked = true
 			go c.ask()
 			continue

@@ -11,7 +11,7 @@ import (
 
 // dialString builds the argument of bridge. It is made of validated parts only:
 // numbers, UUIDs, names, whole seconds. Free text (prompts, ringback) goes by
-// channel variables, see bridgeVars; nothing else keeps a } or a comma in a
+// channel variables, see prepare; nothing else keeps a } or a comma in a
 // caller's name from adding a leg (switch_ivr_originate.c,
 // switch_ivr_originate).
 func (s Settings) dialString(b call.Bridge) (string, error) {
@@ -23,7 +23,7 @@ func (s Settings) dialString(b call.Bridge) (string, error) {
 	// originate_timeout goes on while a callee confirms, leg_timeout is set anew
 	// by group_confirm_timeout when it answers (switch_ivr_originate.c,
 	// check_channel_status).
-	fmt.Fprintf(&out, "{originate_timeout=%d,ignore_early_media=%t,tts_engine=%s,tts_voice=%s", seconds(b.Ring+confirm), !b.EarlyMedia, s.Engine, s.Voice)
+	fmt.Fprintf(&out, "{originate_timeout=%d,%s,tts_engine=%s,tts_voice=%s", seconds(b.Ring+confirm), earlyMedia(b), s.Engine, s.Voice)
 	if confirm > 0 {
 		fmt.Fprintf(&out, ",group_confirm_timeout=%d", seconds(confirm))
 	}
@@ -52,6 +52,17 @@ func (s Settings) dialString(b call.Bridge) (string, error) {
 		out.WriteString("]" + to)
 	}
 	return out.String(), nil
+}
+
+// earlyMedia keeps a callee's media before its answer from ending the dial: it
+// may be an announcement. The caller hears it where that is wanted and possible
+// (one leg, no ringback of ours: switch_ivr_originate.c, setup_ringback), and
+// ringing where it is not.
+func earlyMedia(b call.Bridge) string {
+	if b.EarlyMedia && len(b.Legs) == 1 && b.Ringback.Kind == call.Silence {
+		return "bridge_early_media=true"
+	}
+	return "ignore_early_media=ring_ready"
 }
 
 // destination checks the address once more: it may have been built by hand.

@@ -109,9 +109,10 @@ func NewReader(src io.Reader) *Reader {
 
 // Read returns the next frame, which is valid until the next call of Read. It
 // returns io.EOF when the source ends between two frames, io.ErrUnexpectedEOF
-// when it ends inside one, and a *FrameError when the bytes are no frame; a
-// Reader that has returned an error is of no further use. It never holds more
-// memory than twice what has arrived, whatever length a frame claims.
+// when it ends inside one, and a *FrameError when the bytes are no frame. After
+// a time-out of the source, Read may be called again and goes on where it was.
+// It never holds more memory than twice what has arrived, whatever length a
+// frame claims.
 func (r *Reader) Read() (Frame, error) {
 	header, end, err := r.header()
 	if err != nil {
@@ -131,10 +132,6 @@ func (r *Reader) Read() (Frame, error) {
 	r.r += size
 	return Frame{Header: block[:header], Body: block[header+end:]}, nil
 }
-
-// Waiting says whether no part of a next frame has been read: the reader may be
-// used further after a time-out.
-func (r *Reader) Waiting() bool { return r.r == r.w }
 
 // header reads the header block at buf[r:] and returns its length and that of
 // its end.

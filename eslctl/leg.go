@@ -18,6 +18,7 @@ const (
 	varTakeover   = "hookswitch_takeover" // hosts for calls that a node already had
 	varSocket     = "hookswitch_socket"   // hosts of the next socket action
 	varDigits     = "hookswitch_digits"
+	varRecording  = "hookswitch_recording" // path of the recording that runs
 )
 
 // Limits of the verbs, after which the application is stopped.
@@ -32,14 +33,15 @@ const (
 // verbs block until they are done. They are called by one goroutine, the
 // call's; events arrive in another.
 type Leg struct {
-	conn     *conn
-	settings Settings
-	call     call.Call
-	taken    string // checkpoint found on the channel
-	context  string // dialplan context
-	takeover string // hosts for the next connection
-	last     call.BridgeResult
-	begun    bool // last is the result of an attempt that was begun
+	conn      *conn
+	settings  Settings
+	call      call.Call
+	taken     string // checkpoint found on the channel
+	context   string // dialplan context
+	takeover  string // hosts for the next connection
+	last      call.BridgeResult
+	begun     bool   // last is the result of an attempt that was begun
+	recording string // path of the recording that was begun and not stopped
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -71,9 +73,12 @@ type Settings struct {
 
 // End is how the call ended, as the switch tells it.
 type End struct {
-	Known    bool       // the call is gone; false: we lost sight of it
-	Cause    call.Cause // hangup cause of the A leg
-	Complete bool       // the fields below are known
+	Known bool       // the call is gone; false: we lost sight of it
+	Cause call.Cause // hangup cause of the A leg
+
+	Checkpoint string // that was on the channel; "": none, or no event told
+
+	Complete bool // the fields below are known
 	Billed   time.Duration
 	Duration time.Duration
 	By       string // who hung up: caller, switch
@@ -94,6 +99,13 @@ func (l *Leg) Call() call.Call { return l.call }
 
 // Taken returns the checkpoint that the call already carried, or "".
 func (l *Leg) Taken() string { return l.taken }
+
+// Saved says whether this connection has left a checkpoint on the call.
+func (l *Leg) Saved() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.armed
+}
 
 // Context is cancelled when the verbs can do no more: with a *call.HungUp when
 // the caller is gone, with call.ErrLost when this connection controls the call
@@ -191,6 +203,8 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	if !armed {
 		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none;tts_engine=" +
 			l.settings.Engine + ";tts_voice=" + l.settings.Voice
+		// Should we die, the dialplan shall not wait for the next one.
+		vars += ";hookswitch_quiet=20"
 		if l.takeover != "" {
 			vars += ";" + varSocket + "=" + l.takeover
 		}
@@ -242,11 +256,10 @@ func (l *Leg) gone(ctx context.Context, err error) error {
 		return context.Cause(l.ctx)
 	case l.wait(ctx, 0):
 		return context.Cause(ctx)
-	case errors.As(err, &refused):
-		return err
+	case l.conn.failure() != nil && l.wait(l.ctx, time.Second): // the reader says how it ended
+		return context.Cause(l.ctx)
 	}
-	l.wait(l.ctx, time.Second) // the connection ended, the reader says how
-	return context.Cause(l.ctx)
+	return err
 }
 
 // wait says whether the context ends within the time.

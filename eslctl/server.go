@@ -43,14 +43,15 @@ type Server struct {
 	mu       sync.Mutex
 	open     map[*gate]bool
 	legs     map[*Leg]struct{}
+	ids      map[string]int // calls of legs; an old connection of a call may linger beside its new one
 	live     int
 	draining bool
 	freed    chan struct{} // closed and replaced when a call ends or draining begins
 	wait     sync.WaitGroup
 }
 
-// Serve accepts calls until the context ends or Close is called. It returns
-// when every connection is closed. An address that cannot be listened on is an
+// Serve accepts calls until the context ends. It returns when every connection
+// is closed. An address that cannot be listened on is an
 // error; everything later is survived.
 func (s *Server) Serve(ctx context.Context) error {
 	gates := []*gate{{server: s, address: s.Address, capped: true}}
@@ -98,12 +99,7 @@ func (s *Server) Live() int {
 func (s *Server) Controls(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for leg := range s.legs {
-		if leg.call.ID == id {
-			return true
-		}
-	}
-	return false
+	return s.ids[id] > 0
 }
 
 // Drain refuses new calls from now on and returns when the live ones have
@@ -166,15 +162,19 @@ func (s *Server) enter(leg *Leg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.legs == nil {
-		s.legs = map[*Leg]struct{}{}
+		s.legs, s.ids = map[*Leg]struct{}{}, map[string]int{}
 	}
 	s.legs[leg] = struct{}{}
+	s.ids[leg.call.ID]++
 }
 
 func (s *Server) leave(leg *Leg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.legs, leg)
+	if s.ids[leg.call.ID]--; s.ids[leg.call.ID] == 0 {
+		delete(s.ids, leg.call.ID)
+	}
 }
 
 // count keeps the number of calls, those included that are still connecting.
@@ -307,6 +307,7 @@ func (l *Leg) read(ev Event) error {
 		l.takeover = hosts
 	}
 	l.last, l.begun = bridgeResult(ev)
+	l.recording = ev.Var(varRecording)
 	return nil
 }
 

@@ -27,6 +27,7 @@ type payload struct {
 	Vars      map[string]string `json:"x,omitempty"`
 	Steps     int               `json:"k"`
 	Dials     int               `json:"d,omitempty"`
+	Connected bool              `json:"o,omitempty"` // somebody took the call
 }
 
 // errTooLarge says that a checkpoint would be longer than the switch should carry.

@@ -167,14 +167,14 @@ func TestHostileDocuments(t *testing.T) {
 func TestManyMistakes(t *testing.T) {
 	var numbers, flows, exits strings.Builder
 	numbers.WriteString("numbers:\n")
-	for i := range 15_000 {
+	for i := range 5_000 {
 		fmt.Fprintf(&numbers, "  %d: {flow: some-other-flow-with-a-name-%d}\n", 100000+i, i)
 	}
-	for i := range 1500 {
+	for i := range 300 {
 		fmt.Fprintf(&flows, "---\nflow: one-of-the-flows-with-a-name-%d\nstart: a\nnodes: {a: {hangup: {}}}\n", i)
 	}
 	exits.WriteString("flow: f\nstart: a\nnodes:\n  a:\n    hangup: {}\n    exits:\n")
-	for i := range 40_000 {
+	for i := range 20_000 {
 		fmt.Fprintf(&exits, "      e%d: some-node-%d\n", i, i)
 	}
 	for _, doc := range []string{numbers.String() + flows.String(), exits.String()} {

@@ -32,6 +32,18 @@ type Session struct {
 	vars     map[string]string // written by nodes
 	state    json.RawMessage   // of the node, when it was taken over
 	pending  bool              // the node was taken over in the middle of an attempt
+	opening  *call.Event       // the first event, until the call is ours
+
+	sought    bool // somebody was to take the call
+	connected bool // and did
+}
+
+// open records the first event, if it was not.
+func (s *Session) open() {
+	if s.opening != nil {
+		s.rec.Record(*s.opening)
+		s.opening = nil
+	}
 }
 
 // Call returns the call.
@@ -195,6 +207,7 @@ func (s *Session) attempt() int {
 // target.failed.
 func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.BridgeResult, error) {
 	pending := s.pending
+	s.sought = true
 	s.dials = s.attempt()
 	s.pending = false
 	for i := range b.Legs {
@@ -203,6 +216,7 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 	if pending {
 		if r, begun := s.leg.LastBridge(); begun {
 			s.dialed(b, r)
+			s.unwatched(b, r)
 			return r, nil
 		}
 	}
@@ -236,7 +250,7 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 // dialed records how an attempt ended.
 func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 	if r.Outcome == call.Completed {
-		s.answered = true
+		s.answered, s.connected = true, true
 		if r.Winner == "" {
 			return // it cannot be told who failed
 		}
@@ -256,8 +270,18 @@ func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 	}
 }
 
+// unwatched records a connection whose end no node saw.
+func (s *Session) unwatched(b call.Bridge, r call.BridgeResult) {
+	i := slices.IndexFunc(b.Legs, func(l call.BridgeLeg) bool { return l.UUID == r.Winner })
+	if r.Outcome != call.Completed || i < 0 {
+		return
+	}
+	s.rec.Record(call.Event{Type: call.Released, Leg: r.Winner, Target: b.Legs[i].Target, Cause: r.Cause, Millis: r.Connected.Milliseconds(),
+		Why: "ended while no node controlled the call", Attrs: map[string]string{"late": "true"}})
+}
+
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
-	p := payload{payloadVersion, s.flow.Name, s.flow.Version, s.step.id, state, committed, s.vars, s.steps, s.dials}
+	p := payload{payloadVersion, s.flow.Name, s.flow.Version, s.step.id, state, committed, s.vars, s.steps, s.dials, s.connected}
 	return p.encode(s.epoch, s.node)
 }

@@ -200,7 +200,7 @@ func readSettingsFile(cmd *cobra.Command, v *viper.Viper) error {
 	if err := only.ReadInConfig(); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	for _, key := range only.AllKeys() {
+	for _, key := range slices.Sorted(slices.Values(only.AllKeys())) {
 		if !slices.Contains(known, key) {
 			return fmt.Errorf("settings: %s: unknown setting %q; %s", path, key, meant(key, known))
 		}

@@ -16,6 +16,14 @@ func (s *Switch) api(by *listener, line string) string {
 	switch name {
 	case "status":
 		return s.status()
+	case "sofia":
+		return "                     Name\t   Type\t                                      Data\tState\n" +
+			"=================================================================================================\n" +
+			"                127.0.0.1\t  alias\t                                  internal\tALIASED\n" +
+			"                 internal\tprofile\t              sip:mod_sofia@127.0.0.1:5060\tRUNNING (1)\n" +
+			"        internal::carrier\tgateway\t                   sip:none@127.0.0.1:5090\tNOREG\n" +
+			"=================================================================================================\n" +
+			"1 profile 1 alias\n"
 	case "version":
 		return "FreeSWITCH Version 1.11.1-release~64bit ( 64bit)\n"
 	case "create_uuid":
@@ -124,7 +132,7 @@ var channelAPI = map[string]channelCommand{
 // (mod_commands.c, uuid_setvar_multi_function: at most 64).
 func setMulti(c *channel, arg string) string {
 	set, out := 0, ""
-	pairs := strings.Split(arg, ";")
+	pairs := cutOutside(arg, ';')
 	for _, pair := range pairs[:min(len(pairs), 64)] {
 		name, value, _ := strings.Cut(strings.Trim(pair, " "), "=")
 		if name == "" {
@@ -134,13 +142,20 @@ func setMulti(c *channel, arg string) string {
 		if strings.Contains(value, "${") {
 			continue // refused without a word (switch_channel.c, var_check)
 		}
-		c.vars.set(name, unquote(value))
+		c.vars.set(name, value)
 		set++
 	}
 	if set == 0 {
 		return out + "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n"
 	}
 	return out + "+OK\n"
+}
+
+// transferTo is the transfer application.
+func (c *channel) transferTo(data string) {
+	if args := strings.Fields(data); len(args) > 0 {
+		c.goTo(args)
+	}
 }
 
 // goTo sends the call to another extension (switch_ivr.c,
@@ -190,7 +205,7 @@ func (s *Switch) status() string {
 	return fmt.Sprintf("UP 0 years, %d days, %d hours, %d minutes, %d seconds, %d milliseconds, %d microseconds\n"+
 		"FreeSWITCH (Version 1.11.1-release  64bit) is ready\n%d session(s) since startup\n"+
 		"%d session(s) - peak %d, last 5min %d \n0 session(s) per Sec out of max 1000, peak 1, last 5min 1 \n"+
-		"5000 session(s) max\nmin idle cpu 0.00/95.00\nCurrent Stack Size/Max 240K/8192K\n",
+		"5000 session(s) max\nmin idle cpu 0.00/95.00\nCurrent Stack Size/Max 240K/240K\n",
 		int(up.Hours())/24, int(up.Hours())%24, int(up.Minutes())%60, int(up.Seconds())%60,
 		up.Milliseconds()%1000, up.Microseconds()%1000, s.sessions.Load(), s.Channels(), s.Channels(), s.Channels())
 }

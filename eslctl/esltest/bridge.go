@@ -66,9 +66,11 @@ func (c *channel) originate(d dialing) (*channel, call.Cause) {
 	}
 	var cause call.Cause
 	var winner *channel
+	var tried []*channel
 	for _, round := range d.rounds {
 		var stop bool
 		winner, cause, stop = c.dialRound(d.globals, round)
+		tried = append(tried, c.tried...)
 		if winner != nil || stop || !c.ready() {
 			break
 		}
@@ -77,14 +79,31 @@ func (c *channel) originate(d dialing) (*channel, call.Cause) {
 		c.call.ring = false
 		c.call.poke()
 	}
-	if c.cause == "" && c.callst == "RING_WAIT" {
-		c.setCallState("ACTIVE")
-	}
+	defer func() {
+		for _, b := range tried {
+			result := string(b.cause)
+			if b == winner {
+				result = "NONE"
+			}
+			c.vars.push("originate_causes", b.uuid+";"+result)
+		}
+	}()
 	if winner != nil {
+		if !c.phantom {
+			c.callee = winner.callee
+			if winner.leg.answered {
+				c.doAnswer()
+			} else {
+				c.preAnswer()
+			}
+		}
 		set("originate_signal_bond", "")
 		set("originate_disposition", "SUCCESS")
 		set("DIALSTATUS", "SUCCESS")
 		return winner, ""
+	}
+	if c.cause == "" && c.callst == "RING_WAIT" {
+		c.setCallState("ACTIVE")
 	}
 	set("originate_disposition", string(cause))
 	set("DIALSTATUS", dialStatus(cause))
@@ -128,7 +147,7 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 			if b.cause == "" && c.takes(b, globals) {
 				winner = b
 			}
-			if b.leg.ringing || b.leg.early && isTrue(c.setting(globals, "ignore_early_media")) {
+			if b.leg.ringing || b.leg.early && c.ignoresEarly(globals) {
 				c.rings(b, silence)
 			}
 		}
@@ -137,7 +156,7 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 		}
 		next := limit
 		for _, b := range live {
-			if at := b.leg.deadline; !at.IsZero() && at.Before(next) {
+			if at := b.leg.deadline; b.cause == "" && !at.IsZero() && at.Before(next) {
 				next = at
 			}
 		}
@@ -161,12 +180,21 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 	switch {
 	case winner != nil:
 		cause = call.LoseRace
+		if len(legs) > 1 || winner.leg.key != "" {
+			for _, b := range live {
+				status := "loser"
+				if b == winner {
+					status = "winner"
+				}
+				b.vars.set("group_dial_status", status)
+			}
+		}
 	case !c.ready():
 		cause, stop = call.OriginatorCancel, true
 	}
 	for _, b := range live {
 		if b != winner {
-			b.hangup(cause, false)
+			b.cancel(cause)
 		}
 	}
 	if winner == nil {
@@ -174,13 +202,7 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 			return !slices.ContainsFunc(live, func(b *channel) bool { return !b.over })
 		})
 	}
-	for _, b := range legs {
-		result := string(b.cause)
-		if b == winner {
-			result = "NONE"
-		}
-		c.vars.push("originate_causes", b.uuid+";"+result)
-	}
+	c.tried = legs
 	return winner, cause, stop
 }
 
@@ -191,9 +213,16 @@ func (c *channel) takes(b *channel, globals []header) bool {
 	case l.answered:
 		return l.confirmed
 	case l.early && l.key == "":
-		return !isTrue(c.setting(globals, "ignore_early_media"))
+		return !c.ignoresEarly(globals)
 	}
 	return false
+}
+
+// ignoresEarly says whether a callee's early media leaves the dial a dial
+// (switch_ivr_originate.c, switch_ivr_originate).
+func (c *channel) ignoresEarly(globals []header) bool {
+	v := c.setting(globals, "ignore_early_media")
+	return isTrue(v) || v == "consume" || v == "ring_ready" || isTrue(c.setting(globals, "bridge_early_media"))
 }
 
 // changed says whether something happened to the legs that dialRound must look
@@ -282,21 +311,20 @@ func (c *channel) rings(b *channel, t *tune) {
 func (c *channel) connect(b *channel, d dialing) {
 	s := c.sw
 	set := c.vars.set
-	if b.leg.answered {
-		c.doAnswer()
-	} else {
-		c.preAnswer()
-	}
 	if c.cause != "" {
-		b.hangup(call.OriginatorCancel, false)
+		b.cancel(call.OriginatorCancel)
 		c.await(-1, func() bool { return b.over })
 		return
 	}
-	if app := b.vars.get("bridge_pre_execute_bleg_app"); app == "sched_hangup" {
-		b.schedule(b.vars.get("bridge_pre_execute_bleg_data"))
+	// Of the caller's channel (switch_ivr_bridge.c, switch_ivr_multi_threaded_bridge).
+	if app := c.vars.get("bridge_pre_execute_bleg_app"); app == "sched_hangup" {
+		b.schedule(c.vars.get("bridge_pre_execute_bleg_data"))
 	}
 	now := clock()
 	c.other, c.otherIs, c.callee = b, "originatee", b.callee
+	if c.callst == "RING_WAIT" {
+		c.setCallState("ACTIVE")
+	}
 	c.peer, b.peer = b, c
 	c.times.bridged, b.times.bridged = now, now
 	b.state = "CS_EXCHANGE_MEDIA"
@@ -314,10 +342,7 @@ func (c *channel) connect(b *channel, d dialing) {
 	s.mu.Lock()
 	b.dialed.Bridged = b.leg.answered
 	s.mu.Unlock()
-	k := c.call
-	k.res.Talked = append(k.res.Talked, Talk{UUID: b.uuid, To: b.to, At: now})
-	talk := len(k.res.Talked) - 1
-	k.poke()
+	over := c.talks(b)
 
 	for c.ready() && !b.over {
 		c.takeDigits()
@@ -332,22 +357,18 @@ func (c *channel) connect(b *channel, d dialing) {
 			return !c.ready() || b.over || len(c.digits) > 0 || b.leg.answered && c.times.answered.IsZero()
 		})
 	}
-	k.res.Talked[talk].For = max(time.Since(now), 1)
-	k.poke()
+	over()
+	c.talked += time.Since(now)
 	if !b.over {
 		cause := c.cause
 		if cause == "" {
 			cause = call.NormalClearing
 		}
-		b.hangup(cause, false)
+		b.cancel(cause)
 		c.await(-1, func() bool { return b.over })
 	}
 	cause := b.cause
-	if c.cause != "" {
-		if c.gone != "" {
-			set("sip_hangup_disposition", c.gone)
-		}
-	} else {
+	if c.cause == "" {
 		set("sip_hangup_phrase", "OK")
 	}
 	set("bridge_hangup_cause", string(cause))
@@ -367,7 +388,6 @@ func (c *channel) bridgedTo(o *channel) {
 	set("bridge_channel", o.name)
 	set("bridge_uuid", o.uuid)
 	if c.outbound {
-		set("endpoint_disposition", "ANSWER")
 		set("last_sent_callee_id_name", o.cidName)
 		set("last_sent_callee_id_number", c.cidNumber)
 		return
@@ -376,8 +396,8 @@ func (c *channel) bridgedTo(o *channel) {
 	set("last_sent_callee_id_number", o.callee[1])
 }
 
-// originateAPI is "originate DIALSTRING &park()"; other applications are not
-// simulated.
+// originateAPI is "originate DIALSTRING &application(arguments)"; extensions are
+// not simulated.
 func (s *Switch) originateAPI(arg string) string {
 	to, app, ok := strings.Cut(arg, " &")
 	if !ok {
@@ -385,6 +405,10 @@ func (s *Switch) originateAPI(arg string) string {
 	}
 	if to == "" || app == "" {
 		return "-USAGE: <call url> <exten>|&<application_name>(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n"
+	}
+	name, args, _ := strings.Cut(strings.TrimSuffix(app, ")"), "(")
+	if _, ok := applications[name]; !ok {
+		return "-ERR DESTINATION_OUT_OF_ORDER\n"
 	}
 	a := &channel{sw: s, group: &group{}, woken: make(chan struct{}, 1), uuid: newUUID(), phantom: true, state: "CS_NEW"}
 	a.lock()
@@ -394,6 +418,24 @@ func (s *Switch) originateAPI(arg string) string {
 		return "-ERR " + string(cause) + "\n"
 	}
 	b.state = "CS_EXECUTE"
+	b.leg.app = &Action{name, args}
 	b.talk()
+	b.poke()
 	return "+OK " + b.uuid + "\n"
+}
+
+// talks notes that the caller is connected to somebody; the function it
+// returns notes the end.
+func (c *channel) talks(b *channel) func() {
+	if c.call == nil {
+		return func() {}
+	}
+	k, at := c.call, clock()
+	k.res.Talked = append(k.res.Talked, Talk{UUID: b.uuid, To: b.to, At: at})
+	i := len(k.res.Talked) - 1
+	k.poke()
+	return func() {
+		k.res.Talked[i].For = max(time.Since(at), 1)
+		k.poke()
+	}
 }

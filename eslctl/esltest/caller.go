@@ -154,6 +154,7 @@ func (c *channel) bye() {
 		c.call.res.By = "caller"
 	}
 	if c.times.answered.IsZero() {
+		c.left = true
 		c.vars.set("sip_hangup_disposition", "recv_cancel")
 		c.vars.set("sip_invite_failure_status", "487")
 		c.vars.set("sip_invite_failure_phrase", "CANCEL")
@@ -163,11 +164,17 @@ func (c *channel) bye() {
 		c.hangup(call.OriginatorCancel, false)
 		return
 	}
+	if c.leg != nil && c.leg.endpoint == "loopback" { // not a person: nothing of SIP (file 15)
+		c.vars.set("bridge_to", "")
+		c.hangup(call.NormalClearing, false)
+		return
+	}
 	c.vars.set("sip_term_status", "200")
 	c.vars.set("proto_specific_hangup_cause", "sip:200")
 	c.vars.set("sip_term_cause", "16")
-	c.gone = "recv_bye" // not yet in CHANNEL_HANGUP (README, file 07)
+	c.left = true
 	c.hangup(call.NormalClearing, false)
+	c.vars.set("sip_hangup_disposition", "recv_bye") // not yet in CHANNEL_HANGUP (file 07)
 }
 
 // press queues digits at the channel; an application or the park takes them.

@@ -34,8 +34,10 @@ type channel struct {
 	orgNumber string
 	callee    [2]string // name and number of the other side, once there is one
 	addr      string
+	hidden    bool   // Privacy: id
 	number    string // dialled
 	context   string
+	first     [2]string // number and context before any transfer
 	source    string
 	dialplan  string
 	callUUID  string
@@ -46,8 +48,9 @@ type channel struct {
 	callst  string // Channel-Call-State
 	answer  string // Answer-State
 	times   times
+	codec   bool       // its events tell of codecs
 	cause   call.Cause // once it is hung up
-	gone    string     // sip_hangup_disposition, told at the end
+	left    bool       // its person hung up
 	over    bool       // CHANNEL_HANGUP_COMPLETE was sent
 	dead    bool       // CHANNEL_DESTROY was sent
 	other   *channel   // the leg of the Other-Leg headers
@@ -68,12 +71,14 @@ type channel struct {
 	lastApp    [2]string
 	log        []logged
 	records    []*recording
+	talked     time.Duration // in bridges that are over
 	hangAt     *time.Timer
 
-	peer    *channel // bridged to
-	phantom bool     // stands for whoever dials by API; no channel of the switch
-	to      string   // a callee's leg: destination, as SetCallee knows it
-	dialed  *Dialed  // of a callee's leg
+	tried   []*channel // by the last round of a dial
+	peer    *channel   // bridged to
+	phantom bool       // stands for whoever dials by API; no channel of the switch
+	to      string     // a callee's leg: destination, as SetCallee knows it
+	dialed  *Dialed    // of a callee's leg
 	leg     *leg
 }
 
@@ -155,14 +160,19 @@ func (c *channel) data(b []byte) []byte {
 	if c.cause != "" {
 		line("Hangup-Cause", string(c.cause))
 	}
-	if c.hasMedia() {
+	if c.codec {
 		b = append(b, "Channel-Read-Codec-Name: PCMU\nChannel-Read-Codec-Rate: 8000\nChannel-Read-Codec-Bit-Rate: 64000\n"+
 			"Channel-Write-Codec-Name: PCMU\nChannel-Write-Codec-Rate: 8000\nChannel-Write-Codec-Bit-Rate: 64000\n"...)
 	}
-	b = c.profile(b, "Caller", false)
+	b = c.profile(b, "Caller")
 	if c.other != nil {
 		line("Other-Type", c.otherIs)
-		b = c.other.profile(b, "Other-Leg", c.otherIs == "originator")
+		o := *c.other
+		if c.otherIs == "originator" { // its profile as it was when it dialled
+			o.callee = c.leg.callerCallee
+			o.created, o.times = time.Time{}, times{progress: c.times.progress}
+		}
+		b = o.profile(b, "Other-Leg")
 	}
 	return b
 }
@@ -177,9 +187,8 @@ func (c *channel) direction() string {
 func (c *channel) hasMedia() bool { return !c.times.media.IsZero() || !c.times.answered.IsZero() }
 
 // profile renders the caller profile (switch_caller.c,
-// switch_caller_profile_event_set_data). The profile of the originator is the
-// one it had when it dialled, so its times are zero.
-func (c *channel) profile(b []byte, prefix string, blank bool) []byte {
+// switch_caller_profile_event_set_data).
+func (c *channel) profile(b []byte, prefix string) []byte {
 	coded := func(k, v string) {
 		if v != "" {
 			b = append(append(append(append(b, prefix...), '-'), k...), ": "...)
@@ -198,10 +207,8 @@ func (c *channel) profile(b []byte, prefix string, blank bool) []byte {
 	coded("Caller-ID-Number", c.cidNumber)
 	coded("Orig-Caller-ID-Name", c.orgName)
 	coded("Orig-Caller-ID-Number", c.orgNumber)
-	if !blank {
-		coded("Callee-ID-Name", c.callee[0])
-		coded("Callee-ID-Number", c.callee[1])
-	}
+	coded("Callee-ID-Name", c.callee[0])
+	coded("Callee-ID-Number", c.callee[1])
 	coded("Network-Addr", c.addr)
 	coded("ANI", c.orgNumber)
 	coded("Destination-Number", c.number)
@@ -214,7 +221,7 @@ func (c *channel) profile(b []byte, prefix string, blank bool) []byte {
 	}
 	stamp := func(k string, t time.Time) {
 		b = append(append(append(append(b, prefix...), '-'), k...), ": "...)
-		if blank || t.IsZero() {
+		if t.IsZero() {
 			b = append(b, '0', '\n')
 			return
 		}
@@ -232,16 +239,21 @@ func (c *channel) profile(b []byte, prefix string, blank bool) []byte {
 	stamp("Channel-Last-Hold", time.Time{})
 	stamp("Channel-Hold-Accum", time.Time{})
 	coded("Screen-Bit", "true")
-	coded("Privacy-Hide-Name", "false")
-	coded("Privacy-Hide-Number", "false")
+	coded("Privacy-Hide-Name", strconv.FormatBool(c.hidden))
+	coded("Privacy-Hide-Number", strconv.FormatBool(c.hidden))
 	return b
 }
 
+// callStates are numbered by switch_types.h, switch_channel_callstate_t.
+var callStates = map[string]int{"DOWN": 0, "DIALING": 1, "RINGING": 2, "EARLY": 3, "ACTIVE": 4, "HELD": 5,
+	"RING_WAIT": 6, "HANGUP": 7, "UNHELD": 8}
+
 // setCallState changes Channel-Call-State and tells it.
 func (c *channel) setCallState(s string) {
-	if c.callst != s {
+	if was := c.callst; was != s {
 		c.callst = s
-		c.fire("CHANNEL_CALLSTATE", nil, nil)
+		c.fire("CHANNEL_CALLSTATE", []header{{"Original-Channel-Call-State", was},
+			{"Channel-Call-State-Number", strconv.Itoa(callStates[s])}}, nil)
 	}
 }
 
@@ -252,6 +264,7 @@ func (c *channel) preAnswer() {
 	}
 	c.times.media = clock()
 	c.answer = "early"
+	c.codec = true
 	c.media("EARLY MEDIA")
 	c.fire("CHANNEL_PROGRESS_MEDIA", nil, nil)
 	c.setCallState("EARLY")
@@ -288,7 +301,7 @@ func (c *channel) hangup(cause call.Cause, byOther bool) {
 	if !cause.Known() {
 		cause = call.NormalClearing
 	}
-	if c.peer != nil && c.peer.cause == "" {
+	if c.peer != nil && c.peer.cause == "" && !(c.leg != nil && c.leg.endpoint == "loopback") {
 		role := "originator"
 		if c.outbound {
 			role = "originatee"

@@ -87,7 +87,7 @@ func (l *listener) controls(verb, rest string) bool {
 		l.connected = true
 		c.poke()
 		b := l.sw.prelude(make([]byte, 0, 8192), "CHANNEL_DATA", clock())
-		b = c.profile(b, "Channel", false)
+		b = c.profile(b, "Channel")
 		b = append(c.data(b), c.vars.lines()...)
 		b = append(b, "Content-Type: command/reply\nReply-Text: %2BOK%0A\n"...)
 		mode, control := "static", "single-channel"

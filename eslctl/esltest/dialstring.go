@@ -131,7 +131,8 @@ func get(globals, own []header, name string) string {
 	return ""
 }
 
-// destination is what a target of a dial string is called by SetCallee.
+// destination is what a target of a dial string is called by SetCallee. A
+// loopback's context takes the gateway's place.
 func destination(to string) (endpoint, gateway, name string) {
 	part := strings.SplitN(to, "/", 4)
 	switch {
@@ -143,7 +144,9 @@ func destination(to string) (endpoint, gateway, name string) {
 		return "sofia", "", uri
 	case len(part) == 2 && part[0] == "user":
 		return "user", "", part[1]
-	case len(part) >= 2 && part[0] == "loopback":
+	case len(part) >= 3 && part[0] == "loopback":
+		return "loopback", part[2], "loopback/" + part[1]
+	case len(part) == 2 && part[0] == "loopback":
 		return "loopback", "", "loopback/" + part[1]
 	}
 	return "", "", to

@@ -59,7 +59,9 @@ func (s *Switch) Beat() {
 					int(up.Hours()), int(up.Minutes())%60, int(up.Seconds())%60, up.Milliseconds()%1000)},
 				{"FreeSWITCH-Version", "1.11.1-release~64bit"}, {"Uptime-msec", strconv.FormatInt(up.Milliseconds(), 10)},
 				{"Session-Count", strconv.Itoa(s.Channels())}, {"Max-Sessions", "5000"}, {"Session-Per-Sec", "1000"},
-				{"Session-Since-Startup", strconv.FormatInt(s.sessions.Load(), 10)}, {"Idle-CPU", "95.000000"},
+				{"Session-Per-Sec-Last", "0"}, {"Session-Per-Sec-Max", "1"}, {"Session-Per-Sec-FiveMin", "1"},
+				{"Session-Since-Startup", strconv.FormatInt(s.sessions.Load(), 10)}, {"Session-Peak-Max", "1"}, {"Session-Peak-FiveMin", "1"},
+				{"Idle-CPU", "95.000000"},
 			}, "", nil)
 		}
 	})

@@ -10,17 +10,20 @@ import (
 
 // leg is what a callee's channel has besides.
 type leg struct {
-	owner     *channel // who dials
-	who       Callee
-	endpoint  string
-	gateway   string
-	deadline  time.Time // of leg_timeout; zero: none
-	ringing   bool
-	early     bool
-	answered  bool
-	confirmed bool       // pressed the key, or need not
-	failed    call.Cause // the leg never came to be
-	timers    []*time.Timer
+	owner        *channel // who dials
+	who          Callee
+	endpoint     string
+	gateway      string
+	deadline     time.Time // of leg_timeout; zero: none
+	ringing      bool
+	early        bool
+	answered     bool
+	confirmed    bool       // pressed the key, or need not
+	failed       call.Cause // the leg never came to be
+	timers       []*time.Timer
+	callerCallee [2]string // the caller's callee id when it dialled
+	app          *Action   // of originate
+	settled      bool
 
 	key, file, errorFile string        // group_confirm_*
 	read                 time.Duration // group_confirm_read_timeout
@@ -43,7 +46,7 @@ func (a *channel) newLeg(globals []header, t target) *channel {
 	switch {
 	case endpoint == "":
 		b.leg.failed = "CHAN_NOT_IMPLEMENTED"
-	case gateway != "" && !s.hasGateway(gateway):
+	case endpoint == "sofia" && gateway != "" && !s.hasGateway(gateway):
 		b.leg.failed = "INVALID_GATEWAY"
 	case endpoint == "user" && !known:
 		b.leg.failed = "SUBSCRIBER_ABSENT"
@@ -137,6 +140,9 @@ func (b *channel) describe(a *channel, endpoint, gateway, to string, want func(s
 		}
 	}
 	b.number, b.context, b.dialplan, b.addr = to, a.context, a.dialplan, a.addr
+	if a.phantom {
+		b.context, b.cidName = "default", "Outbound Call"
+	}
 	b.source = "mod_sofia"
 	b.name = "sofia/internal/" + to
 	callee := to
@@ -145,15 +151,20 @@ func (b *channel) describe(a *channel, endpoint, gateway, to string, want func(s
 		b.name = to + "-a"
 		b.number = strings.TrimPrefix(to, "loopback/")
 		b.source = "mod_loopback"
-		callee = "test" // the context's name (README "B legs")
+		b.codec = true
+		if gateway != "" {
+			b.context = gateway
+		}
+		callee = b.context // not the number (README "B legs")
 	case "sofia":
 		callee, _, _ = strings.Cut(to, "@")
 		b.number = callee
 	}
+	b.first = [2]string{b.number, b.context}
 	b.callee = [2]string{"Outbound Call", callee}
 	b.callUUID = b.uuid
 	if !a.phantom {
-		b.other, b.otherIs = a, "originator"
+		b.other, b.otherIs, b.leg.callerCallee = a, "originator", a.callee
 	}
 }
 
@@ -164,7 +175,14 @@ func (b *channel) variables(a *channel, globals []header, t target) {
 	set("is_outbound", "true")
 	set("uuid", b.uuid)
 	set("session_id", strconv.FormatInt(b.id, 10))
-	if b.leg.endpoint != "loopback" {
+	if b.leg.endpoint == "loopback" {
+		set("read_codec", "PCMU")
+		set("read_rate", "8000")
+		set("write_codec", "PCMU")
+		set("write_rate", "8000")
+		set("loopback_from_uuid", a.uuid)
+		set("loopback_leg", "A")
+	} else {
 		set("sip_gateway_name", b.leg.gateway)
 		set("sip_profile_name", "gateway")
 		set("sip_destination_url", "sip:"+b.number+"@127.0.0.1:5090")
@@ -191,6 +209,7 @@ func (b *channel) variables(a *channel, globals []header, t target) {
 	if b.leg.endpoint != "loopback" {
 		set("sip_req_uri", b.number+"@127.0.0.1:5090")
 		set("sofia_profile_name", "internal")
+		set("recovery_profile_name", "internal")
 		set("sofia_profile_url", "sip:mod_sofia@127.0.0.1:5060")
 	}
 }
@@ -209,12 +228,23 @@ func (b *channel) life() {
 	b.ring()
 	for b.cause == "" {
 		b.takeDigits()
-		b.await(-1, func() bool { return b.cause != "" || len(b.digits) > 0 })
+		if app := b.leg.app; app != nil { // what originate connects it to
+			b.leg.app = nil
+			b.execute(app.App, app.Data, "")
+			if b.cause == "" && app.App != "park" {
+				b.hangup(call.NormalClearing, false)
+			}
+		}
+		b.await(-1, func() bool { return b.cause != "" || len(b.digits) > 0 || b.leg.app != nil })
 	}
 	for _, t := range b.leg.timers {
 		t.Stop()
 	}
 	b.ended()
+	b.vars.set("bridge_to", "")
+	if b.cause == call.LoseRace {
+		b.vars.set("call_completed_elsewhere", "true")
+	}
 	b.finish()
 	b.leg.owner.poke()
 }
@@ -230,6 +260,7 @@ func (b *channel) ring() {
 		b.times.media = clock()
 		b.answer = "early"
 		b.contact()
+		b.vars.set("endpoint_disposition", "EARLY MEDIA")
 		b.fire("CHANNEL_PROGRESS_MEDIA", nil, nil)
 		b.setCallState("EARLY")
 	case !who.Quiet:
@@ -257,8 +288,10 @@ func (b *channel) ring() {
 	if b.leg.endpoint != "loopback" {
 		b.media("")
 	}
+	b.codec = true
 	b.fire("CHANNEL_ANSWER", nil, nil)
 	b.setCallState("ACTIVE")
+	b.vars.set("endpoint_disposition", "ANSWER")
 	s.mu.Lock()
 	b.dialed.Answered = b.times.answered
 	s.mu.Unlock()
@@ -298,6 +331,7 @@ func (b *channel) refuse(status int) {
 	cause := causeOf(status)
 	if b.leg.endpoint != "loopback" {
 		set := b.vars.set
+		set("sip_call_id", b.uuid[:8]+"@127.0.0.1")
 		set("sip_hangup_disposition", "recv_refuse")
 		set("sip_invite_failure_status", strconv.Itoa(status))
 		set("sip_invite_failure_phrase", phrases[status])
@@ -356,6 +390,7 @@ func (b *channel) askForKey() {
 	hung := func() bool { return b.cause != "" }
 	for b.cause == "" {
 		got := ""
+		b.vars.set("read_result", "")
 		collect := func(d byte) bool { got += string(d); return true }
 		if b.play(l.file, collect) == missing {
 			b.await(time.Millisecond, hung)
@@ -367,6 +402,9 @@ func (b *channel) askForKey() {
 			for len(b.digits) > 0 && len(got) < len(l.key) {
 				got += string(b.digit())
 			}
+		}
+		if got != "" {
+			b.vars.set("read_result", "success")
 		}
 		switch {
 		case b.cause != "" || got == "":
@@ -380,12 +418,34 @@ func (b *channel) askForKey() {
 	}
 }
 
+// cancel ends a leg from the caller's side.
+func (b *channel) cancel(cause call.Cause) {
+	if b.cause != "" {
+		return
+	}
+	if a := b.leg.owner; a.cause != "" || a.peer == b {
+		why := cause
+		if a.cause != "" {
+			why = a.cause
+		}
+		b.vars.set("bridge_to", "")
+		b.vars.set("last_bridge_hangup_cause", string(why))
+		b.vars.set("last_bridge_proto_specific_hangup_cause", a.vars.get("proto_specific_hangup_cause"))
+	}
+	b.hangup(cause, false)
+	b.ended()
+}
+
 // ended sets what a leg's end leaves on it and on the caller's leg.
 func (b *channel) ended() {
+	if b.leg.settled {
+		return
+	}
+	b.leg.settled = true
 	if b.leg.endpoint != "loopback" {
 		set := b.vars.set
 		switch {
-		case b.vars.get("sip_hangup_disposition") != "" || b.gone != "":
+		case b.vars.get("sip_hangup_disposition") != "":
 		case b.leg.answered:
 			set("sip_hangup_disposition", "send_bye")
 		default:

@@ -51,9 +51,10 @@ func (c *channel) enqueue(m message) bool {
 }
 
 // drain runs what is queued (switch_ivr.c, switch_ivr_parse_all_events). A
-// locked application keeps the queue closed.
+// locked application keeps the queue closed. What is left when the call ends is
+// taken off too, but runs nothing.
 func (c *channel) drain() {
-	for !c.locked && len(c.queue) > 0 && c.cause == "" {
+	for !c.locked && len(c.queue) > 0 {
 		m := c.queue[0]
 		c.queue = c.queue[1:]
 		c.handle(m)
@@ -132,9 +133,7 @@ func (c *channel) execute(app, arg, scope string) bool {
 	c.brk = false
 	outer, outerData := c.app, c.appData
 	c.app, c.appData = app, data
-	if app != "socket" {
-		c.lastApp = [2]string{app, data}
-	}
+	c.lastApp = [2]string{app, data}
 	c.log = append(c.log, logged{app, data, clock()})
 	a.run(c, data)
 	c.app, c.appData = outer, outerData

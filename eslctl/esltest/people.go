@@ -59,7 +59,8 @@ type Caller struct {
 	From     string            // number
 	Name     string            // display name
 	To       string            // number dialled
-	Headers  map[string]string // of the INVITE, such as X-Campaign
+	Headers  map[string]string // of the INVITE: X-…, Diversion, P-Asserted-Identity, Privacy
+	CallID   string            // of the INVITE; "": any
 	Script   []Act             // what the caller does, one after the other
 	Patience time.Duration     // hangs up after it, whatever happens; 0: never
 }

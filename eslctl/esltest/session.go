@@ -19,25 +19,25 @@ func (s *Switch) incoming(who Caller) *channel {
 		res: Result{UUID: c.uuid, Started: c.created, By: "switch"}}
 	c.id = s.sessions.Add(1)
 	c.name = "sofia/internal/" + who.From + "@127.0.0.1:5070"
-	c.username, c.cidName, c.cidNumber = who.From, who.Name, who.From
-	if c.cidName == "" {
-		c.cidName = who.From
-	}
-	c.orgName, c.orgNumber = c.cidName, c.cidNumber
+	c.identity(who)
 	c.addr, c.number, c.context, c.source, c.dialplan = "127.0.0.1", who.To, "public", "mod_sofia", "XML"
+	c.first = [2]string{c.number, c.context}
 	c.callUUID = c.uuid
 	c.state, c.callst, c.answer = "CS_EXECUTE", "RINGING", "ringing"
 	c.actions = s.Dialplan
 	c.flow = s.Dialplan
 
 	id := strconv.FormatInt(c.id, 10)
+	if who.CallID == "" {
+		who.CallID = id + "-" + c.uuid[:8] + "@127.0.0.1"
+	}
 	stamp := strconv.FormatInt(c.created.UnixMicro(), 10)
 	set := c.vars.set
 	for _, v := range [][2]string{
 		{"direction", "inbound"}, {"uuid", c.uuid}, {"session_id", id},
 		{"sip_from_user", who.From}, {"sip_from_port", "5070"}, {"sip_from_uri", who.From + "@127.0.0.1:5070"},
 		{"sip_from_host", "127.0.0.1"}, {"video_media_flow", "disabled"}, {"audio_media_flow", "disabled"},
-		{"text_media_flow", "disabled"}, {"channel_name", c.name}, {"sip_call_id", id + "-" + c.uuid[:8] + "@127.0.0.1"},
+		{"text_media_flow", "disabled"}, {"channel_name", c.name}, {"sip_call_id", who.CallID},
 		{"sip_local_network_addr", "127.0.0.1"}, {"sip_network_ip", "127.0.0.1"}, {"sip_network_port", "5070"},
 		{"sip_invite_stamp", stamp}, {"sip_received_ip", "127.0.0.1"}, {"sip_received_port", "5070"},
 		{"sip_via_protocol", "udp"}, {"sip_from_user_stripped", strings.TrimPrefix(who.From, "+")},
@@ -58,13 +58,48 @@ func (s *Switch) incoming(who Caller) *channel {
 		set(v[0], v[1])
 	}
 	for _, name := range sorted(who.Headers) {
-		set("sip_h_"+name, who.Headers[name])
+		switch value := who.Headers[name]; name {
+		case "P-Asserted-Identity":
+			_, number := identityOf(value)
+			set("sip_P-Asserted-Identity", number)
+			set("sip_cid_type", "pid")
+		case "Privacy":
+			set("sip_Privacy", value)
+		default:
+			set("sip_h_"+name, value)
+		}
 	}
 	set("switch_r_sdp", remoteSDP)
 	set("ep_codec_string", "CORE_PCM_MODULE.PCMU@8000h@20i@64000b")
 	set("endpoint_disposition", "DELAYED NEGOTIATION")
 	set("call_uuid", c.uuid)
 	return c
+}
+
+// identity sets who calls: the identity that the network asserts, where there
+// is one, otherwise From (sofia.c, sofia_handle_sip_i_invite; file 01).
+func (c *channel) identity(who Caller) {
+	c.username, c.cidName, c.cidNumber = who.From, who.Name, who.From
+	if c.cidName == "" {
+		c.cidName = who.From
+	}
+	if pai, ok := who.Headers["P-Asserted-Identity"]; ok {
+		name, number := identityOf(pai)
+		c.username, c.cidNumber = number, number
+		if name != "" {
+			c.cidName = name
+		}
+	}
+	c.hidden = who.Headers["Privacy"] == "id"
+	c.orgName, c.orgNumber = c.cidName, c.cidNumber
+}
+
+// identityOf reads "Name" <sip:number@host>.
+func identityOf(s string) (name, number string) {
+	name, rest, _ := strings.Cut(s, "<")
+	rest = strings.TrimPrefix(rest, "sip:")
+	number, _, _ = strings.Cut(rest, "@")
+	return strings.Trim(strings.TrimSpace(name), `"`), number
 }
 
 // session is the life of a caller's leg: what FreeSWITCH's session thread does.
@@ -110,9 +145,6 @@ func (c *channel) session() {
 // that has it.
 func (c *channel) summary() {
 	set := c.vars.set
-	if c.gone != "" && c.vars.get("sip_hangup_disposition") == "" {
-		set("sip_hangup_disposition", c.gone)
-	}
 	if !c.outbound && c.vars.get("sip_hangup_disposition") == "" {
 		if c.times.answered.IsZero() {
 			set("sip_hangup_disposition", "send_refuse")

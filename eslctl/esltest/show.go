@@ -96,7 +96,7 @@ func (c *channel) row(calls bool) [][2]string {
 		{"callee_direction", c.calleeDirection()}, {"call_uuid", c.bridgedUUID()},
 		{"sent_callee_name", c.callee[0]}, {"sent_callee_num", c.callee[1]},
 		{"initial_cid_name", c.orgName}, {"initial_cid_num", c.orgNumber}, {"initial_ip_addr", c.addr},
-		{"initial_dest", c.number}, {"initial_dialplan", c.dialplan}, {"initial_context", c.context},
+		{"initial_dest", c.first[0]}, {"initial_dialplan", c.dialplan}, {"initial_context", c.first[1]},
 	}...)
 	return row
 }
@@ -118,7 +118,7 @@ func (c *channel) calleeDirection() string {
 
 // bridgedUUID is the call's UUID, which the table knows once there is a bridge.
 func (c *channel) bridgedUUID() string {
-	if c.times.bridged.IsZero() && !c.outbound {
+	if c.times.bridged.IsZero() {
 		return ""
 	}
 	return c.callUUID
@@ -126,7 +126,7 @@ func (c *channel) bridgedUUID() string {
 
 // callRow is a call: a channel with the one it is bridged to, if there is one.
 func (c *channel) callRow() [][2]string {
-	if c.outbound && c.callUUID != c.uuid {
+	if c.outbound && c.callUUID != c.uuid || c.phantom || !c.hasMedia() {
 		return nil // the B side of a row, or not answered yet
 	}
 	row := append(c.rowHead(), [][2]string{{"presence_id", ""}, {"presence_data", ""}, {"accountcode", ""},

@@ -3,6 +3,7 @@ package esltest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -151,8 +152,13 @@ type replay struct {
 	records []Record
 	uuids   map[string]string // recorded event-uuid → the handler's
 	frames  chan eslctl.Frame // of the handler
+	early   []eslctl.Frame    // steps of the handler that came before their turn
 	seen    []string
+	hungUp  bool // the call's end was sent
 }
+
+// errLeft says that the handler closed the connection when it could.
+var errLeft = errors.New("the handler has left")
 
 func (p *replay) read() {
 	defer close(p.frames)
@@ -179,6 +185,7 @@ func (p *replay) run() error {
 			return err
 		}
 		if rec.Sent {
+			p.hungUp = p.hungUp || bytes.Contains(rec.Bytes, []byte("Event-Name: CHANNEL_HANGUP\n"))
 			if err := p.send(rec.Bytes); err != nil {
 				return nil // the handler has left: its right once it has seen the end
 			}
@@ -189,7 +196,9 @@ func (p *replay) run() error {
 			p.skipReply(i)
 			continue
 		}
-		if err := p.await(want, f); err != nil {
+		if err := p.await(want, f); err == errLeft {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
@@ -236,9 +245,26 @@ func step(f eslctl.Frame) string {
 	return ""
 }
 
+// next yields the handler's commands in order.
+func (p *replay) next(yield func(eslctl.Frame) bool) {
+	for {
+		var f eslctl.Frame
+		if len(p.early) > 0 {
+			f, p.early = p.early[0], p.early[1:]
+		} else if next, ok := <-p.frames; ok {
+			f = next
+		} else {
+			return
+		}
+		if !yield(f) {
+			return
+		}
+	}
+}
+
 // await waits for the handler's command and answers all that come before it.
 func (p *replay) await(want string, recorded eslctl.Frame) error {
-	for f := range p.frames {
+	for f := range p.next {
 		got := step(f)
 		p.seen = append(p.seen, f.Command()+" "+got)
 		if got == want {
@@ -251,6 +277,9 @@ func (p *replay) await(want string, recorded eslctl.Frame) error {
 			break
 		}
 	}
+	if p.hungUp || want == "hangup" || want == "exit" {
+		return errLeft // by closing, or because the call was over
+	}
 	return fmt.Errorf("the handler left before %q; it sent %q", want, p.seen)
 }
 
@@ -262,7 +291,8 @@ func goodReply(f eslctl.Frame) string {
 }
 
 // send writes a frame of FreeSWITCH's with the handler's event-uuids, while it
-// goes on taking commands: those that come meanwhile get a good reply.
+// goes on taking commands: of those that come meanwhile, steps wait for their turn and
+// others get a good reply.
 func (p *replay) send(frame []byte) error {
 	head, body, _ := bytes.Cut(frame, []byte("\n\n"))
 	for old, own := range p.uuids {
@@ -288,6 +318,10 @@ func (p *replay) send(frame []byte) error {
 		case f, ok := <-p.frames:
 			if !ok {
 				return io.ErrClosedPipe
+			}
+			if step(f) != "" {
+				p.early = append(p.early, f)
+				continue
 			}
 			late = append(late, f)
 		}

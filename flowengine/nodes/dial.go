@@ -72,6 +72,10 @@ func (d *Dial) Check(c *flowengine.Check) {
 	if d.CallerID != showCaller && d.CallerID != showNumber && !call.ValidNumber(d.CallerID) {
 		c.Problem("caller_id", `write caller, number or a number in quotes`, "caller_id: %q is no number", d.CallerID)
 	}
+	if strings.HasPrefix(d.Ringback.Source, "say:") {
+		// Its end would end the dial (switch_ivr_originate.c, switch_ivr_originate).
+		c.Problem("ringback", "write a tone, such as tone:%(2000,4000,440,480), or a sound file", "ringback: speech cannot be repeated")
+	}
 	if d.Gateway != "" {
 		if _, err := call.NumberAddress("0", d.Gateway); err != nil {
 			c.Problem("gateway", "", "%s", err)
