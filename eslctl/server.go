@@ -1,6 +1,7 @@
 package eslctl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -287,12 +288,15 @@ func (l *Leg) read(ev Event) error {
 		Switch:    ev.Get("FreeSWITCH-Switchname"),
 		Started:   microseconds(ev.Get("Caller-Channel-Created-Time")),
 	}
-	for name, value := range ev.All() {
-		if header, ok := strings.CutPrefix(name, "variable_sip_h_"); ok {
-			if l.call.Headers == nil {
-				l.call.Headers = map[string]string{}
+	for line := range lines(ev.head) {
+		// Of some two hundred lines nearly none is one of these.
+		if rest, ok := bytes.CutPrefix(line, []byte("variable_sip_h_")); ok {
+			if name, value, ok := bytes.Cut(rest, []byte(": ")); ok {
+				if l.call.Headers == nil {
+					l.call.Headers = map[string]string{}
+				}
+				l.call.Headers[string(name)] = decode(value)
 			}
-			l.call.Headers[header] = value
 		}
 	}
 	l.answered = l.call.Answered
