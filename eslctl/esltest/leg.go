@@ -318,7 +318,7 @@ func (b *channel) contact() {
 	set("sip_network_port", "5090")
 	set("sip_to_user", b.number)
 	set("sip_from_user", b.cidNumber)
-	set("sip_call_id", b.uuid[:8]+"@127.0.0.1")
+	set("sip_call_id", b.uuid+"@127.0.0.1")
 	set("sip_to_tag", "u"+strconv.FormatInt(b.id, 10)+"x1")
 }
 
@@ -331,7 +331,7 @@ func (b *channel) refuse(status int) {
 	cause := causeOf(status)
 	if b.leg.endpoint != "loopback" {
 		set := b.vars.set
-		set("sip_call_id", b.uuid[:8]+"@127.0.0.1")
+		set("sip_call_id", b.uuid+"@127.0.0.1")
 		set("sip_hangup_disposition", "recv_refuse")
 		set("sip_invite_failure_status", strconv.Itoa(status))
 		set("sip_invite_failure_phrase", phrases[status])

@@ -29,7 +29,7 @@ func (s *Switch) incoming(who Caller) *channel {
 
 	id := strconv.FormatInt(c.id, 10)
 	if who.CallID == "" {
-		who.CallID = id + "-" + c.uuid[:8] + "@127.0.0.1"
+		who.CallID = id + "-" + c.uuid + "@127.0.0.1"
 	}
 	stamp := strconv.FormatInt(c.created.UnixMicro(), 10)
 	set := c.vars.set
