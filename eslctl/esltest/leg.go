@@ -80,7 +80,7 @@ func (a *channel) newLeg(globals []header, t target) *channel {
 	l.calm = isTrue(a.confirm(want, "cancel_timeout"))
 	l.extra = number(a.confirm(want, "timeout"))
 	if n := number(want("leg_timeout")); n > 0 {
-		// It counts whole seconds: 3 means 3 to 4 (README "Timing").
+		// It counts whole seconds: 3 means 3 to 4 (file 12).
 		l.deadline = time.Now().Add(s.whole(n + 1))
 		if s.Speed > 0 && s.Speed != 1 {
 			l.deadline = time.Now().Add(s.whole(n))
@@ -155,7 +155,7 @@ func (b *channel) describe(a *channel, endpoint, gateway, to string, want func(s
 		if gateway != "" {
 			b.context = gateway
 		}
-		callee = b.context // not the number (README "B legs")
+		callee = b.context // not the number (file 13)
 	case "sofia":
 		callee, _, _ = strings.Cut(to, "@")
 		b.number = callee
