@@ -20,7 +20,7 @@ const (
 	Released      Type = "call.released"  // the bridge ended: Target, Leg, Cause, Millis connected
 	Failed        Type = "call.failed"    // nobody could take the call: Step, Why
 	Taken         Type = "call.taken"     // another node controls the call now, and its journal tells the rest: Attrs: node
-	Ended         Type = "call.ended"     // the last event of every call, exactly once: Cause; Attrs: billsec, by
+	Ended         Type = "call.ended"     // the last event of every call, exactly once: Cause; Attrs: billed, duration (both in milliseconds), by, source
 )
 
 // Event is one thing that happened to a call. (Call, Epoch, Seq) is its

@@ -11,7 +11,7 @@ import (
 
 // dialString builds the argument of bridge. It is made of validated parts only:
 // numbers, UUIDs, names, whole seconds. Free text (prompts, ringback) goes by
-// channel variables, see bridgeVars; nothing else keeps a } or a comma in a
+// channel variables, see prepare; nothing else keeps a } or a comma in a
 // caller's name from adding a leg (switch_ivr_originate.c,
 // switch_ivr_originate).
 func (s Settings) dialString(b call.Bridge) (string, error) {

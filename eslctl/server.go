@@ -1,6 +1,7 @@
 package eslctl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,8 +50,8 @@ type Server struct {
 	wait     sync.WaitGroup
 }
 
-// Serve accepts calls until the context ends or Close is called. It returns
-// when every connection is closed. An address that cannot be listened on is an
+// Serve accepts calls until the context ends. It returns when every connection
+// is closed. An address that cannot be listened on is an
 // error; everything later is survived.
 func (s *Server) Serve(ctx context.Context) error {
 	gates := []*gate{{server: s, address: s.Address, capped: true}}
@@ -287,12 +288,15 @@ func (l *Leg) read(ev Event) error {
 		Switch:    ev.Get("FreeSWITCH-Switchname"),
 		Started:   microseconds(ev.Get("Caller-Channel-Created-Time")),
 	}
-	for name, value := range ev.All() {
-		if header, ok := strings.CutPrefix(name, "variable_sip_h_"); ok {
-			if l.call.Headers == nil {
-				l.call.Headers = map[string]string{}
+	for line := range lines(ev.head) {
+		// Of some two hundred lines nearly none is one of these.
+		if rest, ok := bytes.CutPrefix(line, []byte("variable_sip_h_")); ok {
+			if name, value, ok := bytes.Cut(rest, []byte(": ")); ok {
+				if l.call.Headers == nil {
+					l.call.Headers = map[string]string{}
+				}
+				l.call.Headers[string(name)] = decode(value)
 			}
-			l.call.Headers[header] = value
 		}
 	}
 	l.answered = l.call.Answered

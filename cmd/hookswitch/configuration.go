@@ -24,12 +24,14 @@ import (
 // the last state of it that was valid.
 type configuration struct {
 	dir      string
+	kept     lastGood // "" for none
 	versions *flowengine.Versions
 	log      zerolog.Logger
 	loaded   func(time.Time)
+	watched  chan struct{} // closed once changes are watched for; may be nil
 
 	snapshot atomic.Pointer[flowengine.Snapshot]
-	wrong    atomic.Pointer[invalidConfig] // why the folder as it is now is not in force
+	valid    atomic.Bool // the folder as it is now is in force
 }
 
 // invalidConfig is a folder that cannot be applied.
@@ -48,14 +50,47 @@ func (e *invalidConfig) Error() string {
 
 func (c *configuration) current() *flowengine.Snapshot { return c.snapshot.Load() }
 
-// load puts the folder in force if it is valid. Versions of flows that calls
-// began with stay available.
-func (c *configuration) load() error {
-	s, problems := flowengine.LoadDir(c.dir, nodes.Kinds)
-	if len(problems) > 0 {
-		err := &invalidConfig{c.dir, problems}
-		c.wrong.Store(err)
+// start puts the folder in force, or, where it is not valid, the copy of its
+// last valid state. What is wrong is said aloud then.
+func (c *configuration) start() error {
+	err := c.load()
+	var invalid *invalidConfig
+	if !errors.As(err, &invalid) || c.kept == "" {
 		return err
+	}
+	dir, missing := c.kept.find()
+	if missing != nil {
+		return err
+	}
+	if err := c.apply(dir); err != nil {
+		return errors.Join(invalid, err)
+	}
+	c.complain(invalid)
+	return nil
+}
+
+// load puts the folder in force if it is valid, and keeps a copy of it.
+func (c *configuration) load() error {
+	if err := c.apply(c.dir); err != nil {
+		c.valid.Store(false)
+		return err
+	}
+	c.valid.Store(true)
+	if c.kept == "" {
+		return nil
+	}
+	if err := c.kept.keep(c.dir); err != nil {
+		return fmt.Errorf("the configuration is in force, but would not outlive a restart: %w", err)
+	}
+	return nil
+}
+
+// apply puts a folder in force if it is valid. Versions of flows that calls
+// began with stay available.
+func (c *configuration) apply(dir string) error {
+	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
+	if len(problems) > 0 {
+		return &invalidConfig{dir, problems}
 	}
 	if err := c.versions.Keep(s); err != nil {
 		return err
@@ -64,9 +99,8 @@ func (c *configuration) load() error {
 		s = s.With(before)
 	}
 	c.snapshot.Store(s)
-	c.wrong.Store(nil)
 	c.loaded(time.Now())
-	c.log.Info().Str("dir", c.dir).Int("numbers", len(s.Numbers())).Int("flows", len(s.Flows())).Int("targets", len(s.Targets())).Msg("configuration in force")
+	c.log.Info().Str("dir", dir).Int("numbers", len(s.Numbers())).Int("flows", len(s.Flows())).Int("targets", len(s.Targets())).Msg("configuration in force")
 	return nil
 }
 
@@ -77,11 +111,15 @@ func (c *configuration) reload() {
 	var invalid *invalidConfig
 	switch {
 	case errors.As(err, &invalid):
-		for _, p := range invalid.problems {
-			c.log.Error().Str("problem", p.String()).Msg("configuration not applied, the last valid one stays in force")
-		}
+		c.complain(invalid)
 	case err != nil:
-		c.log.Error().Err(err).Msg("configuration not applied, the last valid one stays in force")
+		c.log.Error().Err(err).Msg("configuration")
+	}
+}
+
+func (c *configuration) complain(invalid *invalidConfig) {
+	for _, p := range invalid.problems {
+		c.log.Error().Str("problem", p.String()).Msg("configuration not applied, the last valid one stays in force")
 	}
 }
 
@@ -108,6 +146,9 @@ func (c *configuration) follow(ctx context.Context, watch bool) error {
 			return err
 		}
 		events, failures = watcher.Events, watcher.Errors
+	}
+	if c.watched != nil {
+		close(c.watched)
 	}
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()

@@ -1,5 +1,10 @@
-// Hookswitch takes over live calls from FreeSWITCH and runs their call flows.
-// Every subcommand has a file of its own here; this one joins them.
+// Command hookswitch takes over live calls from FreeSWITCH and runs their call
+// flows.
+//
+// Every subcommand has a file of its own here; this one joins them. To see how
+// the parts of the server meet, read serve.go (what runs), controller.go (what
+// happens to a call) and reconcile.go (how calls end that nobody watched), in
+// that order.
 package main
 
 import (

@@ -19,6 +19,7 @@ type metrics struct {
 	calls     *prometheus.CounterVec
 	steps     *prometheus.CounterVec
 	takeovers prometheus.Counter
+	unsettled prometheus.Counter
 	commands  prometheus.Histogram
 	loaded    prometheus.Gauge
 }
@@ -27,6 +28,7 @@ type metrics struct {
 type gauges struct {
 	callsActive func() int
 	journal     func() journal.Stats
+	configValid func() bool
 }
 
 const space = "hookswitch"
@@ -40,6 +42,8 @@ func newMetrics(b buildInfo) *metrics {
 			Help: "Nodes of flows that were left, by kind and exit."}, []string{"kind", "exit"}),
 		takeovers: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "takeovers_total",
 			Help: "Calls taken over from another connection."}),
+		unsettled: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "journal_unsettled_total",
+			Help: "Times a call went on before the beginning of it, or of a dial attempt, was on the disk."}),
 		commands: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Name: "commands_seconds",
 			Help:    "Time from a command to FreeSWITCH to its reply.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}),
@@ -49,7 +53,7 @@ func newMetrics(b buildInfo) *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "build_info", Help: "Which program this is; always 1.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	build.Set(1)
-	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.commands, m.loaded, build,
+	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.loaded, build,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
 	return m
 }
@@ -62,6 +66,12 @@ func (m *metrics) watch(g gauges) {
 	m.registry.MustRegister(
 		gauge("calls_active", "Calls that this server controls.", func() float64 { return float64(g.callsActive()) }),
 		gauge("journal_pending", "Events that are not yet on the disk.", func() float64 { return float64(g.journal().Pending) }),
+		gauge("config_valid", "1 while the configuration in force is the folder as it is; 0 after a change that was not valid.", func() float64 {
+			if g.configValid() {
+				return 1
+			}
+			return 0
+		}),
 		gauge("journal_failed", "1 while the journal cannot be written.", func() float64 {
 			if g.journal().Failing {
 				return 1

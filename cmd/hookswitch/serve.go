@@ -57,8 +57,8 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 
 	m := newMetrics(readBuildInfo())
 	c := newController(s, log, j, m)
-	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats})
-	if err := c.config.load(); err != nil {
+	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
+	if err := c.config.start(); err != nil {
 		return err
 	}
 	ready := new(readiness)

@@ -51,6 +51,7 @@ func TestMetricsCountEvents(t *testing.T) {
 	m.watch(gauges{
 		callsActive: func() int { return 7 },
 		journal:     func() journal.Stats { return journal.Stats{Pending: 3, Failing: true, Dropped: 2} },
+		configValid: func() bool { return true },
 	})
 	m.observe(call.Event{Type: call.Resumed})
 	m.observe(call.Event{Type: call.Step, Kind: "menu", Exit: "1"})
@@ -59,7 +60,7 @@ func TestMetricsCountEvents(t *testing.T) {
 	m.command(20 * time.Millisecond)
 	m.configLoaded(time.Unix(1000, 0))
 	_, body := get(t, m.handler(), "/metrics")
-	for _, want := range []string{"calls_active 7", `calls_total{end="USER_BUSY"} 1`, `calls_total{end="OTHER"} 1`,
+	for _, want := range []string{"calls_active 7", "config_valid 1", `calls_total{end="USER_BUSY"} 1`, `calls_total{end="OTHER"} 1`,
 		`steps_total{exit="1",kind="menu"} 1`, "takeovers_total 1", `commands_seconds_bucket{le="0.025"} 1`, "journal_pending 3",
 		"journal_failed 1", "journal_dropped_total 2", "config_loaded_timestamp 1000", `build_info{go="go1",revision="",version="v1"} 1`} {
 		if !strings.Contains(body, "\nhookswitch_"+want+"\n") {

@@ -115,8 +115,8 @@ func overTheWire() (rate, group float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	// All processors, since the journal's goroutine would hold the only one in
-	// every fsync; the CPU time is that of all.
+	// On all processors, or the fsyncs hold up the calls; the CPU time is that of
+	// all of them.
 	used, err := cpuOf(func() error {
 		p, err := startPeer(callsPeer, c.address, wireCalls, wireAtOnce, 0)
 		if err != nil {

@@ -1,6 +1,15 @@
 // Package nodes holds the kinds of nodes that a call flow is made of. A kind
 // is one file, one JSON Schema, one page, one script of simulated calls, and one
 // line in the table below; TestEveryKind refuses a kind that lacks any.
+//
+// To add a kind, begin with its page (doc): settings, exits, and what happens
+// when the server dies in the middle of it. Then write the struct: fields with
+// a yaml tag are its settings, Check says what types cannot, Run does the work
+// with the verbs of the Session and returns an exit. An outcome that a flow may
+// want to deal with is an exit; an error is a fault. Return the errors of verbs
+// as they come: one of them says that the call is over. A node runs for many
+// calls at once and keeps nothing of any of them; a choice that has to outlive
+// the process goes into Session.Keep.
 package nodes
 
 import (

@@ -1,5 +1,9 @@
 // Package routing chooses among targets: pure functions over members, without
 // a clock, a network or a memory of their own.
+//
+// Positions go in and come out, not targets, so that the order can be kept in a
+// few bytes and applied again after a takeover. Chance and turns come from the
+// caller's Source: with a seeded one, every choice can be repeated.
 package routing
 
 import (
