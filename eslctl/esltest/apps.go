@@ -201,7 +201,7 @@ func (c *channel) setPlayed(took time.Duration) {
 }
 
 // playback answers FILE PLAYED also when something other than the caller
-// stopped it (README "Application responses").
+// stopped it (mod_dptools.c, playback_function; files 22, 22d, 26).
 func playback(c *channel, data string) {
 	terminators := c.vars.get("playback_terminators")
 	switch terminators {

@@ -9,7 +9,7 @@ import (
 )
 
 // bridge is the bridge application (mod_dptools.c, audio_bridge_function). Its
-// result is in the caller's variables (README "Results of bridge").
+// result is in the caller's variables (files 09 to 18, 28).
 func (c *channel) bridge(data string) {
 	d := parseDial(data)
 	if len(d.rounds) == 0 {

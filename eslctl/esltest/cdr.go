@@ -55,7 +55,7 @@ func (c *channel) writeCDR() {
 	if err != nil {
 		panic("esltest: " + err.Error())
 	}
-	// The real one writes in place, and a newline last (e2e, "the CDR of a call").
+	// The real one writes in place, and a newline last (seen on 1.11.1).
 	name := filepath.Join(c.sw.CDRDir, c.uuid+".cdr.json")
 	if err := os.WriteFile(name, append(data, '\n'), 0o600); err != nil {
 		c.sw.problem(err)

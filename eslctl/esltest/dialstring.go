@@ -115,7 +115,7 @@ func pairs(s string) []header {
 }
 
 // get returns the value of a variable; where {} and [] both have it, that of
-// {} counts (esl reference: without local_var_clobber), except origination_*.
+// {} counts (switch_ivr_originate.c, without local_var_clobber), except origination_*.
 func get(globals, own []header, name string) string {
 	first, second := globals, own
 	if strings.HasPrefix(name, "origination_") {

@@ -102,7 +102,7 @@ func (c *channel) fire(name string, before, after []header) {
 		c.sw.sequence.Add(1)
 		return
 	}
-	b := make([]byte, 0, 4096+len(c.vars.lines()))
+	b := make([]byte, frameRoom, frameRoom+4096+len(c.vars.lines()))
 	b = add(c.sw.prelude(b, name, clock()), before)
 	b = c.data(b)
 	if !bare[name] {
@@ -132,16 +132,23 @@ func (c *channel) listeners(name string) []*listener {
 	return out
 }
 
-func deliver(listeners []*listener, name string, body []byte) {
+// frameRoom is left in front of an event for the headers of its frame.
+const frameRoom = 64
+
+// deliver sends an event, which begins at frameRoom, to those whose filters it
+// passes.
+func deliver(listeners []*listener, name string, b []byte) {
+	body := b[frameRoom:]
 	parsed, err := eslctl.ParseEvent(body)
 	if err != nil {
 		panic("esltest: " + name + " does not parse: " + err.Error())
 	}
+	head := "Content-Length: " + strconv.Itoa(len(body)) + "\nContent-Type: text/event-plain\n\n"
+	frame := b[frameRoom-len(head):]
+	copy(frame, head)
 	for _, l := range listeners {
 		if l.passes(parsed) {
-			frame := make([]byte, 0, len(body)+64)
-			frame = fmt.Appendf(frame, "Content-Length: %d\nContent-Type: text/event-plain\n\n", len(body))
-			l.push(append(frame, body...), true)
+			l.push(frame, true)
 		}
 	}
 }
@@ -165,7 +172,7 @@ func (s *Switch) broadcast(name string, headers []header, body string, owner *gr
 		s.sequence.Add(1)
 		return
 	}
-	b := add(s.prelude(nil, name, clock()), headers)
+	b := add(s.prelude(make([]byte, frameRoom), name, clock()), headers)
 	if body != "" {
 		b = fmt.Appendf(b, "Content-Length: %d\n", len(body))
 	}

@@ -80,7 +80,7 @@ func (a *channel) newLeg(globals []header, t target) *channel {
 	l.calm = isTrue(a.confirm(want, "cancel_timeout"))
 	l.extra = number(a.confirm(want, "timeout"))
 	if n := number(want("leg_timeout")); n > 0 {
-		// It counts whole seconds: 3 means 3 to 4 (README "Timing").
+		// It counts whole seconds: 3 means 3 to 4 (file 12).
 		l.deadline = time.Now().Add(s.whole(n + 1))
 		if s.Speed > 0 && s.Speed != 1 {
 			l.deadline = time.Now().Add(s.whole(n))
@@ -155,7 +155,7 @@ func (b *channel) describe(a *channel, endpoint, gateway, to string, want func(s
 		if gateway != "" {
 			b.context = gateway
 		}
-		callee = b.context // not the number (README "B legs")
+		callee = b.context // not the number (file 13)
 	case "sofia":
 		callee, _, _ = strings.Cut(to, "@")
 		b.number = callee
@@ -318,7 +318,7 @@ func (b *channel) contact() {
 	set("sip_network_port", "5090")
 	set("sip_to_user", b.number)
 	set("sip_from_user", b.cidNumber)
-	set("sip_call_id", b.uuid[:8]+"@127.0.0.1")
+	set("sip_call_id", b.uuid+"@127.0.0.1")
 	set("sip_to_tag", "u"+strconv.FormatInt(b.id, 10)+"x1")
 }
 
@@ -331,7 +331,7 @@ func (b *channel) refuse(status int) {
 	cause := causeOf(status)
 	if b.leg.endpoint != "loopback" {
 		set := b.vars.set
-		set("sip_call_id", b.uuid[:8]+"@127.0.0.1")
+		set("sip_call_id", b.uuid+"@127.0.0.1")
 		set("sip_hangup_disposition", "recv_refuse")
 		set("sip_invite_failure_status", strconv.Itoa(status))
 		set("sip_invite_failure_phrase", phrases[status])

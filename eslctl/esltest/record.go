@@ -46,7 +46,7 @@ func (c *channel) stopRecordings(cause string) {
 }
 
 // recorded tells the end of a recording. The names of its cause do not mean
-// what they say (README, file 20).
+// what they say (file 20).
 func (c *channel) recorded(r *recording, cause string) {
 	ms := time.Since(r.began).Milliseconds()
 	if r.only {

@@ -29,7 +29,7 @@ func (s *Switch) incoming(who Caller) *channel {
 
 	id := strconv.FormatInt(c.id, 10)
 	if who.CallID == "" {
-		who.CallID = id + "-" + c.uuid[:8] + "@127.0.0.1"
+		who.CallID = id + "-" + c.uuid + "@127.0.0.1"
 	}
 	stamp := strconv.FormatInt(c.created.UnixMicro(), 10)
 	set := c.vars.set
@@ -209,7 +209,7 @@ func (c *channel) summary() {
 }
 
 // between is a span as FreeSWITCH counts it: seconds are the difference of
-// whole epoch seconds (README: 4 with billmsec 3260).
+// whole epoch seconds (file 09: 4 with billmsec 3260).
 func between(from, to time.Time, unit string) string {
 	if from.IsZero() || to.IsZero() || to.Before(from) {
 		return "0"
@@ -261,7 +261,7 @@ const (
 )
 
 // statusOf is the SIP status that a hangup before the answer sends
-// (mod_sofia.c, hangup_cause_to_sip; README "Hangup cause to SIP code").
+// (mod_sofia.c, hangup_cause_to_sip; seen on 1.11.1 for every cause named here).
 func statusOf(c call.Cause) int {
 	switch c {
 	case "OUTGOING_CALL_BARRED", "INCOMING_CALL_BARRED":
@@ -305,11 +305,13 @@ func statusOf(c call.Cause) int {
 	return 480
 }
 
-// causeOf is the cause that a callee's SIP status becomes (README, "B leg SIP
-// failure code").
+// causeOf is the cause that a callee's SIP status becomes
+// (sofia_glue.c, sofia_glue_sip_cause_to_freeswitch; seen on 1.11.1).
 func causeOf(status int) call.Cause {
 	switch status {
-	case 402, 403, 603:
+	case 400, 481, 500, 503:
+		return call.TemporaryFailure
+	case 401, 402, 403, 407, 603, 608:
 		return "CALL_REJECTED"
 	case 404:
 		return "UNALLOCATED_NUMBER"
@@ -323,7 +325,7 @@ func causeOf(status int) call.Cause {
 		return "RECOVERY_ON_TIMER_EXPIRE"
 	case 410:
 		return "NUMBER_CHANGED"
-	case 413, 505:
+	case 413, 414, 416, 420, 421, 423, 505, 513:
 		return "INTERWORKING"
 	case 480:
 		return "NO_USER_RESPONSE"
@@ -337,10 +339,10 @@ func causeOf(status int) call.Cause {
 		return "ORIGINATOR_CANCEL"
 	case 488, 606:
 		return "INCOMPATIBLE_DESTINATION"
-	case 491:
-		return "NORMAL_UNSPECIFIED"
 	case 502:
 		return "NETWORK_OUT_OF_ORDER"
+	case 607:
+		return "UNWANTED"
 	}
-	return "NORMAL_TEMPORARY_FAILURE"
+	return "NORMAL_UNSPECIFIED"
 }
