@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -149,11 +150,26 @@ func (l *lane) events() (map[string][]call.Event, error) {
 	for id, events := range byCall {
 		who := from[id]
 		if who == "" {
-			who = "call " + id
+			who = l.callerOf(id)
 		}
 		out[who] = append(out[who], journal.Sort(events)...)
 	}
 	return out, nil
+}
+
+// callerOf asks the switches' records for the caller of a call whose beginning
+// is not in the journal.
+func (l *lane) callerOf(id string) string {
+	for _, f := range l.switches {
+		for _, dir := range []string{"json_cdr", "json_cdr/done"} { // the server moves what it has read
+			text, err := os.ReadFile(filepath.Join(f.dir, "log", dir, id+".cdr.json"))
+			var cdr struct{ Variables map[string]string }
+			if err == nil && json.Unmarshal(text, &cdr) == nil {
+				return cdr.Variables["sip_from_user"]
+			}
+		}
+	}
+	return "call " + id
 }
 
 // settleUp checks what must hold when all calls are over.
@@ -188,6 +204,11 @@ func (l *lane) settleUp() {
 			}
 		}
 		if len(missing) == 0 {
+			for _, c := range calls {
+				if n := count(events[c.from], call.Started); n != 1 {
+					l.Errorf("%s to %s: %d beginnings in %s", c.from, c.number, n, timeline(events[c.from]))
+				}
+			}
 			l.checkDials(events)
 			return
 		}

@@ -73,9 +73,12 @@ type Settings struct {
 
 // End is how the call ended, as the switch tells it.
 type End struct {
-	Known    bool       // the call is gone; false: we lost sight of it
-	Cause    call.Cause // hangup cause of the A leg
-	Complete bool       // the fields below are known
+	Known bool       // the call is gone; false: we lost sight of it
+	Cause call.Cause // hangup cause of the A leg
+
+	Checkpoint string // that was on the channel; "": none, or no event told
+
+	Complete bool // the fields below are known
 	Billed   time.Duration
 	Duration time.Duration
 	By       string // who hung up: caller, switch
@@ -96,6 +99,13 @@ func (l *Leg) Call() call.Call { return l.call }
 
 // Taken returns the checkpoint that the call already carried, or "".
 func (l *Leg) Taken() string { return l.taken }
+
+// Saved says whether this connection has left a checkpoint on the call.
+func (l *Leg) Saved() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.armed
+}
 
 // Context is cancelled when the verbs can do no more: with a *call.HungUp when
 // the caller is gone, with call.ErrLost when this connection controls the call

@@ -143,6 +143,7 @@ func TestLegReadsTheCall(t *testing.T) {
 func TestPlay(t *testing.T) {
 	var said, missing error
 	inWorld(t, func(ctx context.Context, leg *eslctl.Leg) {
+		leg.Save(ctx, checkpoint(leg)) // which also names the engine that speaks
 		leg.Answer(ctx)
 		said = leg.Play(ctx, prompt(t, "say:It's 5 o'clock; {really}"))
 		missing = leg.Play(ctx, prompt(t, "/nowhere/missing.wav"))
@@ -167,6 +168,7 @@ func TestPlay(t *testing.T) {
 func TestGather(t *testing.T) {
 	var got []call.Digits
 	inWorld(t, func(ctx context.Context, leg *eslctl.Leg) {
+		leg.Save(ctx, checkpoint(leg))
 		leg.Answer(ctx)
 		menu := call.Gather{Prompt: prompt(t, "say:Press one, it's easy"), Min: 1, Max: 1, Timeout: 3 * time.Second, Between: time.Second}
 		zip := call.Gather{Prompt: prompt(t, "say:Your code"), Min: 5, Max: 5, Timeout: 3 * time.Second, Between: 2 * time.Second, Terminators: "#"}

@@ -41,7 +41,7 @@ func (l *Leg) event(ev Event) {
 		l.released("")
 	case "CHANNEL_HANGUP":
 		cause := call.Cause(ev.Get("Hangup-Cause"))
-		l.end.Known, l.end.Cause = true, cause
+		l.end.Known, l.end.Cause, l.end.Checkpoint = true, cause, string(ev.checkpoint)
 		l.abandoned(cause)
 		l.cancel(&call.HungUp{Cause: cause})
 	case "CHANNEL_HANGUP_COMPLETE":
@@ -163,7 +163,7 @@ func (l *Leg) complete(ev Event) {
 func endOf(ev Event) End {
 	e := End{
 		Known: true, Complete: true,
-		Cause:    call.Cause(ev.Get("Hangup-Cause")),
+		Cause: call.Cause(ev.Get("Hangup-Cause")), Checkpoint: string(ev.checkpoint),
 		Billed:   milliseconds(ev.Var("billmsec")),
 		Duration: milliseconds(ev.Var("mduration")),
 		By:       "switch",

@@ -78,7 +78,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 	}()
 	if c.Taken != "" && !untouched(c.Taken) {
 		if why := e.resume(s, c.Taken); why != "" {
-			return e.refuse(ctx, s, why)
+			return e.refuse(ctx, s, c.Taken, why)
 		}
 	} else if err := e.start(ctx, s); err != nil {
 		return err
@@ -105,14 +105,16 @@ func untouched(taken string) bool {
 // start finds the flow of a new call.
 func (e *Engine) start(ctx context.Context, s *Session) error {
 	attrs := map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}
+	s.opening = &call.Event{Type: call.Started, Attrs: attrs}
 	flow, ok := e.Current().Lookup(s.call.Number)
 	if !ok {
-		s.rec.Record(call.Event{Type: call.Started, Attrs: attrs})
+		if err := e.own(ctx, s, call.Checkpoint{}); err != nil {
+			return err
+		}
 		s.rec.Record(call.Event{Type: call.Failed, Why: fmt.Sprintf("number %s is not configured", s.call.Number)})
 		return e.hangup(ctx, s, call.UnallocatedNumber)
 	}
 	attrs["flow"], attrs["version"] = flow.Name, flow.Version
-	s.rec.Record(call.Event{Type: call.Started, Attrs: attrs})
 	s.flow = flow
 	s.enter(flow.nodes[flow.Start])
 	return nil
@@ -147,9 +149,9 @@ func (e *Engine) resume(s *Session, taken string) string {
 	if p.Committed {
 		phase = fmt.Sprintf("in attempt %d", p.Dials)
 	}
-	s.rec.Record(call.Event{Type: call.Resumed, Step: n.id, Kind: n.kind.Name,
+	s.opening = &call.Event{Type: call.Resumed, Step: n.id, Kind: n.kind.Name,
 		Why:   fmt.Sprintf("node %s (%s) %s", n.id, n.kind.Name, phase),
-		Attrs: map[string]string{"flow": flow.Name, "version": flow.Version, "from_node": c.Node}})
+		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
 	return ""
 }
 
@@ -187,6 +189,7 @@ func (e *Engine) pass(ctx context.Context, s *Session) (next string, err error) 
 			e.left(s, began, Result{Why: err.Error()}, err)
 			return "", err
 		}
+		s.open()
 		s.rec.Record(call.Event{Type: call.FlowError, Step: s.step.id, Kind: s.step.kind.Name, Why: err.Error()})
 		result = Result{Exit: ErrorExit, Why: err.Error()}
 	}
@@ -216,15 +219,41 @@ func (e *Engine) visit(ctx context.Context, s *Session) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := s.leg.Save(ctx, checkpoint); err != nil {
+	if err := e.save(ctx, s, checkpoint); err != nil {
 		return Result{}, err
 	}
 	return s.step.node.Run(ctx, s)
 }
 
+// save leaves the checkpoint on the call. The first one makes the call ours:
+// what is recorded before that would be told again by whoever takes the call
+// when we are lost, under the same epoch, and nobody could say who has to tell
+// the call's end. An error that is not the end is left to the caller, for what
+// it is worth.
+func (e *Engine) save(ctx context.Context, s *Session, checkpoint string) error {
+	err := s.leg.Save(ctx, checkpoint)
+	if err != nil {
+		if err := gone(ctx, err); err != nil {
+			return err
+		}
+	}
+	s.open()
+	return err
+}
+
+// own makes a call ours that no node of a flow will be run for. It fails only
+// when the call is gone.
+func (e *Engine) own(ctx context.Context, s *Session, c call.Checkpoint) error {
+	c.Epoch, c.Node = s.epoch, s.node
+	if err := e.save(ctx, s, c.String()); err != nil {
+		return gone(ctx, err)
+	}
+	return nil
+}
+
 // left records that the call left its node, unless it is no longer ours.
 func (e *Engine) left(s *Session, began time.Time, r Result, err error) {
-	if errors.Is(err, call.ErrLost) {
+	if errors.Is(err, call.ErrLost) || s.opening != nil {
 		return
 	}
 	if h := (*call.HungUp)(nil); errors.As(err, &h) {
@@ -251,6 +280,7 @@ func gone(ctx context.Context, err error) error {
 
 // fail ends a call for a fault of the flow itself.
 func (e *Engine) fail(ctx context.Context, s *Session, why string) error {
+	s.open()
 	event := call.Event{Type: call.FlowError, Why: why}
 	if s.step != nil {
 		event.Step, event.Kind = s.step.id, s.step.kind.Name
@@ -281,7 +311,12 @@ func (e *Engine) hangup(ctx context.Context, s *Session, cause call.Cause) error
 }
 
 // refuse gives the call to the last resort.
-func (e *Engine) refuse(ctx context.Context, s *Session, why string) error {
+func (e *Engine) refuse(ctx context.Context, s *Session, taken, why string) error {
+	if found, err := call.ParseCheckpoint(taken); err == nil {
+		if err := e.own(ctx, s, found); err != nil {
+			return err
+		}
+	}
 	s.rec.Record(call.Event{Type: call.Refused, Why: why})
 	if err := s.leg.LastResort(ctx, why); err != nil {
 		if err := gone(ctx, err); err != nil {

@@ -32,9 +32,18 @@ type Session struct {
 	vars     map[string]string // written by nodes
 	state    json.RawMessage   // of the node, when it was taken over
 	pending  bool              // the node was taken over in the middle of an attempt
+	opening  *call.Event       // the first event, until the call is ours
 
 	sought    bool // somebody was to take the call
 	connected bool // and did
+}
+
+// open records the first event, if it was not.
+func (s *Session) open() {
+	if s.opening != nil {
+		s.rec.Record(*s.opening)
+		s.opening = nil
+	}
 }
 
 // Call returns the call.

@@ -123,7 +123,7 @@ func (s *summary) add(e call.Event) {
 	}
 	at := order{e.Epoch, e.Seq}
 	switch e.Type {
-	case call.Started:
+	case call.Started, call.Resumed:
 		s.From = cmp.Or(e.Attrs["from"], s.From)
 		s.To = cmp.Or(e.Attrs["to"], s.To)
 		s.Flow = cmp.Or(e.Attrs["flow"], s.Flow)

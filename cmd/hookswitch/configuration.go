@@ -27,6 +27,7 @@ type configuration struct {
 	versions *flowengine.Versions
 	log      zerolog.Logger
 	loaded   func(time.Time)
+	watched  chan struct{} // closed once changes are watched for; may be nil
 
 	snapshot atomic.Pointer[flowengine.Snapshot]
 	wrong    atomic.Pointer[invalidConfig] // why the folder as it is now is not in force
@@ -108,6 +109,9 @@ func (c *configuration) follow(ctx context.Context, watch bool) error {
 			return err
 		}
 		events, failures = watcher.Events, watcher.Errors
+	}
+	if c.watched != nil {
+		close(c.watched)
 	}
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()

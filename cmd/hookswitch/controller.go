@@ -27,6 +27,7 @@ const lastResort = "hookswitch-last-resort"
 type controller struct {
 	log     zerolog.Logger
 	node    string
+	cdr     string // folder of mod_json_cdr; "" for none
 	journal *journal.Journal
 	metrics *metrics
 	config  *configuration
@@ -36,7 +37,7 @@ type controller struct {
 }
 
 func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metrics) *controller {
-	c := &controller{log: log, node: s.Node, journal: j, metrics: m}
+	c := &controller{log: log, node: s.Node, cdr: s.CDR, journal: j, metrics: m}
 	versions := &flowengine.Versions{Dir: filepath.Join(s.Data, "flows"), Kinds: nodes.Kinds}
 	c.config = &configuration{dir: s.ConfigDir, versions: versions, log: log, loaded: m.configLoaded}
 	c.engine = &flowengine.Engine{
@@ -87,9 +88,27 @@ func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 func (c *controller) recorder(id string, epoch int) flowengine.RecorderFunc {
 	rec := c.journal.Recorder(id, epoch, c.node, nil)
 	return func(e call.Event) {
-		if rec.Record(e) {
-			c.metrics.observe(e)
+		if !rec.Record(e) {
+			return
 		}
+		c.metrics.observe(e)
+		if e.Type == call.Started || e.Type == call.TargetDialed {
+			c.settle()
+		}
+	}
+}
+
+// settleLimit is how long a call may wait for the disk. A journal that fails
+// keeps nobody waiting.
+const settleLimit = 100 * time.Millisecond
+
+// settle waits until what was recorded is on the disk: that a call began and
+// who was dialled must not be lost with this process.
+func (c *controller) settle() {
+	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
+	defer cancel()
+	if err := c.journal.Flush(ctx); err != nil {
+		c.metrics.unsettled.Inc()
 	}
 }
 
@@ -98,11 +117,56 @@ func (c *controller) recorder(id string, epoch int) flowengine.RecorderFunc {
 func (c *controller) ended(leg *eslctl.Leg, end eslctl.End) {
 	is := leg.Call()
 	switch {
-	case end.Known:
+	case !end.Known:
+		if by := leg.Successor(); by != "" && by != c.node {
+			c.taken(is.ID, leg.Epoch(), by)
+		}
+	case end.Checkpoint != "" && c.other(end.Checkpoint):
+		c.close(is.ID, end.Checkpoint, end, "")
+	case end.Checkpoint == "" && !leg.Saved() && c.cdr != "":
+		// No server has made the call its own: the one that claims the CDR tells of it.
+	default:
+		if !c.journal.Has(is.ID) {
+			c.late(is, leg.Epoch(), "the caller hung up at once")
+		}
 		c.end(is.ID, end, "")
-	case leg.Successor() != "" && leg.Successor() != c.node:
-		c.taken(is.ID, leg.Epoch(), leg.Successor())
 	}
+}
+
+// other says whether a call belonged to another node when it had this
+// checkpoint. What the channel says last is the same for whoever asks: only so
+// a call gets one end.
+func (c *controller) other(checkpoint string) bool {
+	last, err := call.ParseCheckpoint(checkpoint)
+	return err == nil && last.Node != c.node
+}
+
+// close records the end of a call if the call was ours at its end, and that it
+// was not if it was another node's.
+func (c *controller) close(id, checkpoint string, end eslctl.End, source string) {
+	if !c.other(checkpoint) {
+		c.end(id, end, source)
+		return
+	}
+	if epoch, open := c.open(id); open {
+		last, _ := call.ParseCheckpoint(checkpoint) // other has read it
+		c.taken(id, epoch, last.Node)
+	}
+}
+
+func (c *controller) open(id string) (epoch int, open bool) {
+	for _, is := range c.journal.Open() {
+		if is.ID == id {
+			return is.Epoch, true
+		}
+	}
+	return 0, false
+}
+
+// late records the beginning of a call of which this journal knows nothing.
+func (c *controller) late(is call.Call, epoch int, why string) {
+	c.recorder(is.ID, epoch)(call.Event{Type: call.Started, Why: why, Attrs: map[string]string{
+		"from": is.Caller.Number, "to": is.Number, "switch": is.Switch, "late": "true", "began": is.Started.Format(time.RFC3339)}})
 }
 
 // taken records that the rest of the call is told by another node's journal.

@@ -19,6 +19,7 @@ type metrics struct {
 	calls     *prometheus.CounterVec
 	steps     *prometheus.CounterVec
 	takeovers prometheus.Counter
+	unsettled prometheus.Counter
 	commands  prometheus.Histogram
 	loaded    prometheus.Gauge
 }
@@ -40,6 +41,8 @@ func newMetrics(b buildInfo) *metrics {
 			Help: "Nodes of flows that were left, by kind and exit."}, []string{"kind", "exit"}),
 		takeovers: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "takeovers_total",
 			Help: "Calls taken over from another connection."}),
+		unsettled: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "journal_unsettled_total",
+			Help: "Times a call went on before the beginning of it, or of a dial attempt, was on the disk."}),
 		commands: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Name: "commands_seconds",
 			Help:    "Time from a command to FreeSWITCH to its reply.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}),
@@ -49,7 +52,7 @@ func newMetrics(b buildInfo) *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "build_info", Help: "Which program this is; always 1.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	build.Set(1)
-	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.commands, m.loaded, build,
+	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.loaded, build,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
 	return m
 }

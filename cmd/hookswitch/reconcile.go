@@ -29,7 +29,6 @@ const (
 type reconciler struct {
 	*controller
 	sockets []eventSocket
-	cdr     string // folder of mod_json_cdr; "" for none
 
 	mu      sync.Mutex
 	clients map[string]*eslctl.Client // by address, those that are connected
@@ -41,7 +40,7 @@ type reconciler struct {
 }
 
 func newReconciler(c *controller, s *settings) *reconciler {
-	return &reconciler{controller: c, sockets: s.FreeSWITCH, cdr: s.CDR, clients: map[string]*eslctl.Client{},
+	return &reconciler{controller: c, sockets: s.FreeSWITCH, clients: map[string]*eslctl.Client{},
 		missing: map[string]time.Time{}, alive: map[string]time.Time{}, unread: map[string]time.Time{}, foreign: map[string]bool{}}
 }
 
@@ -87,32 +86,10 @@ func (r *reconciler) connected(address string, c *eslctl.Client) {
 // heard takes the end of a call from a switch's event socket. While the call is
 // controlled here its own connection tells the end, after all that came before.
 func (r *reconciler) heard(id, checkpoint string, end eslctl.End) {
-	if !r.server.Controls(id) {
-		r.close(id, checkpoint, end, "event")
+	if r.server.Controls(id) || r.cdr != "" && !r.journal.Has(id) { // the CDR says more of a call that is not known
+		return
 	}
-}
-
-// close records the end of a call if the call was ours at its end, and that it
-// was not if it was another node's.
-func (r *reconciler) close(id, checkpoint string, end eslctl.End, source string) {
-	last, err := call.ParseCheckpoint(checkpoint)
-	switch {
-	case err == nil && last.Node != r.node:
-		if epoch, open := r.open(id); open {
-			r.taken(id, epoch, last.Node)
-		}
-	default:
-		r.end(id, end, source)
-	}
-}
-
-func (r *reconciler) open(id string) (epoch int, open bool) {
-	for _, c := range r.journal.Open() {
-		if c.ID == id {
-			return c.Epoch, true
-		}
-	}
-	return 0, false
+	r.close(id, checkpoint, end, "event")
 }
 
 // readCDRs takes in what mod_json_cdr has written. A file is moved to "done"
@@ -129,12 +106,15 @@ func (r *reconciler) readCDRs(ctx context.Context) {
 	}
 	r.prune()
 	for _, f := range files {
-		if name := f.Name(); strings.HasSuffix(name, cdrSuffix) && !r.foreign[name] && ctx.Err() == nil {
-			if err := r.readCDR(ctx, name); err != nil {
-				r.once(name, err)
-			} else {
-				delete(r.unread, name)
-			}
+		name := f.Name()
+		claimed := strings.HasSuffix(name, cdrSuffix+"."+r.node)
+		if !claimed && !strings.HasSuffix(name, cdrSuffix) || r.foreign[name] || ctx.Err() != nil {
+			continue
+		}
+		if err := r.readCDR(ctx, name, claimed); err != nil {
+			r.once(name, err)
+		} else {
+			delete(r.unread, name)
 		}
 	}
 }
@@ -172,8 +152,13 @@ func (r *reconciler) once(name string, err error) {
 	}
 }
 
-func (r *reconciler) readCDR(ctx context.Context, name string) error {
+// readCDR takes in a file. One of a call that no node had a checkpoint on may be
+// taken in by any: by the one that has claimed it, which renames it first.
+func (r *reconciler) readCDR(ctx context.Context, name string, claimed bool) error {
 	data, err := os.ReadFile(filepath.Join(r.cdr, name))
+	if os.IsNotExist(err) {
+		return nil // another node was faster
+	}
 	if err != nil {
 		return err
 	}
@@ -181,48 +166,34 @@ func (r *reconciler) readCDR(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if r.server.Controls(cdr.Call.ID) {
+	id, file := cdr.Call.ID, name
+	if claimed {
+		name = strings.TrimSuffix(name, "."+r.node)
+	}
+	if r.server.Controls(id) {
 		return nil // its connection tells the end in a moment
 	}
-	id := cdr.Call.ID
+	epoch := 1
 	switch last, err := call.ParseCheckpoint(cdr.Checkpoint); {
 	case err == nil && last.Node != r.node:
 		r.close(id, cdr.Checkpoint, cdr.End, "cdr")
 		return nil
+	case err == nil:
+		epoch = last.Epoch
 	case cdr.Checkpoint == "" && !cdr.Ours:
 		r.foreign[name] = true
 		return nil
-	case cdr.Checkpoint == "" && !r.knows(id):
-		return r.unseen(ctx, name, cdr)
-	case !r.knows(id):
-		r.late(cdr, last.Epoch)
+	case cdr.Checkpoint == "" && !claimed && !r.journal.Has(id):
+		file = name + "." + r.node
+		if err := os.Rename(filepath.Join(r.cdr, name), filepath.Join(r.cdr, file)); err != nil {
+			return nil // another node was faster
+		}
+	}
+	if !r.journal.Has(id) {
+		r.late(cdr.Call, epoch, "known only from the switch's record")
 	}
 	r.close(id, cdr.Checkpoint, cdr.End, "cdr")
-	return r.done(ctx, name, name)
-}
-
-func (r *reconciler) knows(id string) bool {
-	_, open := r.open(id)
-	return open || r.journal.Ended(id)
-}
-
-// unseen takes in a call that no node had a checkpoint on. Any node may: the
-// one that renames the file first.
-func (r *reconciler) unseen(ctx context.Context, name string, cdr eslctl.CDR) error {
-	claimed := name + "." + r.node
-	if err := os.Rename(filepath.Join(r.cdr, name), filepath.Join(r.cdr, claimed)); err != nil {
-		return nil // another node was faster
-	}
-	r.late(cdr, 1)
-	r.end(cdr.Call.ID, cdr.End, "cdr")
-	return r.done(ctx, claimed, name)
-}
-
-// late records the beginning of a call of which this journal knows nothing.
-func (r *reconciler) late(cdr eslctl.CDR, epoch int) {
-	c := cdr.Call
-	r.recorder(c.ID, epoch)(call.Event{Type: call.Started, Why: "known only from the switch's record", Attrs: map[string]string{
-		"from": c.Caller.Number, "to": c.Number, "switch": c.Switch, "late": "true", "began": c.Started.Format(time.RFC3339)}})
+	return r.done(ctx, file, name)
 }
 
 // done keeps the file for other nodes to look up, after the end is on the disk.

@@ -78,7 +78,7 @@ func describe(e call.Event) string {
 		add("%s → %s", e.Attrs["from"], e.Attrs["to"])
 	}
 	for _, k := range slices.Sorted(maps.Keys(e.Attrs)) {
-		if e.Type == call.Started && (k == "from" || k == "to") || e.Attrs[k] == "" {
+		if (k == "from" || k == "to") && (e.Type == call.Started || e.Type == call.Resumed) || e.Attrs[k] == "" {
 			continue
 		}
 		add("%s=%s", k, e.Attrs[k])

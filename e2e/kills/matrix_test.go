@@ -94,7 +94,7 @@ func crashAt(t *testing.T, point string, then after) {
 		if r.Cause != "" {
 			continue
 		}
-		if c := (caught{k, at, len(r.Sockets), isBridged(r), false}); !then.other || c.bridged {
+		if c := (caught{k, at, at, len(r.Sockets), isBridged(r), false}); !then.other || c.bridged {
 			all = append(all, c)
 		}
 		if then.hangUp && !isBridged(r) {

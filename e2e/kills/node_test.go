@@ -130,6 +130,8 @@ func (n *node) launch(env ...string) {
 	}()
 }
 
+func (n *node) at(address string) bool { return address == n.fresh || address == n.takeover }
+
 // logged returns a channel that is closed when the message is next logged.
 func (n *node) logged(message string) chan struct{} {
 	n.mu.Lock()

@@ -159,7 +159,7 @@ func TestDrainedServerHandsOver(t *testing.T) {
 	var all []caught
 	for _, k := range w.present() {
 		if r := k.Result(); r.Cause == "" {
-			all = append(all, caught{k, at, len(r.Sockets), isBridged(r), false})
+			all = append(all, caught{k, at, at, len(r.Sockets), isBridged(r), false})
 		}
 	}
 	for _, k := range w.present() {

@@ -292,10 +292,11 @@ func (w *world) tell() {
 // caught is what calls were doing when a server was killed.
 type caught struct {
 	call    *esltest.Call
-	at      time.Time
-	sockets int  // that had controlled it
-	bridged bool // talked to somebody
-	menu    bool // heard the menu
+	at      time.Time // when the server was still alive
+	dead    time.Time // when it was not
+	sockets int       // that had controlled it
+	bridged bool      // talked to somebody
+	menu    bool      // heard the menu, played by that server
 }
 
 func inMenu(r esltest.Result) bool {
@@ -312,14 +313,16 @@ func isBridged(r esltest.Result) bool {
 func (w *world) kill(n *node) []caught {
 	menu := map[*esltest.Call]bool{}
 	for _, k := range w.present() {
-		menu[k] = inMenu(k.Result())
+		r := k.Result()
+		menu[k] = inMenu(r) && n.at(r.Sockets[len(r.Sockets)-1])
 	}
 	at := time.Now()
 	n.kill()
+	dead := time.Now()
 	var all []caught
 	for _, k := range w.present() {
 		if r := k.Result(); r.Cause == "" {
-			all = append(all, caught{k, at, len(r.Sockets), isBridged(r), menu[k] && !isBridged(r)})
+			all = append(all, caught{k, at, dead, len(r.Sockets), isBridged(r), menu[k] && !isBridged(r)})
 		}
 	}
 	return all
@@ -552,7 +555,11 @@ func (w *world) checkRecord(id string, r esltest.Result, rec *record, complain f
 			if by := e.Attrs["by"]; by != r.By {
 				complain(id, "ended by %q, the switch says %q", by, r.By)
 			}
-		case call.Refused, call.FlowError, call.Failed:
+		case call.Failed:
+			if e.Why != "nobody took the call" || len(r.Talked) > 0 {
+				complain(id, "%s %s", e.Type, e.Why)
+			}
+		case call.Refused, call.FlowError:
 			complain(id, "%s %s", e.Type, e.Why)
 		case call.TargetDialed:
 			attempt := e.Attrs["attempt"] + " " + e.Target
@@ -583,6 +590,16 @@ func (w *world) checkDials(complain func(id, format string, args ...any)) {
 	}
 }
 
+// talked is how long the callee held the line.
+func (w *world) talked(t esltest.Talk) time.Duration {
+	for _, d := range w.sw.Dials(t.To) {
+		if d.UUID == t.UUID {
+			return d.Ended.Sub(d.Answered)
+		}
+	}
+	return 0
+}
+
 // checkCaught looks whether a call went on after a kill.
 func (w *world) checkCaught(c caught, r esltest.Result, rec *record, complain func(id, format string, args ...any)) {
 	if rec == nil {
@@ -590,16 +607,16 @@ func (w *world) checkCaught(c caught, r esltest.Result, rec *record, complain fu
 	}
 	switch {
 	case c.bridged:
-		i := slices.IndexFunc(r.Talked, func(t esltest.Talk) bool { return !t.At.After(c.at) && t.At.Add(t.For).After(c.at) })
+		i := slices.IndexFunc(r.Talked, func(t esltest.Talk) bool { return t.At.Add(t.For).After(c.dead) })
 		if i < 0 {
-			complain(c.call.UUID, "was bridged when the server died at %v, and is not known to have been", c.at)
+			complain(c.call.UUID, "was bridged when the server died at %v, and is not known to have been", c.dead)
 			return
 		}
 		t := r.Talked[i]
-		if t.To != listener && t.For >= talks/speed || r.By == "caller" && len(r.Sockets) == c.sockets && i == len(r.Talked)-1 {
+		if t.To != listener && w.talked(t) >= talks/speed || r.By == "caller" && len(r.Sockets) == c.sockets && i == len(r.Talked)-1 {
 			return
 		}
-		complain(c.call.UUID, "was bridged when the server died at %v, and its bridge with %s broke after %v", c.at, t.To, t.For)
+		complain(c.call.UUID, "was bridged when the server died at %v, and its bridge with %s broke after %v", c.dead, t.To, t.For)
 	case c.menu && r.By != "caller":
 		if !slices.ContainsFunc(rec.events, func(e call.Event) bool { return e.Type == call.Resumed && e.Time.After(c.at) }) {
 			complain(c.call.UUID, "was in the menu when the server died at %v, and was not taken over", c.at)

@@ -132,7 +132,7 @@ var channelAPI = map[string]channelCommand{
 // (mod_commands.c, uuid_setvar_multi_function: at most 64).
 func setMulti(c *channel, arg string) string {
 	set, out := 0, ""
-	pairs := strings.Split(arg, ";")
+	pairs := cutOutside(arg, ';')
 	for _, pair := range pairs[:min(len(pairs), 64)] {
 		name, value, _ := strings.Cut(strings.Trim(pair, " "), "=")
 		if name == "" {
@@ -142,13 +142,20 @@ func setMulti(c *channel, arg string) string {
 		if strings.Contains(value, "${") {
 			continue // refused without a word (switch_channel.c, var_check)
 		}
-		c.vars.set(name, unquote(value))
+		c.vars.set(name, value)
 		set++
 	}
 	if set == 0 {
 		return out + "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n"
 	}
 	return out + "+OK\n"
+}
+
+// transferTo is the transfer application.
+func (c *channel) transferTo(data string) {
+	if args := strings.Fields(data); len(args) > 0 {
+		c.goTo(args)
+	}
 }
 
 // goTo sends the call to another extension (switch_ivr.c,

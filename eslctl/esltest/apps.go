@@ -29,12 +29,13 @@ func init() {
 		"set":        quiet(func(c *channel, data string) { c.assign(data) }),
 		"export":     quiet(func(c *channel, data string) { c.assign(data) }),
 		"unset":      quiet(func(c *channel, data string) { c.vars.set(data, "") }),
-		"multiset": quiet(func(c *channel, data string) {
-			delim := " "
-			if strings.HasPrefix(data, "^^") && len(data) > 2 {
-				delim, data = data[2:3], data[3:]
+		"multiunset": quiet(func(c *channel, data string) {
+			for _, name := range list(data) {
+				c.vars.set(name, "")
 			}
-			for pair := range strings.SplitSeq(data, delim) {
+		}),
+		"multiset": quiet(func(c *channel, data string) {
+			for _, pair := range list(data) {
 				c.assign(pair)
 			}
 		}),
@@ -42,7 +43,7 @@ func init() {
 		"hangup":  quiet(func(c *channel, data string) { c.hangup(causeNamed(data), false) }),
 		"respond": quiet(respond),
 		"transfer": quiet(func(c *channel, data string) {
-			c.goTo(append(strings.Fields(data), "")[:max(1, len(strings.Fields(data)))])
+			c.transferTo(data)
 		}),
 		"sched_hangup": quiet(func(c *channel, data string) { c.schedule(data) }),
 		"socket":       quiet(func(c *channel, data string) { c.socket(data) }),
@@ -58,6 +59,14 @@ func init() {
 		"flush_dtmf":          quiet(func(c *channel, _ string) { c.digits = nil }),
 		"log":                 quiet(func(*channel, string) {}),
 	}
+}
+
+// list reads the arguments of multiset: separated by spaces, or ^^:a:b.
+func list(data string) []string {
+	if strings.HasPrefix(data, "^^") && len(data) > 2 {
+		return strings.Split(data[3:], data[2:3])
+	}
+	return strings.Split(data, " ")
 }
 
 // assign is set: the value is expanded a second time (mod_dptools.c,
@@ -88,14 +97,21 @@ func respond(c *channel, data string) {
 	}
 }
 
-// sleep ends at the first digit, which stays for whoever reads next (file 19b).
+// sleep ends at the first digit, which stays for whoever reads next (file 19b),
+// unless sleep_eat_digits is set.
 func sleep(c *channel, data string) {
 	ms, _ := strconv.Atoi(data)
 	d := time.Duration(ms) * time.Millisecond
 	if c.parked > 0 {
 		d = c.sw.span(d)
 	}
-	c.during(d, func() bool { return !c.ready() || c.brk || len(c.digits) > 0 })
+	eats := isTrue(c.vars.get("sleep_eat_digits"))
+	c.during(d, func() bool {
+		if eats {
+			c.takeDigits()
+		}
+		return !c.ready() || c.brk || len(c.digits) > 0
+	})
 }
 
 // outcome is how a sound ended.
@@ -110,6 +126,9 @@ const (
 
 // play plays one sound. key is asked for every digit whether it stops it.
 func (c *channel) play(what string, key func(byte) bool) outcome {
+	if text, ok := strings.CutPrefix(what, "say:"); ok {
+		return c.say(what, text, key)
+	}
 	length, ok := c.sw.soundOf(what)
 	if !ok {
 		return missing
@@ -119,6 +138,32 @@ func (c *channel) play(what string, key func(byte) bool) outcome {
 		file = []header{{"Playback-File-Type", scheme}, file[0]}
 	}
 	c.fire("PLAYBACK_START", nil, file)
+	result, took := c.sound(what, length, key)
+	c.setPlayed(took)
+	status := "done"
+	if result == broken {
+		status = "break"
+	}
+	c.fire("PLAYBACK_STOP", nil, append(file, header{"Playback-Status", status}))
+	return result
+}
+
+// say speaks by the engine that the channel's variables name, without PLAYBACK
+// events; without an engine it says nothing and is content
+// (switch_ivr_play_say.c, switch_ivr_play_file).
+func (c *channel) say(what, text string, key func(byte) bool) outcome {
+	switch engine := c.vars.get("tts_engine"); {
+	case engine == "":
+		return played
+	case strings.HasPrefix(engine, "nosuch"):
+		return cut
+	}
+	result, _ := c.sound(what, speech(text), key)
+	return result
+}
+
+// sound lets the channel's person hear something.
+func (c *channel) sound(what string, length time.Duration, key func(byte) bool) (outcome, time.Duration) {
 	began := time.Now()
 	heard := c.hears(what)
 	result := played
@@ -144,13 +189,7 @@ func (c *channel) play(what string, key func(byte) bool) outcome {
 			result = cut
 		}
 	}
-	c.setPlayed(took)
-	status := "done"
-	if result == broken {
-		status = "break"
-	}
-	c.fire("PLAYBACK_STOP", nil, append(file, header{"Playback-Status", status}))
-	return result
+	return result, took
 }
 
 func (c *channel) setPlayed(took time.Duration) {
@@ -222,9 +261,11 @@ func (s *Switch) soundOf(what string) (time.Duration, bool) {
 	switch {
 	case what == "":
 		return 0, false
-	case strings.HasPrefix(what, "say:"):
-		part := strings.SplitN(what, ":", 4)
-		return speech(part[len(part)-1]), true
+	case strings.HasPrefix(what, "say:"): // inside of file_string
+		return speech(what[len("say:"):]), true
+	case scheme == "tts": // engine|voice|text
+		part := strings.SplitN(rest, "|", 3)
+		return speech(part[len(part)-1]), len(part) == 3
 	case scheme == "tone_stream":
 		var total time.Duration
 		for _, m := range tones.FindAllStringSubmatch(rest, -1) {

@@ -358,6 +358,7 @@ func (c *channel) connect(b *channel, d dialing) {
 		})
 	}
 	over()
+	c.talked += time.Since(now)
 	if !b.over {
 		cause := c.cause
 		if cause == "" {

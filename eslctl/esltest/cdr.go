@@ -55,10 +55,10 @@ func (c *channel) writeCDR() {
 	if err != nil {
 		panic("esltest: " + err.Error())
 	}
-	// A reader must never see half a file under the final name.
+	// The real one writes in place, and a newline last (e2e, "the CDR of a call").
 	name := filepath.Join(c.sw.CDRDir, c.uuid+".cdr.json")
-	if err := os.WriteFile(name+".tmp", data, 0o600); err == nil {
-		os.Rename(name+".tmp", name)
+	if err := os.WriteFile(name, append(data, '\n'), 0o600); err != nil {
+		c.sw.problem(err)
 	}
 }
 

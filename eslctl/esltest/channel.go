@@ -71,6 +71,7 @@ type channel struct {
 	lastApp    [2]string
 	log        []logged
 	records    []*recording
+	talked     time.Duration // in bridges that are over
 	hangAt     *time.Timer
 
 	tried   []*channel // by the last round of a dial

@@ -276,7 +276,7 @@ func (a *account) event(conn int, ev eslctl.Event, name string) {
 			})
 		}
 	}
-	if side := name + " " + ev.Get("Call-Direction"); a.headers[side] == "" {
+	if side := name + " of " + leg; a.headers[side] == "" {
 		var names, vars []string
 		for n := range ev.All() {
 			if v, ok := strings.CutPrefix(n, "variable_"); ok {
@@ -394,7 +394,6 @@ type driver struct {
 	mu   sync.Mutex
 	sent []esltest.Record
 	got  map[int]int
-	news chan struct{}
 }
 
 // fraction is the part of the second at which the transcript begins.
@@ -433,14 +432,17 @@ func (d *driver) call() {
 	if ev.Var("sip_Privacy") != "" {
 		who.Headers["Privacy"] = ev.Var("sip_Privacy")
 	}
-	k := d.sw.Call(who)
+	calls := make(chan *esltest.Call, 1)
 	d.run.Go(func() {
+		k := <-calls
 		select {
 		case <-k.Done():
 		case <-time.After(time.Minute):
 			d.t.Error("the call does not end")
 		}
 	})
+	k := d.sw.Call(who)
+	calls <- k
 	d.person(k)
 }
 
@@ -474,10 +476,7 @@ func (d *driver) dial(_ context.Context, address string) (net.Conn, error) {
 		return nil, fmt.Errorf("connection refused")
 	}
 	here, there := net.Pipe()
-	if n > 1 { // its clock begins when it begins
-		d.begun = time.Now().Add(-d.accepted(n))
-	}
-	d.serve(n, here)
+	d.serve(n, here, time.Now().Add(-d.accepted(n)))
 	return there, nil
 }
 
@@ -505,13 +504,13 @@ func (d *driver) inbound() {
 	for n := range d.conns {
 		here, there := net.Pipe()
 		d.sw.ServeConn(there)
-		d.serve(n, here)
+		d.serve(n, here, d.begun)
 	}
 }
 
 // serve plays the transcript's server on a connection: every command at its
 // time, but not before as many frames came back as it had seen then.
-func (d *driver) serve(n int, conn net.Conn) {
+func (d *driver) serve(n int, conn net.Conn, begun time.Time) {
 	news := make(chan struct{}, 1000)
 	d.run.Go(func() {
 		r := eslctl.NewReader(conn)
@@ -522,13 +521,12 @@ func (d *driver) serve(n int, conn net.Conn) {
 			}
 			frame := append(append(bytes.Clone(f.Header), "\n\n"...), f.Body...)
 			d.mu.Lock()
-			d.sent = append(d.sent, esltest.Record{At: time.Since(d.begun), Conn: n, Sent: true, Bytes: frame})
+			d.sent = append(d.sent, esltest.Record{At: time.Since(begun), Conn: n, Sent: true, Bytes: frame})
 			d.got[n]++
 			d.mu.Unlock()
 			news <- struct{}{}
 		}
 	})
-	begun := d.begun
 	d.run.Go(func() {
 		defer conn.Close()
 		seen := 0

@@ -13,22 +13,27 @@ type Action struct{ App, Data string }
 // LastResort is the name of the extension that takes calls nobody can run.
 const LastResort = "hookswitch-last-resort"
 
-// Dialplan is the product's: nodes and takeover are host lists as the socket
-// action takes them, and the list is tried so many times, half a second apart.
+// Dialplan is the extension "hookswitch" of freeswitch-conf: nodes and takeover
+// are host lists as the socket action takes them, and the list is tried so many
+// times (60 there), half a second apart, before the last resort.
 func Dialplan(nodes, takeover string, tries int) []Action {
 	plan := []Action{
 		{"set", "hookswitch=true"},
 		{"set", "hookswitch_nodes=" + nodes},
 		{"set", "hookswitch_takeover=" + takeover},
-		{"set", "hookswitch_socket=${hookswitch_nodes}"},
+		{"set", "hookswitch_last_resort="},
+		{"set", "hookswitch_socket=" + nodes},
+		{"set", "sleep_eat_digits=true"},
+		{"set", "hookswitch_quiet=500"},
 	}
-	for range tries {
-		plan = append(plan,
-			Action{"set", "socket_resume=true"},
-			Action{"socket", "${hookswitch_socket} async full"},
-			Action{"sleep", "500"})
+	for i := range tries {
+		plan = append(plan, Action{"set", "socket_resume=true"}, Action{"socket", "${hookswitch_socket} async full"})
+		if i == 0 {
+			plan = append(plan, Action{"ring_ready", ""})
+		}
+		plan = append(plan, Action{"sleep", "${hookswitch_quiet}"}, Action{"set", "hookswitch_quiet=500"})
 	}
-	return append(plan, Action{"hangup", "NORMAL_TEMPORARY_FAILURE"})
+	return append(plan, Action{"transfer", LastResort})
 }
 
 // extension returns what a call that is transferred there executes; the last

@@ -10,6 +10,8 @@ import (
 type recording struct {
 	path  string
 	began time.Time
+	talk  time.Duration // of bridges before it began, when it records nothing else
+	only  bool          // RECORD_BRIDGE_REQ
 }
 
 func recordSession(c *channel, data string) {
@@ -17,7 +19,8 @@ func recordSession(c *channel, data string) {
 	if path == "" || c.cause != "" {
 		return
 	}
-	c.records = append(c.records, &recording{path, time.Now()})
+	c.records = append(c.records, &recording{path, time.Now(), c.talked,
+		isTrue(c.vars.get("RECORD_BRIDGE_REQ"))})
 	c.fire("RECORD_START", nil, []header{{"Record-File-Path", path}})
 }
 
@@ -46,6 +49,9 @@ func (c *channel) stopRecordings(cause string) {
 // what they say (README, file 20).
 func (c *channel) recorded(r *recording, cause string) {
 	ms := time.Since(r.began).Milliseconds()
+	if r.only {
+		ms = (c.talked - r.talk).Milliseconds()
+	}
 	c.vars.set("record_file_size", strconv.FormatInt(44+ms*16, 10))
 	c.vars.set("record_samples", strconv.FormatInt(ms*8, 10))
 	c.vars.set("record_seconds", strconv.FormatInt(ms/1000, 10))

@@ -26,6 +26,10 @@ type Switch struct {
 	Latency    time.Duration       // of the socket thread's poll, 20 ms in life; 0: none
 	Heartbeat  time.Duration       // between HEARTBEAT events, 20 s in life; 0: none
 
+	// Problem is told of what the simulation itself cannot do, such as writing a
+	// CDR. The default is to panic.
+	Problem func(err error)
+
 	// Dial reaches the servers that the socket action names. The default is TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
@@ -181,6 +185,13 @@ func (s *Switch) find(uuid string) *channel {
 		return nil
 	}
 	return c
+}
+
+func (s *Switch) problem(err error) {
+	if s.Problem == nil {
+		panic("esltest: " + err.Error())
+	}
+	s.Problem(err)
 }
 
 func (s *Switch) add(c *channel) bool {

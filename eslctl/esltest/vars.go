@@ -189,6 +189,26 @@ func split(s string, limit int) []string {
 	return out
 }
 
+// cutOutside splits at a character outside of single quotes, which go away: a
+// lone one takes the rest with it (switch_utils.c, switch_separate_string).
+func cutOutside(s string, at byte) []string {
+	var out []string
+	var word strings.Builder
+	quoted := false
+	for i := range len(s) {
+		switch {
+		case s[i] == '\'':
+			quoted = !quoted
+		case s[i] == at && !quoted:
+			out = append(out, word.String())
+			word.Reset()
+		default:
+			word.WriteByte(s[i])
+		}
+	}
+	return append(out, word.String())
+}
+
 func unquote(s string) string {
 	if len(s) >= 2 && s[0] == '\'' && s[len(s)-1] == '\'' {
 		return s[1 : len(s)-1]

@@ -222,6 +222,14 @@ func (j *Journal) Ended(callID string) bool {
 	return ended
 }
 
+// Has says whether the journal holds any event of the call.
+func (j *Journal) Has(callID string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	st, ended := j.calls.find(callID)
+	return st != nil || ended
+}
+
 // Recorder writes the events of one call under one epoch. It is safe for
 // concurrent use, and two of them for the same call and epoch share one
 // sequence.

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+)
+
+const smallFlow = "numbers:\n  \"+15550100\": {flow: a}\n---\nflow: a\nstart: bye\nnodes:\n  bye: {hangup: {cause: USER_BUSY}}\n"
+
+func newConfiguration(t *testing.T) (c *configuration, loaded chan time.Time, log *bytes.Buffer) {
+	t.Helper()
+	loaded, log = make(chan time.Time, 10), new(bytes.Buffer)
+	c = &configuration{dir: t.TempDir(), versions: &flowengine.Versions{Dir: t.TempDir(), Kinds: nodes.Kinds},
+		log: zerolog.New(log), loaded: func(at time.Time) { loaded <- at }}
+	write(t, c.dir, smallFlow)
+	return c, loaded, log
+}
+
+func write(t *testing.T, dir, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReloadKeepsWhatIsValid(t *testing.T) {
+	c, _, log := newConfiguration(t)
+	if err := c.ready(); err == nil {
+		t.Error("ready without a configuration")
+	}
+	if err := c.load(); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := c.current().Lookup("+15550100")
+	write(t, c.dir, strings.Replace(smallFlow, "start: bye", "start: by", 1))
+	c.reload()
+	if now, ok := c.current().Lookup("+15550100"); !ok || now != before {
+		t.Error("an invalid folder took the place of a valid one")
+	}
+	if said := log.String(); !strings.Contains(said, "a.yaml:5:") || !strings.Contains(said, "stays in force") {
+		t.Errorf("said %s", said)
+	}
+	write(t, c.dir, strings.Replace(smallFlow, "USER_BUSY", "CALL_REJECTED", 1))
+	c.reload()
+	after, _ := c.current().Lookup("+15550100")
+	if after.Version == before.Version {
+		t.Error("the changed flow is not in force")
+	}
+	if _, ok := c.current().Version("a", before.Version); !ok {
+		t.Error("calls of the version before cannot go on")
+	}
+}
+
+func TestWatchAppliesChanges(t *testing.T) {
+	c, loaded, _ := newConfiguration(t)
+	if err := c.load(); err != nil {
+		t.Fatal(err)
+	}
+	<-loaded
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	c.watched = make(chan struct{})
+	go func() { done <- c.follow(ctx, true) }()
+	<-c.watched
+	write(t, c.dir, strings.Replace(smallFlow, "+15550100", "+15550199", 1))
+	<-loaded
+	if _, ok := c.current().Lookup("+15550199"); !ok {
+		t.Error("the change is not in force")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
