@@ -29,10 +29,10 @@ func caller(r *rand.Rand) esltest.Caller {
 	case 3, 4:
 		who.Script = append(who.Script, esltest.HangUp().When(esltest.Bridged).After(ms(20_000)))
 	default:
-		who.Patience = 60*time.Second + ms(60_000)
+		who.Patience = 30*time.Second + ms(20_000)
 	}
 	if who.Patience == 0 {
-		who.Patience = 120 * time.Second
+		who.Patience = 50 * time.Second
 	}
 	return who
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -42,7 +43,27 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// sources are the folders that the program is made of.
+var sources = []string{"call", "cmd", "eslctl", "examples", "flowengine", "store"}
+
+// build builds the program. It looks at every source of it first: go test takes
+// an old result for a new one unless it sees the test depend on what has changed.
 func build(name string, flags ...string) (string, error) {
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || filepath.Dir(path) == root && !slices.Contains(sources, d.Name())):
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".go") || strings.HasPrefix(d.Name(), "go."):
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
 	path := filepath.Join(builds, name)
 	args := slices.Concat([]string{"build", "-o", path}, flags, []string{"github.com/hookswitch/hookswitch/cmd/hookswitch"})
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {

@@ -177,14 +177,7 @@ func (w *world) open(tries int, nodes ...*node) {
 		fresh, takeover = append(fresh, n.fresh), append(takeover, n.takeover)
 		w.diary[n] = n.follow(w.ctx)
 	}
-	w.sw.Dialplan = nil
-	for _, a := range esltest.Dialplan(strings.Join(fresh, "|"), strings.Join(takeover, "|"), tries) {
-		if a.App == "sleep" {
-			// A digit that nobody read would end every pause at once.
-			w.sw.Dialplan = append(w.sw.Dialplan, esltest.Action{App: "flush_dtmf"})
-		}
-		w.sw.Dialplan = append(w.sw.Dialplan, a)
-	}
+	w.sw.Dialplan = esltest.Dialplan(strings.Join(fresh, "|"), strings.Join(takeover, "|"), tries)
 }
 
 // heard is a connection that counts the commands on it.
