@@ -45,11 +45,13 @@ func (l *Leg) Bridge(ctx context.Context, b call.Bridge, checkpoint string) (cal
 	l.begin(b)
 	crash("bridge.before")
 	if err := l.set(ctx, varCheckpoint+"="+checkpoint+";socket_resume=false"+stale); err != nil {
+		l.abort()
 		return call.BridgeResult{}, err
 	}
 	crash("bridge.committed")
 	var result call.BridgeResult
 	if err := l.execute(ctx, "bridge", to, bridgeLimit, func(ev Event) { result = l.finish(ev) }); err != nil {
+		l.abort()
 		return call.BridgeResult{}, err
 	}
 	crash("bridge.done")
@@ -130,6 +132,13 @@ func (l *Leg) begin(b call.Bridge) {
 	for _, leg := range b.Legs {
 		l.attempt.legs[leg.UUID] = &callee{target: leg.Target}
 	}
+}
+
+// abort forgets an attempt that was not made.
+func (l *Leg) abort() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.attempt.committed = false
 }
 
 // finish reads the result of the attempt from the event that completes it. It

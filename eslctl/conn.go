@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,6 +80,11 @@ func (c *conn) failure() error {
 // read reads until the connection ends. It runs once, in its own goroutine.
 func (c *conn) read() {
 	defer close(c.done)
+	defer func() {
+		if v := recover(); v != nil { // of a callback: it costs this connection
+			c.end(&Panic{Value: v, Stack: debug.Stack()})
+		}
+	}()
 	r := NewReader(c.nc)
 	asked := false
 	for {

@@ -42,6 +42,7 @@ type Leg struct {
 	last      call.BridgeResult
 	begun     bool   // last is the result of an attempt that was begun
 	armed     bool   // the channel has the variables of the first Save
+	resorted  bool   // the dialplan's last resort has the call
 	blank     bool   // the channel has no digits of an earlier Gather
 	recording string // path of the recording that was begun and not stopped
 
@@ -223,19 +224,16 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	return nil
 }
 
-// LastResort gives the call to the dialplan's last resort and returns when it
-// is over. The reason is left on the channel for the switch's own log.
+// LastResort gives the call to the dialplan's last resort; the verbs can do no
+// more. The reason is left on the channel for the switch's own log.
 func (l *Leg) LastResort(ctx context.Context, why string) error {
 	vars := "socket_resume=false;hookswitch_refused=" + strings.ReplaceAll(call.Speakable(why), ";", ",")
 	if err := l.set(ctx, vars); err != nil {
 		return err
 	}
 	_, err := l.conn.api(ctx, "uuid_transfer", l.call.ID+" "+l.settings.LastResort+" XML "+l.context)
-	if err != nil {
-		return l.gone(ctx, err)
-	}
-	<-l.ctx.Done()
-	return context.Cause(l.ctx)
+	l.resorted = err == nil
+	return l.gone(ctx, err)
 }
 
 // set writes channel variables, "name=value;name=value", in one command: all of
@@ -348,20 +346,11 @@ func (l *Leg) stop(ctx context.Context, app string, limit time.Duration, r *runn
 	}
 }
 
-// HandOver leaves the call to the next node: whatever it hears is stopped, and
-// the connection closed. A call that rings or is bridged goes on undisturbed.
+// HandOver leaves the call to the next node of its dialplan, as our death would:
+// a prompt is cut off, a call that rings or is bridged goes on undisturbed. The
+// channel is in the right state for it at every moment, and nothing that is sent
+// now could be (a break may overtake the application that it is to end).
 func (l *Leg) HandOver() {
-	l.mu.Lock()
-	dialing := l.attempt.committed
-	l.mu.Unlock()
-	ctx := l.ctx
 	l.cancel(call.ErrLost)
-	if !dialing {
-		background := context.WithoutCancel(ctx)
-		// Resume off, so that the close itself resets nothing; the dialplan goes
-		// on when the application has ended.
-		l.conn.api(background, "uuid_setvar", l.call.ID+" socket_resume false")
-		l.conn.api(background, "uuid_break", l.call.ID+" all")
-	}
 	l.conn.end(ErrClosed)
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -109,11 +111,14 @@ func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
 	s.changed()
-	for g := range s.open {
+	gates := slices.Collect(maps.Keys(s.open))
+	s.mu.Unlock()
+	for _, g := range gates { // without the lock, which a gate takes while it holds its own
 		if g.capped {
 			g.shut()
 		}
 	}
+	s.mu.Lock()
 	for s.live > 0 {
 		freed := s.freed
 		s.mu.Unlock()
@@ -129,25 +134,19 @@ func (s *Server) Drain(ctx context.Context) error {
 }
 
 // HandOver gives every live call to the next node of its dialplan: it closes
-// both listeners, so that no call comes back, then the connections, each at a
-// moment that hurts nobody.
+// both listeners, so that no call comes back, then the connections.
 func (s *Server) HandOver() {
 	s.mu.Lock()
 	s.draining = true
 	s.changed()
-	gates, legs := s.open, make([]*Leg, 0, len(s.legs))
-	for leg := range s.legs {
-		legs = append(legs, leg)
-	}
+	gates, legs := slices.Collect(maps.Keys(s.open)), slices.Collect(maps.Keys(s.legs))
 	s.mu.Unlock()
-	for g := range gates {
+	for _, g := range gates {
 		g.shut()
 	}
-	var wait sync.WaitGroup
 	for _, leg := range legs {
-		wait.Go(leg.HandOver)
+		leg.HandOver()
 	}
-	wait.Wait()
 }
 
 // changed wakes whoever waits for room. It needs the lock.
@@ -210,6 +209,12 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) {
 func (s *Server) serve(ctx context.Context, nc net.Conn) {
 	defer s.count(-1)
 	peer := nc.RemoteAddr().String()
+	defer func() {
+		if v := recover(); v != nil {
+			nc.Close()
+			s.problem(peer, &Panic{Value: v, Stack: debug.Stack()})
+		}
+	}()
 	leg, err := s.take(ctx, nc)
 	if err != nil {
 		nc.Close()
@@ -217,6 +222,9 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 		return
 	}
 	s.enter(leg)
+	if ctx.Err() != nil { // Serve may have closed all the others by now
+		leg.conn.end(ErrClosed)
+	}
 	s.handle(leg)
 	s.see(leg)
 }
@@ -325,6 +333,9 @@ func (s *Server) handle(leg *Leg) {
 		}
 	}()
 	s.Handler(leg.ctx, leg)
+	if leg.resorted {
+		<-leg.ctx.Done() // the dialplan has the call, we see it out
+	}
 	if leg.ctx.Err() == nil {
 		// Closing now would send the caller on in the dialplan.
 		leg.Hangup(leg.ctx, call.NormalClearing)
@@ -341,6 +352,9 @@ func (s *Server) see(leg *Leg) {
 	}
 	leg.conn.end(ErrClosed)
 	<-leg.conn.done
+	if fault := (*Panic)(nil); errors.As(leg.conn.failure(), &fault) {
+		s.problem(leg.call.ID, fault)
+	}
 	leg.cancel(call.ErrLost)
 	s.leave(leg)
 	s.Ended(leg, leg.End())

@@ -69,6 +69,9 @@ func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 	log := c.log.With().Str("call", is.ID).Int("epoch", leg.Epoch()).Logger()
 	log.Info().Str("from", is.Caller.Number).Str("to", is.Number).Str("switch", is.Switch).Msg("call taken")
 
+	if last, err := call.ParseCheckpoint(leg.Taken()); err == nil && last.Node == c.node && !c.journal.Has(is.ID) {
+		c.late(is, leg.Epoch(), "its beginning was lost with the process that saw it")
+	}
 	err := c.engine.Run(ctx, leg, flowengine.Control{Call: is, Taken: leg.Taken(), Epoch: leg.Epoch()}, rec)
 
 	var hungUp *call.HungUp

@@ -35,13 +35,13 @@ type reconciler struct {
 	missing map[string]time.Time      // open calls that no switch has any more, since when
 	alive   map[string]time.Time      // open calls that a switch has, when it was asked
 	unread  map[string]time.Time      // CDR files that could not be read, since when
-	foreign map[string]bool           // CDR files of calls that never came to us; left alone
+	later   map[string]time.Time      // CDR files that are not ours, or not yet: when to look again
 	pruned  time.Time                 // when old CDR files were last removed
 }
 
 func newReconciler(c *controller, s *settings) *reconciler {
 	return &reconciler{controller: c, sockets: s.FreeSWITCH, clients: map[string]*eslctl.Client{},
-		missing: map[string]time.Time{}, alive: map[string]time.Time{}, unread: map[string]time.Time{}, foreign: map[string]bool{}}
+		missing: map[string]time.Time{}, alive: map[string]time.Time{}, unread: map[string]time.Time{}, later: map[string]time.Time{}}
 }
 
 // run reconciles until ctx ends.
@@ -105,13 +105,23 @@ func (r *reconciler) readCDRs(ctx context.Context) {
 		return
 	}
 	r.prune()
+	later := make(map[string]time.Time, len(r.later))
+	defer func() { r.later = later }() // those of files that are gone are forgotten
 	for _, f := range files {
 		name := f.Name()
-		claimed := strings.HasSuffix(name, cdrSuffix+"."+r.node)
-		if !claimed && !strings.HasSuffix(name, cdrSuffix) || r.foreign[name] || ctx.Err() != nil {
+		if at, ok := r.later[name]; ok && time.Now().Before(at) {
+			later[name] = at
 			continue
 		}
-		if err := r.readCDR(ctx, name, claimed); err != nil {
+		claimed := strings.HasSuffix(name, cdrSuffix+"."+r.node)
+		if !claimed && !strings.HasSuffix(name, cdrSuffix) || ctx.Err() != nil {
+			continue
+		}
+		wait, err := r.readCDR(ctx, name, claimed)
+		if wait > 0 {
+			later[name] = time.Now().Add(wait)
+		}
+		if err != nil {
 			r.once(name, err)
 		} else {
 			delete(r.unread, name)
@@ -153,47 +163,47 @@ func (r *reconciler) once(name string, err error) {
 }
 
 // readCDR takes in a file. One of a call that no node had a checkpoint on may be
-// taken in by any: by the one that has claimed it, which renames it first.
-func (r *reconciler) readCDR(ctx context.Context, name string, claimed bool) error {
+// taken in by any: by the one that has claimed it, which renames it first. again
+// says when to look at a file that stays.
+func (r *reconciler) readCDR(ctx context.Context, name string, claimed bool) (again time.Duration, err error) {
 	data, err := os.ReadFile(filepath.Join(r.cdr, name))
 	if os.IsNotExist(err) {
-		return nil // another node was faster
+		return 0, nil // another node was faster
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	cdr, err := eslctl.ParseCDR(data)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	id, file := cdr.Call.ID, name
 	if claimed {
 		name = strings.TrimSuffix(name, "."+r.node)
 	}
 	if r.server.Controls(id) {
-		return nil // its connection tells the end in a moment
+		return 0, nil // its connection tells the end in a moment
 	}
 	epoch := 1
 	switch last, err := call.ParseCheckpoint(cdr.Checkpoint); {
 	case err == nil && last.Node != r.node:
 		r.close(id, cdr.Checkpoint, cdr.End, "cdr")
-		return nil
+		return askEvery, nil
 	case err == nil:
 		epoch = last.Epoch
 	case cdr.Checkpoint == "" && !cdr.Ours:
-		r.foreign[name] = true
-		return nil
+		return cdrKeep, nil
 	case cdr.Checkpoint == "" && !claimed && !r.journal.Has(id):
 		file = name + "." + r.node
 		if err := os.Rename(filepath.Join(r.cdr, name), filepath.Join(r.cdr, file)); err != nil {
-			return nil // another node was faster
+			return 0, nil // another node was faster
 		}
 	}
 	if !r.journal.Has(id) {
 		r.late(cdr.Call, epoch, "known only from the switch's record")
 	}
 	r.close(id, cdr.Checkpoint, cdr.End, "cdr")
-	return r.done(ctx, file, name)
+	return 0, r.done(ctx, file, name)
 }
 
 // done keeps the file for other nodes to look up, after the end is on the disk.

@@ -107,7 +107,7 @@ func TestEndBelongsToTheNodeOnTheChannel(t *testing.T) {
 // it is read is no fault.
 func TestCDRThatIsGoneIsNoFault(t *testing.T) {
 	r := newTestReconciler(t, "a", t.TempDir())
-	if err := r.readCDR(t.Context(), "gone"+cdrSuffix, false); err != nil {
+	if _, err := r.readCDR(t.Context(), "gone"+cdrSuffix, false); err != nil {
 		t.Error(err)
 	}
 	if r.lookUp(someCall) {

@@ -72,12 +72,23 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	log.Info().Str("http", l.Addr().String()).Str("version", version).Msg("server started")
 	defer func() { log.Info().Err(err).Msg("server stopped") }()
 
-	// HTTP and the reconciliation go on until the last call is off our hands.
+	// These go on until the last call is off our hands. One that fails does not
+	// end calls: it is said aloud, and readiness says it.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var parts errgroup.Group
-	parts.Go(func() error { return serveHTTP(background, l, newMux(ready, m.handler())) })
-	parts.Go(func() error { return c.config.follow(background, s.Watch) })
-	parts.Go(func() error { newReconciler(c, s).run(background); return nil })
+	part := func(name string, run func(context.Context) error) {
+		parts.Go(func() error {
+			err := run(background)
+			if err != nil {
+				ready.check(name, func() error { return err })
+				log.Error().Err(err).Str("part", name).Msg("a part of the server failed, calls go on")
+			}
+			return err
+		})
+	}
+	part("http", func(ctx context.Context) error { return serveHTTP(ctx, l, newMux(ready, m.handler())) })
+	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
+	part("reconciliation", func(ctx context.Context) error { newReconciler(c, s).run(ctx); return nil })
 	err = c.serve(ctx, s.Drain)
 	stop()
 	return errors.Join(err, parts.Wait())
