@@ -41,6 +41,8 @@ type Leg struct {
 	takeover  string // hosts for the next connection
 	last      call.BridgeResult
 	begun     bool   // last is the result of an attempt that was begun
+	armed     bool   // the channel has the variables of the first Save
+	blank     bool   // the channel has no digits of an earlier Gather
 	recording string // path of the recording that was begun and not stopped
 
 	ctx    context.Context
@@ -51,7 +53,6 @@ type Leg struct {
 
 	mu       sync.Mutex
 	epoch    int
-	armed    bool // the channel has the variables of the first Save
 	answered bool
 	count    int // applications executed so far
 	running  *running
@@ -83,6 +84,10 @@ type End struct {
 	Duration time.Duration
 	By       string // who hung up: caller, switch
 }
+
+// noDigits unsets the results of play_and_get_digits: old ones survive a try
+// that sets none of them (seen on 1.11.1).
+const noDigits = ";" + varDigits + "=;read_result=;read_terminator_used="
 
 // running is the application that is waited for.
 type running struct {
@@ -163,14 +168,15 @@ func (l *Leg) Play(ctx context.Context, p call.Prompt) error {
 // Gather plays a prompt and collects digits. What it returns is what was
 // pressed, even when that is too little.
 func (l *Leg) Gather(ctx context.Context, g call.Gather) (call.Digits, error) {
-	// Old values survive a try that sets none of them (seen on 1.11.1).
-	err := l.set(ctx, varDigits+"=;read_result=;read_terminator_used=")
-	if err != nil {
-		return call.Digits{}, err
+	if !l.blank {
+		if err := l.set(ctx, noDigits[1:]); err != nil {
+			return call.Digits{}, err
+		}
 	}
+	l.blank = false
 	limit := playLimit + g.Timeout + time.Duration(g.Max)*g.Between
 	var digits call.Digits
-	err = l.execute(ctx, "play_and_get_digits", gather(g), limit, func(ev Event) {
+	err := l.execute(ctx, "play_and_get_digits", gather(g), limit, func(ev Event) {
 		digits = call.Digits{Value: ev.Var(varDigits), Terminator: ev.Var("read_terminator_used")}
 	})
 	return digits, err
@@ -197,10 +203,10 @@ func (l *Leg) Hangup(ctx context.Context, cause call.Cause) error {
 func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	crash("save.before")
 	vars := varCheckpoint + "=" + checkpoint + ";socket_resume=true"
-	l.mu.Lock()
-	armed := l.armed
-	l.mu.Unlock()
-	if !armed {
+	if !l.blank {
+		vars += noDigits
+	}
+	if !l.armed {
 		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none;tts_engine=" +
 			l.settings.Engine + ";tts_voice=" + l.settings.Voice
 		// Should we die, the dialplan shall not wait for the next one.
@@ -212,9 +218,7 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	if err := l.set(ctx, vars); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.armed = true
-	l.mu.Unlock()
+	l.armed, l.blank = true, true
 	crash("save.after")
 	return nil
 }

@@ -31,7 +31,7 @@ const (
 // can pretend to be a switch, so Allow must name the switches and nothing else.
 type Server struct {
 	Address   string         // for new calls; refused at TCP while there are MaxCalls, so that the switch tries its next host
-	Takeover  string         // for calls that a node already had; open as long as Serve runs
+	Takeover  string         // for calls that a node already had; open until HandOver or the end of Serve
 	Allow     []netip.Prefix // who may connect
 	MaxCalls  int            // calls at once; 0: no limit
 	Settings  Settings

@@ -83,6 +83,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 	} else if err := e.start(ctx, s); err != nil {
 		return err
 	}
+	// From here on s.opening waits to be recorded.
 	for {
 		if s.steps > MaxSteps {
 			return e.fail(ctx, s, fmt.Sprintf("the call passed %d nodes, which is the limit", MaxSteps))

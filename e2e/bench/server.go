@@ -114,7 +114,11 @@ func (c *callServer) fault(err error) {
 func (c *callServer) run(ctx context.Context, leg *eslctl.Leg) {
 	is := leg.Call()
 	r := c.journal.Recorder(is.ID, leg.Epoch(), "n1", nil)
-	rec := flowengine.RecorderFunc(func(e call.Event) { r.Record(e) })
+	rec := flowengine.RecorderFunc(func(e call.Event) {
+		if r.Record(e) && e.Type == call.Started { // as the program: a call's beginning is on the disk before it goes on
+			c.fault(c.journal.Flush(ctx))
+		}
+	})
 	leg.Notify(rec)
 	err := c.engine.Run(ctx, leg, flowengine.Control{Call: is, Taken: leg.Taken(), Epoch: leg.Epoch()}, rec)
 	if h := (*call.HungUp)(nil); !errors.As(err, &h) && !errors.Is(err, call.ErrLost) {

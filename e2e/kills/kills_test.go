@@ -64,7 +64,7 @@ func TestFiftyKillsUnderTwoHundredCalls(t *testing.T) {
 	var all []caught
 	unwatched := 0
 	for range kills {
-		w.moments.wait(w.ctx, 1+r.IntN(1500))
+		w.moments.wait(w.ctx, 1+r.IntN(1000))
 		all = append(all, w.kill(a)...)
 		present := w.present()
 		for range r.IntN(5) {
@@ -73,7 +73,7 @@ func TestFiftyKillsUnderTwoHundredCalls(t *testing.T) {
 				present[r.IntN(len(present))].HangUp()
 			}
 		}
-		w.moments.wait(w.ctx, 1+r.IntN(200)) // in vain: nobody listens
+		w.moments.wait(w.ctx, 1+r.IntN(120)) // in vain: nobody listens
 		a.start()
 		if w.ctx.Err() != nil {
 			w.fatalf("the kills take too long")
