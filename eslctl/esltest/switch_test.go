@@ -384,9 +384,12 @@ func TestManyCallsAtOnce(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.SetCallee("2001", esltest.Busy())
 		w.SetCallee("2002", esltest.Answers(time.Second, 10*time.Second))
+		var wait sync.WaitGroup
+		wait.Add(calls) // their servers
 		w.Dial = func(context.Context, string) (net.Conn, error) {
 			here, there := net.Pipe()
 			go func() {
+				defer wait.Done()
 				s := newServer(t, here).subscribe("CHANNEL_ANSWER CHANNEL_BRIDGE CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP_COMPLETE")
 				s.run("multiset", "^^:continue_on_fail=true:tts_engine=flite")
 				s.run("answer", "")
@@ -401,8 +404,6 @@ func TestManyCallsAtOnce(t *testing.T) {
 			}()
 			return there, nil
 		}
-		var wait sync.WaitGroup
-		var most int
 		for range calls {
 			k := w.Call(ann(esltest.Press("1").WhenPlaying("Press").After(100 * time.Millisecond)))
 			wait.Go(func() {
@@ -412,7 +413,7 @@ func TestManyCallsAtOnce(t *testing.T) {
 			})
 		}
 		time.Sleep(5 * time.Second)
-		most = runtime.NumGoroutine()
+		most := runtime.NumGoroutine()
 		wait.Wait()
 		if len(w.Dials("2001")) != calls || len(w.Dials("2002")) != calls {
 			t.Errorf("%d and %d dials", len(w.Dials("2001")), len(w.Dials("2002")))
