@@ -22,6 +22,7 @@ func TestCrashPoints(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	t.Parallel()
 	points := []struct {
 		name string
 		nth  []int

@@ -16,6 +16,7 @@ func TestTwoNodesInTurn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	t.Parallel()
 	program, err := shipped()
 	must(t, err)
 	w := newWorld(t, 3*time.Minute)
@@ -91,6 +92,7 @@ func TestTwoNodesInTurn(t *testing.T) {
 // A server that is asked to end takes no new calls, and brings its calls to
 // their end.
 func TestDrainedServerLeavesNewCallsToTheNext(t *testing.T) {
+	t.Parallel()
 	program, err := shipped()
 	must(t, err)
 	w := newWorld(t, time.Minute)
@@ -127,6 +129,7 @@ func TestDrainedServerLeavesNewCallsToTheNext(t *testing.T) {
 
 // What is left when the time is over goes on at the next server.
 func TestDrainedServerHandsOver(t *testing.T) {
+	t.Parallel()
 	program, err := shipped()
 	must(t, err)
 	w := newWorld(t, time.Minute)
