@@ -75,12 +75,13 @@ type summary struct {
 	From     string     `json:"from,omitempty"`
 	To       string     `json:"to,omitempty"`
 	Flow     string     `json:"flow,omitempty"`
-	State    string     `json:"state"` // open or ended
+	State    string     `json:"state"` // open, ended, or taken by a node whose journal was not read
 	Cause    call.Cause `json:"cause,omitempty"`
 	Duration float64    `json:"duration"` // seconds, until now for an open call
 	Step     string     `json:"step,omitempty"`
 
-	lastStep, end order
+	lastStep, end, last order
+	lastType            call.Type
 }
 
 // order is where an event stands within its call.
@@ -96,7 +97,7 @@ func summarize(events iter.Seq[call.Event], now time.Time) []*summary {
 	for e := range events {
 		s := byID[e.Call]
 		if s == nil {
-			s = &summary{ID: e.Call, Started: e.Time, State: "open", end: order{-1, 0}, lastStep: order{-1, 0}}
+			s = &summary{ID: e.Call, Started: e.Time, State: "open", end: order{-1, 0}, lastStep: order{-1, 0}, last: order{-1, 0}}
 			byID[e.Call] = s
 		}
 		s.add(e)
@@ -106,6 +107,9 @@ func summarize(events iter.Seq[call.Event], now time.Time) []*summary {
 		end := now
 		if s.Ended != nil {
 			end = *s.Ended
+		}
+		if s.State == "open" && s.lastType == call.Taken {
+			s.State = "taken" // its end is in the journal of another node
 		}
 		s.Duration = max(0, end.Sub(s.Started).Seconds())
 		list = append(list, s)
@@ -131,6 +135,9 @@ func (s *summary) add(e call.Event) {
 		if at.after(s.end) {
 			s.end, s.State, s.Cause, s.Ended = at, "ended", e.Cause, &e.Time
 		}
+	}
+	if at.after(s.last) {
+		s.last, s.lastType = at, e.Type
 	}
 	if e.Step != "" && at.after(s.lastStep) {
 		s.Step, s.lastStep = e.Step, at
@@ -168,12 +175,12 @@ func newCallsList() *cobra.Command {
 	cmd.Flags().StringVar(&since, "since", "", "calls that began within this time (2h), or since then (2026-10-03, 2026-10-03T12:00:00Z)")
 	cmd.Flags().StringVar(&f.number, "number", "", "calls to this number")
 	cmd.Flags().StringVar(&f.caller, "caller", "", "calls from this number")
-	cmd.Flags().StringVar(&f.state, "state", "", "open or ended")
+	cmd.Flags().StringVar(&f.state, "state", "", "open, ended, or taken: by a node whose journal is not among those that are read")
 	cmd.Flags().IntVar(&f.limit, "limit", 50, "at most so many; 0: all")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		now := time.Now()
-		if f.state != "" && f.state != "open" && f.state != "ended" {
-			return &usageError{fmt.Errorf("--state %q is neither open nor ended", f.state)}
+		if f.state != "" && !slices.Contains([]string{"open", "ended", "taken"}, f.state) {
+			return &usageError{fmt.Errorf("--state %q is neither open, ended nor taken", f.state)}
 		}
 		var err error
 		if f.since, err = parseSince(since, now); err != nil {

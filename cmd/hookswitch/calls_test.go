@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,23 @@ func TestListShowsTheCallsOfSeveralNodesNewestFirst(t *testing.T) {
 	}
 	if strings.Contains(out, "\x1b") {
 		t.Error("coloured, and this is no terminal")
+	}
+}
+
+// A call that another node took is neither open nor ended for who reads the
+// first node's journal alone.
+func TestTakenCallIsNotOpen(t *testing.T) {
+	at := time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC)
+	events := []call.Event{
+		{Call: "c", Epoch: 1, Seq: 1, Time: at, Type: call.Started},
+		{Call: "c", Epoch: 1, Seq: 2, Time: at, Type: call.Taken, Attrs: map[string]string{"node": "b"}},
+	}
+	if s := summarize(slices.Values(events), at)[0]; s.State != "taken" {
+		t.Errorf("state %q", s.State)
+	}
+	events = append(events, call.Event{Call: "c", Epoch: 2, Seq: 4, Time: at, Type: call.Ended})
+	if s := summarize(slices.Values(events), at)[0]; s.State != "ended" {
+		t.Errorf("with the other journal: state %q", s.State)
 	}
 }
 
