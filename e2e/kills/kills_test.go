@@ -39,7 +39,7 @@ func caller(r *rand.Rand) esltest.Caller {
 
 func TestFiftyKillsUnderTwoHundredCalls(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("SKIPPED with -short: servers killed at random moments under 200 calls are not tested")
 	}
 	program, err := shipped()
 	must(t, err)

@@ -20,7 +20,7 @@ type after struct {
 
 func TestCrashPoints(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("SKIPPED with -short: servers that die at each crash point are not tested")
 	}
 	t.Parallel()
 	points := []struct {

@@ -14,7 +14,7 @@ import (
 
 func TestTwoNodesInTurn(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("SKIPPED with -short: two nodes that die in turn are not tested")
 	}
 	t.Parallel()
 	program, err := shipped()

@@ -38,7 +38,7 @@ func play(t *testing.T, name string, tr *esltest.Transcript) []esltest.Record {
 	}
 	sw.Dialplan = []esltest.Action{{App: "socket", Data: "127.0.0.1:8084 async full"}, {App: "socket", Data: "127.0.0.1:8085 async full"}}
 	sw.Dial = d.dial
-	time.Sleep(d.fraction()) // limits in whole seconds depend on it
+	<-time.After(d.fraction()) // limits in whole seconds depend on it
 	if strings.HasPrefix(name, "30") {
 		d.inbound()
 	} else {
@@ -130,7 +130,7 @@ func (d *driver) person(k *esltest.Call) {
 
 func (d *driver) at(at time.Duration, f func()) {
 	d.run.Go(func() {
-		time.Sleep(time.Until(d.begun.Add(at)))
+		<-time.After(time.Until(d.begun.Add(at)))
 		f()
 	})
 }
@@ -215,7 +215,7 @@ func (d *driver) serve(n int, conn net.Conn, begun time.Time) {
 					}
 				}
 			}
-			time.Sleep(time.Until(begun.Add(r.At)))
+			<-time.After(time.Until(begun.Add(r.At)))
 			if _, err := conn.Write(r.Bytes); err != nil {
 				return
 			}
@@ -226,7 +226,7 @@ func (d *driver) serve(n int, conn net.Conn, begun time.Time) {
 				last = r.At
 			}
 		}
-		time.Sleep(time.Until(begun.Add(last)))
+		<-time.After(time.Until(begun.Add(last)))
 	})
 }
 
