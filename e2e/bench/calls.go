@@ -20,11 +20,6 @@ const (
 // time, the garbage collector's included.
 func onOneCore(f func() error) (time.Duration, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	return cpuOf(f)
-}
-
-// cpuOf returns the CPU time of f, on whatever processors.
-func cpuOf(f func() error) (time.Duration, error) {
 	runtime.GC()
 	before := cpu()
 	err := f()
@@ -117,7 +112,7 @@ func overTheWire() (rate, group float64, err error) {
 	}
 	// On all processors, or the fsyncs hold up the calls; the CPU time is that of
 	// all of them.
-	used, err := cpuOf(func() error {
+	used, err := onOneCore(func() error {
 		p, err := startPeer(callsPeer, c.address, wireCalls, wireAtOnce, 0)
 		if err != nil {
 			return err

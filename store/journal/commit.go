@@ -22,16 +22,33 @@ func (j *Journal) run() {
 			j.finish()
 			return
 		}
+		began := time.Now()
 		for !j.commit() {
-			pause := time.NewTimer(j.o.Retry)
-			select {
-			case <-pause.C:
-			case <-j.closing:
-				pause.Stop()
+			if !j.pause(j.o.Retry) {
 				j.finish()
 				return
 			}
 		}
+		// What comes meanwhile shares the next fsync; an idle journal has none.
+		if !j.pause(j.o.Gather - time.Since(began)) {
+			j.finish()
+			return
+		}
+	}
+}
+
+// pause waits; it reports false when Close was called.
+func (j *Journal) pause(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-j.closing:
+		return false
 	}
 }
 

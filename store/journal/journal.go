@@ -31,6 +31,7 @@ type Options struct {
 	Buffer      int           // bytes of events that may wait in memory for a failing disk; 16 MiB, at least 256 KiB
 	Keep        time.Duration // how long a segment outlives its last write; 7 days; negative: for ever
 	Retry       time.Duration // pause after a failed write; 1 s
+	Gather      time.Duration // least time between the beginnings of two groups; 2 ms; negative: none
 	// Alarm is called when the journal begins to fail or cannot remove an old
 	// segment, and with nil when it writes again. It must not block.
 	Alarm func(error)
@@ -51,6 +52,9 @@ func (o *Options) setDefaults() {
 	o.Buffer = max(o.Buffer, minBuffer)
 	if o.Keep == 0 {
 		o.Keep = 7 * 24 * time.Hour
+	}
+	if o.Gather == 0 {
+		o.Gather = 2 * time.Millisecond
 	}
 	if o.Retry <= 0 {
 		o.Retry = time.Second
