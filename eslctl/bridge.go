@@ -11,10 +11,11 @@ import (
 
 // attempt is the dial attempt that runs, or the last one.
 type attempt struct {
-	committed bool // the checkpoint gives the call to the attempt
+	committed bool // somebody is being dialled, or about to be
 	legs      map[string]*callee
-	bridged   string    // UUID of the callee that is bridged, answered or not
-	connected time.Time // since when it is connected: bridged and answered
+	bridged   string        // UUID of the callee that is bridged, answered or not
+	connected time.Time     // since when it is connected: bridged and answered; zero while it is not
+	talked    time.Duration // how long it was connected before
 }
 
 // callee is one B leg of the attempt.
@@ -39,10 +40,11 @@ func (l *Leg) Bridge(ctx context.Context, b call.Bridge, checkpoint string) (cal
 	if err != nil {
 		return call.BridgeResult{}, err
 	}
+	l.begin(b)
 	if err := l.prepare(ctx, b); err != nil {
+		l.abort()
 		return call.BridgeResult{}, err
 	}
-	l.begin(b)
 	crash("bridge.before")
 	if err := l.set(ctx, varCheckpoint+"="+checkpoint+";socket_resume=false"+stale); err != nil {
 		l.abort()
@@ -148,8 +150,9 @@ func (l *Leg) finish(ev Event) call.BridgeResult {
 	if !begun { // FreeSWITCH refused the dial string before it originated anything
 		result = call.BridgeResult{Outcome: call.Undone, Cause: "PROTOCOL_ERROR"}
 	}
+	result.Connected = l.attempt.talked
 	if at := l.attempt.connected; !at.IsZero() {
-		result.Connected = time.Since(at)
+		result.Connected += time.Since(at)
 	}
 	l.attempt.committed = false
 	return result

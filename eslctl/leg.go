@@ -312,7 +312,7 @@ func (l *Leg) execute(ctx context.Context, app, arg string, limit time.Duration,
 	defer l.limit.Stop()
 	select {
 	case <-r.done:
-		return nil
+		return context.Cause(ctx) // the hangup may have come with it
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-l.limit.C:

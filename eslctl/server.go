@@ -222,6 +222,7 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 		return
 	}
 	s.enter(leg)
+	defer s.leave(leg)
 	if ctx.Err() != nil { // Serve may have closed all the others by now
 		leg.conn.end(ErrClosed)
 	}
@@ -356,7 +357,6 @@ func (s *Server) see(leg *Leg) {
 		s.problem(leg.call.ID, fault)
 	}
 	leg.cancel(call.ErrLost)
-	s.leave(leg)
 	s.Ended(leg, leg.End())
 }
 

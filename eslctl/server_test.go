@@ -298,3 +298,25 @@ func TestApplicationOverItsLimit(t *testing.T) {
 		t.Errorf("Answer returned %v", got)
 	}
 }
+
+// The hangup and the completion of what ran come together; the verb must not
+// end as if the caller were there.
+func TestHangupComesWithTheCompletion(t *testing.T) {
+	for range 30 { // which of the two is looked at first is chance
+		var got error
+		withPeer(t, connected(
+			esltest.Expect("sendmsg"),
+			esltest.Send(esltest.Reply("+OK")+
+				esltest.PlainEvent("CHANNEL_HANGUP", "Unique-ID: u1", "Hangup-Cause: ORIGINATOR_CANCEL")+
+				esltest.PlainEvent("CHANNEL_EXECUTE_COMPLETE", "Unique-ID: u1", "Application-UUID: hs-1-1", "Application-Response: FILE PLAYED")),
+			esltest.Send(esltest.PlainEvent("CHANNEL_HANGUP_COMPLETE", "Unique-ID: u1", "Hangup-Cause: ORIGINATOR_CANCEL")),
+			esltest.WaitForClose()),
+			func(ctx context.Context, leg *eslctl.Leg) {
+				got = leg.Play(ctx, call.Prompt{Kind: call.File, Text: "a.wav"})
+			})
+		var h *call.HungUp
+		if !errors.As(got, &h) || h.Cause != call.OriginatorCancel {
+			t.Fatalf("Play returned %v", got)
+		}
+	}
+}

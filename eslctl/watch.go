@@ -124,13 +124,15 @@ func (l *Leg) released(why string) {
 	if b == nil || at.IsZero() {
 		return
 	}
-	l.attempt.bridged = ""
+	talked := time.Since(at)
+	l.attempt.bridged, l.attempt.connected = "", time.Time{}
+	l.attempt.talked += talked
 	cause := b.cause
 	if cause == "" {
 		cause = l.end.Cause
 	}
 	l.tell(call.Event{Type: call.Released, Leg: uuid, Target: b.target, Cause: cause, Why: why,
-		Millis: time.Since(at).Milliseconds()})
+		Millis: talked.Milliseconds()})
 }
 
 // abandoned notes that the caller hung up while targets were dialled.
@@ -138,8 +140,10 @@ func (l *Leg) abandoned(cause call.Cause) {
 	if !l.attempt.committed {
 		return
 	}
-	if l.attempt.bridged != "" && !l.attempt.connected.IsZero() {
+	if !l.attempt.connected.IsZero() {
 		l.released("caller hung up")
+	}
+	if l.attempt.talked > 0 {
 		return
 	}
 	for uuid, b := range l.attempt.legs {

@@ -232,6 +232,9 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 	if err != nil {
 		return call.BridgeResult{}, err
 	}
+	if ctx.Err() != nil { // the caller may have gone between two attempts
+		return call.BridgeResult{}, context.Cause(ctx)
+	}
 	for _, l := range b.Legs {
 		s.rec.Record(call.Event{Type: call.TargetDialed, Step: s.step.id, Kind: s.step.kind.Name, Leg: l.UUID, Target: l.Target,
 			Attrs: map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}})
@@ -240,6 +243,8 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 	if err != nil {
 		if h := (*call.HungUp)(nil); errors.As(err, &h) && r.Outcome != "" {
 			s.dialed(b, r) // the caller gave up, and the leg knows what became of the attempt
+		} else if gone(ctx, err) == nil { // a fault: nobody was dialled
+			s.dialed(b, call.BridgeResult{Outcome: call.Undone, Cause: call.TemporaryFailure})
 		}
 		return r, err
 	}

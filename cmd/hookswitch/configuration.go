@@ -55,7 +55,13 @@ func (c *configuration) current() *flowengine.Snapshot { return c.snapshot.Load(
 func (c *configuration) start() error {
 	err := c.load()
 	var invalid *invalidConfig
-	if !errors.As(err, &invalid) || c.kept == "" {
+	switch bad := errors.As(err, &invalid); {
+	case !bad && c.current() != nil: // in force; at most the copy of it failed
+		if err != nil {
+			c.log.Error().Err(err).Msg("configuration")
+		}
+		return nil
+	case !bad || c.kept == "":
 		return err
 	}
 	dir, missing := c.kept.find()
@@ -150,6 +156,7 @@ func (c *configuration) follow(ctx context.Context, watch bool) error {
 	if c.watched != nil {
 		close(c.watched)
 	}
+	lost := false
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
 	for {
@@ -165,15 +172,33 @@ func (c *configuration) follow(ctx context.Context, watch bool) error {
 			quiet.Reset(settle)
 		case <-quiet.C:
 			if err := c.watchFolders(watcher); err != nil { // there may be new ones
-				c.log.Error().Err(err).Msg("watching the configuration")
+				// Nothing will tell when the folder is back.
+				if !lost {
+					c.log.Error().Err(err).Msg("watching the configuration; it is looked for again every second")
+				}
+				lost = true
+				quiet.Reset(time.Second)
+				continue
 			}
+			lost = false
 			c.reload()
 		}
 	}
 }
 
+// watchFolders watches the folder and all below it. Where it is a link, its
+// place is watched as well: the link may be set anew.
 func (c *configuration) watchFolders(w *fsnotify.Watcher) error {
-	return filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
+	dir, err := filepath.EvalSymlinks(c.dir)
+	if err != nil {
+		return fmt.Errorf("watching %s: %w", c.dir, err)
+	}
+	if dir != filepath.Clean(c.dir) {
+		if err := w.Add(filepath.Dir(c.dir)); err != nil {
+			return fmt.Errorf("watching %s: %w", filepath.Dir(c.dir), err)
+		}
+	}
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
 		}

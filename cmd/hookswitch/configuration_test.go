@@ -106,3 +106,60 @@ func TestWatchAppliesChanges(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFolderBehindALink(t *testing.T) {
+	c, _, _ := newConfiguration(t)
+	c.kept = lastGood(filepath.Join(t.TempDir(), "conf"))
+	link := filepath.Join(t.TempDir(), "current")
+	if err := os.Symlink(c.dir, link); err != nil {
+		t.Fatal(err)
+	}
+	c.dir = link
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := c.kept.find(); err != nil {
+		t.Errorf("no copy was kept: %v", err)
+	} else if _, err := os.Stat(filepath.Join(dir, "a.yaml")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStartWithoutRoomForTheCopy(t *testing.T) {
+	c, _, log := newConfiguration(t)
+	c.kept = lastGood(filepath.Join(c.dir, "a.yaml", "impossible"))
+	if err := c.start(); err != nil || c.current() == nil {
+		t.Errorf("did not start: %v", err)
+	}
+	if !strings.Contains(log.String(), "would not outlive a restart") {
+		t.Errorf("said %s", log)
+	}
+}
+
+func TestWatchFindsTheFolderAgain(t *testing.T) {
+	c, loaded, _ := newConfiguration(t)
+	if err := c.load(); err != nil {
+		t.Fatal(err)
+	}
+	<-loaded
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	c.watched = make(chan struct{})
+	go func() { done <- c.follow(ctx, true) }()
+	<-c.watched
+	aside := c.dir + "-aside"
+	if err := os.Rename(c.dir, aside); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(c.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, c.dir, strings.Replace(smallFlow, "+15550100", "+15550177", 1))
+	for found := false; !found; _, found = c.current().Lookup("+15550177") {
+		<-loaded
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

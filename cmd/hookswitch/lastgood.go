@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
 // lastGood is a copy of the folder of numbers, targets and flows as it was last
@@ -16,11 +19,15 @@ type lastGood string
 
 // keep makes the copy that of dir.
 func (l lastGood) keep(dir string) error {
+	dir, err := filepath.EvalSymlinks(dir) // a walk does not follow the link it begins at
+	if err != nil {
+		return err
+	}
 	fresh := string(l) + ".new"
 	if err := os.RemoveAll(fresh); err != nil {
 		return err
 	}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -46,6 +53,9 @@ func (l lastGood) keep(dir string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("keeping a copy of %s: %w", dir, err)
+	}
+	if _, problems := flowengine.LoadDir(fresh, nodes.Kinds); len(problems) > 0 {
+		return fmt.Errorf("%s was changed while it was copied", dir)
 	}
 	// Should we die between the two, find takes the fresh one.
 	if err := os.RemoveAll(string(l)); err != nil {

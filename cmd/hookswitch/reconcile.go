@@ -224,11 +224,11 @@ func (r *reconciler) done(ctx context.Context, file, name string) error {
 // askForOpen asks the switches for every open call that nobody here controls.
 // A call that none of them has, and of which no CDR comes, has ended.
 func (r *reconciler) askForOpen(ctx context.Context) {
-	asked := make(map[string]time.Time, len(r.alive))
-	defer func() { r.alive = asked }()
+	// What is not asked about any more is forgotten.
+	asked, missing := make(map[string]time.Time, len(r.alive)), make(map[string]time.Time, len(r.missing))
+	defer func() { r.alive, r.missing = asked, missing }()
 	for _, c := range r.journal.Open() {
 		if r.server.Controls(c.ID) || time.Since(c.Since) < settleTime {
-			delete(r.missing, c.ID)
 			continue
 		}
 		if at := r.alive[c.ID]; time.Since(at) < askEvery {
@@ -236,21 +236,25 @@ func (r *reconciler) askForOpen(ctx context.Context) {
 			continue
 		}
 		alive, known := r.exists(ctx, c.ID)
-		if !known {
-			continue
+		since, seen := r.missing[c.ID]
+		if !seen {
+			since = time.Now()
 		}
-		if alive {
+		switch {
+		case !known:
+			if seen {
+				missing[c.ID] = since
+			}
+			continue
+		case alive:
 			asked[c.ID] = time.Now()
-			delete(r.missing, c.ID)
+			continue
+		case r.lookUp(c.ID):
+			continue
+		case time.Since(since) < cdrWait:
+			missing[c.ID] = since
 			continue
 		}
-		if _, ok := r.missing[c.ID]; !ok {
-			r.missing[c.ID] = time.Now()
-		}
-		if r.lookUp(c.ID) || time.Since(r.missing[c.ID]) < cdrWait {
-			continue
-		}
-		delete(r.missing, c.ID)
 		r.end(c.ID, eslctl.End{Known: true, Cause: call.UnknownCause}, "reconciliation")
 	}
 }
