@@ -85,25 +85,35 @@ func TestStartOnTheLastValidState(t *testing.T) {
 	}
 }
 
-func TestWatchAppliesChanges(t *testing.T) {
-	c, loaded, _ := newConfiguration(t)
+// watching is a configuration in force whose folder is watched until the test
+// ends.
+func watching(t *testing.T) (c *configuration, loaded chan time.Time) {
+	t.Helper()
+	c, loaded, _ = newConfiguration(t)
 	if err := c.load(); err != nil {
 		t.Fatal(err)
 	}
 	<-loaded
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	c.watched = make(chan struct{})
 	go func() { done <- c.follow(ctx, true) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 	<-c.watched
+	return c, loaded
+}
+
+func TestWatchAppliesChanges(t *testing.T) {
+	c, loaded := watching(t)
 	write(t, c.dir, strings.Replace(smallFlow, "+15550100", "+15550199", 1))
 	<-loaded
 	if _, ok := c.current().Lookup("+15550199"); !ok {
 		t.Error("the change is not in force")
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }
 
@@ -137,16 +147,7 @@ func TestStartWithoutRoomForTheCopy(t *testing.T) {
 }
 
 func TestWatchFindsTheFolderAgain(t *testing.T) {
-	c, loaded, _ := newConfiguration(t)
-	if err := c.load(); err != nil {
-		t.Fatal(err)
-	}
-	<-loaded
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	c.watched = make(chan struct{})
-	go func() { done <- c.follow(ctx, true) }()
-	<-c.watched
+	c, loaded := watching(t)
 	aside := c.dir + "-aside"
 	if err := os.Rename(c.dir, aside); err != nil {
 		t.Fatal(err)
@@ -157,9 +158,5 @@ func TestWatchFindsTheFolderAgain(t *testing.T) {
 	write(t, c.dir, strings.Replace(smallFlow, "+15550100", "+15550177", 1))
 	for found := false; !found; _, found = c.current().Lookup("+15550177") {
 		<-loaded
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }

@@ -37,6 +37,25 @@ func caller(r *rand.Rand) esltest.Caller {
 	return who
 }
 
+// crowd keeps so many calls going, each slot with callers of its own seed. What
+// it returns lets the last ones finish.
+func (w *world) crowd(population int) (disperse func()) {
+	var stop atomic.Bool
+	var slots sync.WaitGroup
+	for i := range population {
+		r := rand.New(rand.NewPCG(w.seed, uint64(i)))
+		slots.Go(func() {
+			for !stop.Load() {
+				w.finish(w.place(caller(r)))
+			}
+		})
+	}
+	return func() {
+		stop.Store(true)
+		slots.Wait()
+	}
+}
+
 func TestFiftyKillsUnderTwoHundredCalls(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED with -short: servers killed at random moments under 200 calls are not tested")
@@ -50,16 +69,7 @@ func TestFiftyKillsUnderTwoHundredCalls(t *testing.T) {
 	a.start()
 	began := time.Now()
 
-	var stop atomic.Bool
-	var slots sync.WaitGroup
-	for i := range population {
-		r := rand.New(rand.NewPCG(w.seed, uint64(i)))
-		slots.Go(func() {
-			for !stop.Load() {
-				w.finish(w.place(caller(r)))
-			}
-		})
-	}
+	disperse := w.crowd(population)
 	r := rand.New(rand.NewPCG(w.seed, population))
 	var all []caught
 	unwatched := 0
@@ -80,8 +90,7 @@ func TestFiftyKillsUnderTwoHundredCalls(t *testing.T) {
 		}
 	}
 	killed := time.Since(began)
-	stop.Store(true)
-	slots.Wait()
+	disperse()
 	w.settle()
 	records := w.check(all)
 

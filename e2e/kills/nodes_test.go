@@ -3,8 +3,6 @@ package kills
 import (
 	"math/rand/v2"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,17 +23,8 @@ func TestTwoNodesInTurn(t *testing.T) {
 	a.start()
 	b.start()
 
-	var stop atomic.Bool
-	var slots sync.WaitGroup
 	const population = 40
-	for i := range population {
-		r := rand.New(rand.NewPCG(w.seed, uint64(i)))
-		slots.Go(func() {
-			for !stop.Load() {
-				w.finish(w.place(caller(r)))
-			}
-		})
-	}
+	disperse := w.crowd(population)
 	r := rand.New(rand.NewPCG(w.seed, population))
 	var all []caught
 	for i := range 10 {
@@ -56,8 +45,7 @@ func TestTwoNodesInTurn(t *testing.T) {
 		}
 		first.start()
 	}
-	stop.Store(true)
-	slots.Wait()
+	disperse()
 	w.settle()
 	records := w.check(all)
 

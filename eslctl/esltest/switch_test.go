@@ -321,7 +321,7 @@ func TestInboundSocketWatchesCalls(t *testing.T) {
 		if got := in.say("api show channels count"); got != "\n2 total.\n" {
 			t.Errorf("count: %q", got)
 		}
-		time.Sleep(12 * time.Second)
+		<-time.After(12 * time.Second) // virtual
 		if got := in.say("api show channels as json"); got != "{\"row_count\": 0}\n" {
 			t.Errorf("channels: %q", got)
 		}
@@ -412,7 +412,7 @@ func TestManyCallsAtOnce(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second) // virtual
 		most := runtime.NumGoroutine()
 		wait.Wait()
 		if len(w.Dials("2001")) != calls || len(w.Dials("2002")) != calls {

@@ -438,7 +438,7 @@ func (f *faultyFile) Truncate(size int64) error {
 
 // pass lets virtual time pass.
 func pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 
