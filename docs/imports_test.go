@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"call":                {},
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
+	"eslctl/doctor":       {"call", "eslctl"},
 	"flowengine":          {"call"},
 	"flowengine/routing":  {},
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/routing"},
@@ -27,7 +28,7 @@ var mayImport = map[string][]string{
 	"store/journal":       {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing",
+	"cmd/hookswitch": {"call", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing",
 		"store/journal", "examples"},
 }
 
