@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "flowengine", "flowengine/nodes", "flowengine/routing"},
 	"store/journal":       {"call"},
+	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing",
