@@ -41,7 +41,7 @@ func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metri
 	versions := &flowengine.Versions{Dir: filepath.Join(s.Data, "flows"), Kinds: nodes.Kinds}
 	c.config = &configuration{dir: s.ConfigDir, kept: lastGood(filepath.Join(s.Data, "conf")), versions: versions, log: log, loaded: m.configLoaded}
 	c.engine = &flowengine.Engine{
-		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Node: s.Node,
+		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Requests: newRequests(s), Node: s.Node,
 		Panicked: func(id string, value any, stack []byte) {
 			log.Error().Str("call", id).Interface("panic", value).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
 		},
