@@ -135,21 +135,6 @@ func OutcomeOf(c Cause) Outcome {
 	return Undone
 }
 
-// Gather asks for digits.
-type Gather struct {
-	Prompt      Prompt        // played once; a digit stops it
-	Min, Max    int           // how many digits; 1 ≤ Min ≤ Max ≤ 32
-	Timeout     time.Duration // wait for the first digit after the prompt, at least 1 s
-	Between     time.Duration // wait for each further digit
-	Terminators string        // keys that end the input and are not part of it
-}
-
-// Digits is what a caller pressed.
-type Digits struct {
-	Value      string // without the terminator; may be shorter than Min
-	Terminator string // the key that ended the input, if one did
-}
-
 // LegUUID names the channel of a B leg: the same for the same leg of the same
 // attempt of a call, whoever dials it, so that the switch itself refuses to
 // have it twice. It is a version 8 UUID (RFC 9562, section 5.8).

@@ -15,6 +15,7 @@ const (
 	Tone                      // a tone in FreeSWITCH's tone language
 	File                      // a sound file of the switch
 	URL                       // a sound file fetched by the switch
+	Stream                    // a local stream of the switch: music that goes on and on
 )
 
 // Prompt is something a caller or a callee hears. Build one with ParsePrompt;
@@ -25,16 +26,18 @@ type Prompt struct {
 }
 
 var (
-	toneSyntax = regexp.MustCompile(`^[%();,.:=+A-Za-z0-9-]+$`)
-	fileSyntax = regexp.MustCompile(`^[A-Za-z0-9/._-][A-Za-z0-9/._ +@=-]*$`)
-	urlSyntax  = regexp.MustCompile(`^https?://[A-Za-z0-9._~:/?#@!&*+;=%-]+$`)
+	toneSyntax  = regexp.MustCompile(`^[%();,.:=+A-Za-z0-9-]+$`)
+	fileSyntax  = regexp.MustCompile(`^[A-Za-z0-9/._-][A-Za-z0-9/._ +@=-]*$`)
+	musicSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9/._-]{0,63}$`)
+	urlSyntax   = regexp.MustCompile(`^https?://[A-Za-z0-9._~:/?#@!&*+;=%-]+$`)
 )
 
 // maxPrompt bounds a prompt in bytes: some minutes of speech.
 const maxPrompt = 2000
 
 // ParsePrompt reads the way prompts are written in a flow: "say:Text",
-// "tone:%(500,0,440)", "https://…" or the path of a sound file. Spoken text
+// "tone:%(500,0,440)", "music:NAME" (a local stream), "https://…" or the path
+// of a sound file. Spoken text
 // may hold anything; characters that FreeSWITCH would interpret are replaced
 // (see Speakable).
 func ParsePrompt(s string) (Prompt, error) {
@@ -55,6 +58,11 @@ func ParsePrompt(s string) (Prompt, error) {
 			return Prompt{}, fmt.Errorf("prompt %q: a tone is written as tone:%%(ms on,ms off,hertz)", s)
 		}
 		return Prompt{Tone, rest}, nil
+	case scheme == "music":
+		if !musicSyntax.MatchString(rest) {
+			return Prompt{}, fmt.Errorf("prompt %q: music is written as music:NAME, the name of a local stream", s)
+		}
+		return Prompt{Stream, rest}, nil
 	case scheme == "http" || scheme == "https":
 		if !urlSyntax.MatchString(s) {
 			return Prompt{}, fmt.Errorf("prompt %q: an address must not hold spaces, quotes, brackets or $", s)
@@ -63,7 +71,7 @@ func ParsePrompt(s string) (Prompt, error) {
 	case fileSyntax.MatchString(s) && !strings.Contains(s, ".."):
 		return Prompt{File, s}, nil
 	}
-	return Prompt{}, fmt.Errorf("prompt %q is neither say:text, tone:…, https://… nor a path of letters, digits, / . _ -", s)
+	return Prompt{}, fmt.Errorf("prompt %q is neither say:text, tone:…, music:NAME, https://… nor a path of letters, digits, / . _ -", s)
 }
 
 // String returns the prompt as it is written in a flow.
@@ -73,6 +81,8 @@ func (p Prompt) String() string {
 		return "say:" + p.Text
 	case Tone:
 		return "tone:" + p.Text
+	case Stream:
+		return "music:" + p.Text
 	}
 	return p.Text
 }

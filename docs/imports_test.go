@@ -26,10 +26,11 @@ var mayImport = map[string][]string{
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "flowengine", "flowengine/nodes", "flowengine/routing"},
 	"store/journal":       {"call"},
+	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing",
-		"store/journal", "examples"},
+		"store/journal", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

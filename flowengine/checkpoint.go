@@ -21,10 +21,14 @@ type payload struct {
 	V         int               `json:"v"`
 	Flow      string            `json:"f"`
 	Version   string            `json:"h"`
-	Step      string            `json:"n"`           // id of the node
+	Step      string            `json:"n"`           // path of the node
 	State     json.RawMessage   `json:"s,omitempty"` // of the node, private to it
 	Committed bool              `json:"c,omitempty"` // the node's dial attempt belongs to the switch
-	Vars      map[string]string `json:"x,omitempty"`
+	Vars      map[string]any    `json:"x,omitempty"`
+	Tags      map[string]any    `json:"t,omitempty"`
+	Secrets   map[string]string `json:"q,omitempty"` // names of secrets, and paths of the nodes that ask for them; never a value
+	Tape      tape              `json:"r,omitzero"`
+	Away      string            `json:"w,omitempty"` // extension of the dialplan that the call was given to
 	Steps     int               `json:"k"`
 	Dials     int               `json:"d,omitempty"`
 	Connected bool              `json:"o,omitempty"` // somebody took the call
@@ -67,6 +71,13 @@ func decodePayload(text string) (*payload, error) {
 	}
 	if p.Steps < 1 || p.Dials < 0 || p.Committed && p.Dials == 0 {
 		return nil, errors.New("the checkpoint contradicts itself")
+	}
+	for _, m := range []map[string]any{p.Vars, p.Tags} {
+		for name, v := range m {
+			if m[name], err = plain(v); err != nil { // JSON has no whole numbers
+				return nil, fmt.Errorf("the checkpoint cannot be read: %s: %w", name, err)
+			}
+		}
 	}
 	return &p, nil
 }

@@ -16,6 +16,28 @@ import (
 // such as a target of a dial node.
 type Short interface{ FromText(text string) error }
 
+// nodeDecoder is a setting that reads more of the document than a text.
+type nodeDecoder interface {
+	decodeNode(d *document, n *yaml.Node, name string)
+}
+
+// expressive is a setting with expressions in it.
+type expressive interface{ expressions() []*expression }
+
+// placed is an expression and the scalar it stands in.
+type placed struct {
+	node *yaml.Node
+	expr *expression
+}
+
+// note keeps the expressions of a setting, to be looked at when all of the folder
+// is known.
+func (d *document) note(n *yaml.Node, x expressive) {
+	for _, one := range x.expressions() {
+		d.exprs = append(d.exprs, placed{n, one})
+	}
+}
+
 // decode fills the struct that out points to from the mapping n: fields by
 // their `yaml` tag, nothing else, nothing coerced. "required" after the name
 // makes a field necessary. Every problem is reported; where names what is
@@ -52,8 +74,16 @@ func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 		d.text(n, name, short.FromText)
 		return
 	}
+	if own, ok := out.Addr().Interface().(nodeDecoder); ok {
+		own.decodeNode(d, n, name)
+		return
+	}
 	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		d.text(n, name, func(s string) error { return u.UnmarshalText([]byte(s)) })
+		if d.text(n, name, func(s string) error { return u.UnmarshalText([]byte(s)) }) {
+			if x, ok := u.(expressive); ok {
+				d.note(n, x)
+			}
+		}
 		return
 	}
 	switch out.Kind() {
@@ -108,19 +138,20 @@ func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 	}
 }
 
-// text hands the text of a scalar, as it was written, to f.
-func (d *document) text(n *yaml.Node, name string, f func(string) error) {
+// text hands the text of a scalar, as it was written, to f. It says whether all is
+// well.
+func (d *document) text(n *yaml.Node, name string, f func(string) error) bool {
 	if !isText(n) {
 		hint := ""
 		if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0 {
 			hint = `a value that begins with { needs quotes`
 		}
 		d.at(n, hint, "%s must be a text, not %s", name, what(n))
-		return
+		return false
 	}
 	err := f(n.Value)
 	if err == nil {
-		return
+		return true
 	}
 	d.report.mark(n)
 	p := Problem{File: d.file, Line: d.before + n.Line, Col: n.Column, Message: name + ": " + err.Error()}
@@ -130,6 +161,7 @@ func (d *document) text(n *yaml.Node, name string, f func(string) error) {
 		p.Line, p.Col = d.before+line, col
 	}
 	d.report.add(p)
+	return false
 }
 
 // inside returns where in the document a character of a scalar stands; the

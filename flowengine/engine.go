@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,12 +24,14 @@ type Engine struct {
 	Versions   *Versions        // where older versions are found after a restart; may be nil
 	Clock      Clock            // nil: the clock of the system
 	Rand       *rand.Rand       // nil: seeded by the system; need not be safe for concurrent use
-	Recordings string           // folder of the switch in which bridges are recorded
+	Recordings string           // folder of the switch in which calls are recorded
+	Requests   Requester        // makes the requests of flows; nil: none can be made
 	Node       string           // name of this Hookswitch node; what call.ValidNode refuses is replaced
 	Panicked   func(call string, value any, stack []byte)
 
 	random    sync.Mutex // guards Rand
 	positions sync.Map   // flow/node to *atomic.Uint64, for round robin
+	recent    sync.Map   // target to time.Time, for least recent
 }
 
 // Clock tells the time.
@@ -56,6 +60,12 @@ type RefusedError struct{ Why string }
 
 func (e *RefusedError) Error() string { return "call refused: " + e.Why }
 
+// TransferredError says that the call was given to an extension of the dialplan,
+// as its flow wanted.
+type TransferredError struct{ To call.Extension }
+
+func (e *TransferredError) Error() string { return "call transferred to " + e.To.String() }
+
 // Run takes a call through its flow, from its start or from its checkpoint.
 // It returns
 //
@@ -64,12 +74,14 @@ func (e *RefusedError) Error() string { return "call refused: " + e.Why }
 //     recorded or touched after that;
 //   - *RefusedError when the checkpoint could not be continued and the call is
 //     in the hands of the dialplan's last resort;
+//   - *TransferredError when the flow gave the call to the dialplan;
 //   - any other error when the leg could not even hang up.
 //
 // It does not record call.ended: that is for whoever hears it from the
 // switch, after Run has returned.
 func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err error) {
-	s := &Session{engine: e, leg: leg, rec: rec, call: c.Call, epoch: c.Epoch, node: nodeName(e.Node), answered: c.Call.Answered, vars: map[string]string{}}
+	s := &Session{engine: e, leg: leg, rec: rec, call: c.Call, epoch: c.Epoch, node: nodeName(e.Node), answered: c.Call.Answered,
+		vars: map[string]any{}, tags: map[string]any{}, secrets: map[string]string{}, asked: map[string]string{}}
 	s.epoch = max(s.epoch, call.EpochOf(c.Taken)+1)
 	defer func() {
 		if v := recover(); v != nil {
@@ -80,6 +92,12 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 		if why := e.resume(s, c.Taken); why != "" {
 			return e.refuse(ctx, s, c.Taken, why)
 		}
+		if back := s.away == s.call.Number; back {
+			if err := e.comeBack(ctx, s); err != nil {
+				return err
+			}
+		}
+		s.away = ""
 	} else if err := e.start(ctx, s); err != nil {
 		return err
 	}
@@ -92,7 +110,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 		if err != nil {
 			return err
 		}
-		s.enter(s.flow.nodes[next])
+		s.enter(next)
 	}
 }
 
@@ -105,8 +123,12 @@ func untouched(taken string) bool {
 
 // start finds the flow of a new call.
 func (e *Engine) start(ctx context.Context, s *Session) error {
-	attrs := map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}
-	s.opening = &call.Event{Type: call.Started, Attrs: attrs}
+	s.opening = &call.Event{Type: call.Started, Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
+	return e.begin(ctx, s)
+}
+
+// begin enters the flow of the number that was dialled.
+func (e *Engine) begin(ctx context.Context, s *Session) error {
 	flow, ok := e.Current().Lookup(s.call.Number)
 	if !ok {
 		if err := e.own(ctx, s, call.Checkpoint{}); err != nil {
@@ -115,10 +137,18 @@ func (e *Engine) start(ctx context.Context, s *Session) error {
 		s.rec.Record(call.Event{Type: call.Failed, Why: fmt.Sprintf("number %s is not configured", s.call.Number)})
 		return e.hangup(ctx, s, call.UnallocatedNumber)
 	}
-	attrs["flow"], attrs["version"] = flow.Name, flow.Version
-	s.flow = flow
+	s.opening.Attrs["flow"], s.opening.Attrs["version"] = flow.Name, flow.Version
+	s.flow, s.around = flow, nil
 	s.enter(flow.nodes[flow.Start])
 	return nil
+}
+
+// comeBack begins anew with a call that a flow had given to the dialplan, and that the
+// dialplan brings back under another number.
+func (e *Engine) comeBack(ctx context.Context, s *Session) error {
+	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
+		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
+	return e.begin(ctx, s)
 }
 
 // resume goes on from a checkpoint. It returns why that cannot be; empty when
@@ -136,24 +166,45 @@ func (e *Engine) resume(s *Session, taken string) string {
 	if err != nil {
 		return err.Error()
 	}
-	n := flow.nodes[p.Step]
-	if n == nil {
+	if !s.locate(flow, p.Step) {
 		return fmt.Sprintf("flow %s in version %s has no node %s", p.Flow, p.Version, p.Step)
 	}
-	s.flow, s.step, s.steps, s.dials = flow, n, p.Steps, p.Dials
+	s.steps, s.dials = p.Steps, p.Dials
 	s.sought, s.connected = p.Dials > 0, p.Connected
 	s.state, s.pending = p.State, p.Committed
-	if p.Vars != nil {
-		s.vars = p.Vars
-	}
+	s.tape, s.away = p.Tape, p.Away
+	maps.Copy(s.vars, p.Vars)
+	maps.Copy(s.tags, p.Tags)
+	maps.Copy(s.asked, p.Secrets)
 	phase := "from its beginning"
 	if p.Committed {
 		phase = fmt.Sprintf("in attempt %d", p.Dials)
 	}
-	s.opening = &call.Event{Type: call.Resumed, Step: n.id, Kind: n.kind.Name,
-		Why:   fmt.Sprintf("node %s (%s) %s", n.id, n.kind.Name, phase),
+	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name,
+		Why:   fmt.Sprintf("node %s (%s) %s", p.Step, s.step.kind.Name, phase),
 		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
 	return ""
+}
+
+// locate finds the node at a path and makes it the call's.
+func (s *Session) locate(flow *Flow, path string) bool {
+	var around []frame
+	ids := strings.Split(path, "/")
+	for _, id := range ids[:len(ids)-1] {
+		n := flow.nodes[id]
+		sub := flow.runs(n)
+		if sub == nil {
+			return false
+		}
+		around = append(around, frame{flow: flow, step: n})
+		flow = sub
+	}
+	n := flow.nodes[ids[len(ids)-1]]
+	if n == nil {
+		return false
+	}
+	s.flow, s.step, s.around = flow, n, around
+	return true
 }
 
 // version finds the flow that a call began with.
@@ -179,37 +230,83 @@ func (s *Session) enter(n *step) {
 
 // pass runs the node of the call and returns the next one. An error ends the
 // call.
-func (e *Engine) pass(ctx context.Context, s *Session) (next string, err error) {
+func (e *Engine) pass(ctx context.Context, s *Session) (next *step, err error) {
 	began := e.now()
 	result, err := e.visit(ctx, s)
 	if errors.Is(context.Cause(ctx), call.ErrLost) {
-		return "", call.ErrLost
+		return nil, call.ErrLost
+	}
+	if lost := (*lostSecret)(nil); errors.As(err, &lost) {
+		return e.askAgain(s, began, lost)
 	}
 	if err != nil {
 		if err := gone(ctx, err); err != nil {
 			e.left(s, began, Result{Why: err.Error()}, err)
-			return "", err
+			return nil, err
 		}
 		s.open()
-		s.rec.Record(call.Event{Type: call.FlowError, Step: s.step.id, Kind: s.step.kind.Name, Why: err.Error()})
+		s.record(call.Event{Type: call.FlowError, Why: err.Error()})
 		result = Result{Exit: ErrorExit, Why: err.Error()}
 	}
 	if result.Hang != "" {
 		e.left(s, began, result, nil)
-		if s.sought && !s.connected {
-			s.rec.Record(call.Event{Type: call.Failed, Step: s.step.id, Why: "nobody took the call"})
-		}
-		return "", e.hangup(ctx, s, result.Hang)
+		return nil, e.finish(ctx, s, result.Hang)
 	}
-	next, wired := s.step.next(result.Exit)
+	if sub := s.flow.runs(s.step); sub != nil && result.Exit != ErrorExit {
+		s.around = append(s.around, frame{s.flow, s.step, began})
+		s.flow = sub
+		return sub.nodes[sub.Start], nil
+	}
 	e.left(s, began, result, nil)
-	if !wired {
-		if result.Exit != ErrorExit {
-			return "", e.fail(ctx, s, fmt.Sprintf("exit %q of node %s goes nowhere", result.Exit, s.step.id))
+	return e.follow(ctx, s, result)
+}
+
+// follow finds the node behind an exit. An exit may lead to the end of a flow, which
+// is an exit of the node that runs the flow, and so on outwards. A fault for which a
+// flow has no exit is one of the node that runs it.
+func (e *Engine) follow(ctx context.Context, s *Session, r Result) (*step, error) {
+	for {
+		to, wired := s.step.next(r.Exit)
+		if n := s.flow.nodes[to]; wired && n != nil {
+			return n, nil
 		}
-		return "", e.failed(ctx, s, fmt.Sprintf("node %s: %s", s.step.id, result.Why))
+		switch outermost := len(s.around) == 0; {
+		case !wired && r.Exit != ErrorExit:
+			return nil, e.fail(ctx, s, fmt.Sprintf("exit %q of node %s goes nowhere", r.Exit, s.path()))
+		case !wired && outermost:
+			return nil, e.failed(ctx, s, fmt.Sprintf("node %s: %s", s.path(), r.Why))
+		case outermost:
+			return nil, e.finish(ctx, s, call.NormalClearing)
+		case wired:
+			r = Result{Exit: to, Why: "flow " + s.flow.Name + " ended"}
+		}
+		at := s.around[len(s.around)-1]
+		s.around = s.around[:len(s.around)-1]
+		s.flow, s.step = at.flow, at.step
+		e.left(s, at.began, r, nil)
 	}
-	return next, nil
+}
+
+// askAgain sends the call back to the node that gathers a secret which is needed now
+// and was lost.
+func (e *Engine) askAgain(s *Session, began time.Time, lost *lostSecret) (*step, error) {
+	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
+	main := s.flow
+	if len(s.around) > 0 {
+		main = s.around[0].flow
+	}
+	if !s.locate(main, s.asked[lost.name]) {
+		return nil, fmt.Errorf("no node asks for %s", lost.name)
+	}
+	return s.step, nil
+}
+
+// finish ends a call in the ordinary way.
+func (e *Engine) finish(ctx context.Context, s *Session, cause call.Cause) error {
+	if s.sought && !s.connected {
+		s.rec.Record(call.Event{Type: call.Failed, Step: s.path(), Why: "nobody took the call"})
+	}
+	return e.hangup(ctx, s, cause)
 }
 
 // visit saves the checkpoint and runs the node.
@@ -260,8 +357,11 @@ func (e *Engine) left(s *Session, began time.Time, r Result, err error) {
 	if h := (*call.HungUp)(nil); errors.As(err, &h) {
 		r.Why = "the caller hung up"
 	}
-	s.rec.Record(call.Event{Type: call.Step, Step: s.step.id, Kind: s.step.kind.Name, Exit: r.Exit, Why: r.Why,
-		Millis: e.now().Sub(began).Milliseconds()})
+	event := call.Event{Type: call.Step, Exit: r.Exit, Why: r.Why}
+	if !began.IsZero() {
+		event.Millis = e.now().Sub(began).Milliseconds()
+	}
+	s.record(event)
 }
 
 // gone returns the error with which Run ends when err says that the call is
@@ -272,6 +372,9 @@ func gone(ctx context.Context, err error) error {
 	}
 	if errors.Is(err, call.ErrLost) {
 		return call.ErrLost
+	}
+	if t := (*TransferredError)(nil); errors.As(err, &t) {
+		return t
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -284,7 +387,7 @@ func (e *Engine) fail(ctx context.Context, s *Session, why string) error {
 	s.open()
 	event := call.Event{Type: call.FlowError, Why: why}
 	if s.step != nil {
-		event.Step, event.Kind = s.step.id, s.step.kind.Name
+		event.Step, event.Kind = s.path(), s.step.kind.Name
 	}
 	s.rec.Record(event)
 	return e.failed(ctx, s, why)
@@ -294,7 +397,7 @@ func (e *Engine) fail(ctx context.Context, s *Session, why string) error {
 func (e *Engine) failed(ctx context.Context, s *Session, why string) error {
 	event := call.Event{Type: call.Failed, Why: why}
 	if s.step != nil {
-		event.Step = s.step.id
+		event.Step = s.path()
 	}
 	s.rec.Record(event)
 	return e.hangup(ctx, s, call.TemporaryFailure)
@@ -367,6 +470,9 @@ func (e *Engine) now() time.Time {
 	}
 	return time.Now()
 }
+
+// used notes that a target has a call now.
+func (e *Engine) used(target string) { e.recent.Store(target, e.now()) }
 
 func (e *Engine) float() float64 {
 	if e.Rand == nil {

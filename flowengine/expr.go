@@ -3,11 +3,9 @@ package flowengine
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -25,7 +23,7 @@ type Variables struct {
 	Number   string            `expr:"number"`   // the number that was dialled
 	Campaign map[string]string `expr:"campaign"` // empty without a campaign
 	Tags     map[string]any    `expr:"tags"`
-	Vars     map[string]string `expr:"vars"` // what the nodes before left, by node id
+	Vars     map[string]any    `expr:"vars"` // what the nodes before left
 	Now      time.Time         `expr:"now"`
 }
 
@@ -43,14 +41,34 @@ type CallerVariables struct {
 	Name   string `expr:"name"`
 }
 
+// environment is what an expression is evaluated over. Which of the last four it
+// may read is a matter of its scope.
+type environment struct {
+	Variables
+	Secrets map[string]string `expr:"secrets"`
+	Status  int               `expr:"status"`
+	Headers map[string]string `expr:"headers"`
+	Body    any               `expr:"body"` // decoded JSON, or the text
+}
+
+// scope says what an expression may read besides Variables.
+type scope int
+
+const (
+	recorded scope = iota // nothing: its value may be told to anybody
+	secret                // secrets: its value is in no record
+	answer                // status, headers and body of the answer to a request
+)
+
+// beyond are the names of an environment that need a scope.
+var beyond = map[string]scope{"secrets": secret, "status": answer, "headers": answer, "body": answer}
+
 // What an expression may cost. expr has no way to interrupt one, so what runs long
 // or grows large is not compiled: ranges, and loops inside loops.
 const (
 	maxExpression = 1000   // bytes of source
 	maxExprNodes  = 500    // nodes of its syntax tree
 	exprBudget    = 50_000 // elements it may allocate (vm.VM.MemoryBudget)
-	maxValue      = 300    // characters of one value in a text
-	maxSpoken     = 1900   // bytes of a text, below what call.ParsePrompt takes
 )
 
 // SettingError is what is wrong with a setting that is written as one text,
@@ -63,39 +81,24 @@ type SettingError struct {
 
 func (e *SettingError) Error() string { return e.Message }
 
-// Condition is an expression that is true or false.
-type Condition struct {
-	Source  string
+// expression is a compiled expression and what it reads.
+type expression struct {
+	source  string
+	offset  int // of the expression in its setting, in characters
+	in      scope
 	program *vm.Program
+	reads   []read
 }
 
-// UnmarshalText compiles the expression; it fails with a *SettingError.
-func (c *Condition) UnmarshalText(text []byte) error {
-	src := string(text)
-	if strings.HasPrefix(strings.TrimSpace(src), "{{") {
-		return &SettingError{Message: "a condition is an expression already", Hint: "leave {{ and }} out"}
-	}
-	program, err := compile(src, expr.AsBool())
-	*c = Condition{src, program}
-	return err
-}
-
-// Eval returns whether the condition holds. It fails on a fault of the
-// expression, such as an index that does not exist.
-func (c *Condition) Eval(vars *Variables) (bool, error) {
-	v, err := run(c.program, vars)
-	if err != nil {
-		return false, err
-	}
-	b, ok := v.(bool)
-	if !ok {
-		return false, errors.New("the condition is neither true nor false")
-	}
-	return b, nil
+// read is a variable that an expression names, as in vars.welcome.
+type read struct {
+	space  string // vars or secrets
+	name   string
+	offset int // in characters from the start of the expression
 }
 
 // compile checks and compiles one expression. Errors are *SettingError.
-func compile(src string, opts ...expr.Option) (*vm.Program, error) {
+func compile(src string, in scope, opts ...expr.Option) (*expression, error) {
 	if len(src) > maxExpression {
 		return nil, &SettingError{Message: fmt.Sprintf("the expression has %d bytes, at most %d are read", len(src), maxExpression)}
 	}
@@ -106,37 +109,42 @@ func compile(src string, opts ...expr.Option) (*vm.Program, error) {
 	if err != nil {
 		return nil, exprError(err)
 	}
-	if err := bounded(tree.Node); err != nil {
-		return nil, err
+	look := &examiner{in: in}
+	ast.Walk(&tree.Node, look)
+	if look.err != nil {
+		return nil, look.err
 	}
 	program, err := expr.Compile(src, append([]expr.Option{
-		expr.Env(Variables{}), expr.MaxNodes(maxExprNodes), expr.Optimize(false),
+		expr.Env(&environment{}), expr.MaxNodes(maxExprNodes), expr.Optimize(false), expr.Patch(emptyText{}),
 		expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat"), // the time is the engine's
 	}, opts...)...)
 	if err != nil {
 		return nil, exprError(err)
 	}
-	return program, nil
+	return &expression{src, 0, in, program, look.reads}, nil
 }
 
 // exprError keeps expr's words and their place.
 func exprError(err error) error {
-	if e := (*file.Error)(nil); errors.As(err, &e) {
-		hint := ""
-		if strings.HasPrefix(e.Message, "unknown name") {
-			hint = "there are call, caller, number, campaign, tags, vars, now; a text needs quotes"
-		}
-		msg, _, _ := strings.Cut(e.Message, "\n")
-		if m := noField.FindStringSubmatch(msg); m != nil {
-			owner := strings.ToLower(m[1])
-			msg = fmt.Sprintf("%s has no field %s", owner, m[2])
-			hint = didYouMean(m[2], variableFields[owner])
-		}
-		return &SettingError{Offset: max(e.From, 0), Message: "expression: " + msg, Hint: hint}
+	e := (*file.Error)(nil)
+	if !errors.As(err, &e) {
+		msg, _, _ := strings.Cut(err.Error(), "\n")
+		return &SettingError{Message: "expression: " + msg}
 	}
-	msg, _, _ := strings.Cut(err.Error(), "\n")
-	return &SettingError{Message: "expression: " + msg}
+	msg, _, _ := strings.Cut(e.Message, "\n")
+	hint := ""
+	switch m := noField.FindStringSubmatch(msg); {
+	case m != nil:
+		owner := strings.ToLower(m[1])
+		msg = fmt.Sprintf("%s has no field %s", owner, m[2])
+		hint = didYouMean(m[2], variableFields[owner])
+	case strings.HasPrefix(msg, "unknown name"):
+		hint = variableHint
+	}
+	return &SettingError{Offset: max(e.From, 0), Message: "expression: " + msg, Hint: hint}
 }
+
+const variableHint = "there are call, caller, number, campaign, tags, vars, now; a text needs quotes"
 
 // noField matches expr's words for a field that call or caller lacks.
 var noField = regexp.MustCompile(`^type flowengine\.(Call|Caller)Variables has no field (\w+)`)
@@ -146,32 +154,42 @@ var variableFields = map[string][]string{
 	"caller": {"number", "name"},
 }
 
-// bounded refuses what could run for long.
-func bounded(n ast.Node) error {
-	v := &boundsVisitor{}
-	ast.Walk(&n, v)
-	if v.err == nil {
-		return nil
-	}
-	return v.err
+// examiner refuses what could run for long or is out of scope, and notes what is
+// read.
+type examiner struct {
+	in    scope
+	err   *SettingError
+	reads []read
 }
 
-type boundsVisitor struct{ err *SettingError }
-
-func (v *boundsVisitor) Visit(n *ast.Node) {
-	if v.err != nil {
+func (x *examiner) Visit(n *ast.Node) {
+	if x.err != nil {
 		return
 	}
 	switch t := (*n).(type) {
 	case *ast.BinaryNode:
 		if t.Operator == ".." {
-			v.err = &SettingError{t.Location().From, "expression: ranges (..) are not allowed", "compare with <= and >="}
+			x.err = &SettingError{t.Location().From, "expression: ranges (..) are not allowed", "compare with <= and >="}
 		}
 	case *ast.PredicateNode:
 		inner := &loopVisitor{}
 		ast.Walk(&t.Node, inner)
 		if inner.found {
-			v.err = &SettingError{t.Location().From, "expression: a loop inside a loop is not allowed", ""}
+			x.err = &SettingError{t.Location().From, "expression: a loop inside a loop is not allowed", ""}
+		}
+	case *ast.IdentifierNode:
+		if needs, ok := beyond[t.Value]; ok && needs != x.in {
+			x.err = &SettingError{t.Location().From, "expression: unknown name " + t.Value, variableHint}
+			if needs == secret {
+				x.err.Message = "expression: secrets cannot be used here"
+				x.err.Hint = "they are for conditions, and for the headers and the body of a request"
+			}
+		}
+	case *ast.MemberNode:
+		owner, ok := t.Node.(*ast.IdentifierNode)
+		name, fixed := t.Property.(*ast.StringNode)
+		if ok && fixed && (owner.Value == "vars" || owner.Value == "secrets") {
+			x.reads = append(x.reads, read{owner.Value, name.Value, owner.Location().From})
 		}
 	}
 }
@@ -184,190 +202,59 @@ func (v *loopVisitor) Visit(n *ast.Node) {
 	}
 }
 
-// run evaluates a compiled expression.
-func run(p *vm.Program, vars *Variables) (any, error) {
+// emptyText lets a variable that is not there stand for the empty text where a
+// text is needed: in an operation on texts, and as an argument.
+type emptyText struct{}
+
+func (emptyText) Visit(n *ast.Node) {
+	switch t := (*n).(type) {
+	case *ast.BinaryNode:
+		switch t.Operator {
+		case "contains", "startsWith", "endsWith", "matches", "+":
+			orEmpty(&t.Left)
+			orEmpty(&t.Right)
+		}
+	case *ast.BuiltinNode:
+		for i := range t.Arguments {
+			orEmpty(&t.Arguments[i])
+		}
+	case *ast.CallNode:
+		for i := range t.Arguments {
+			orEmpty(&t.Arguments[i])
+		}
+	}
+}
+
+// orEmpty makes vars.x of *n into vars.x ?? "".
+func orEmpty(n *ast.Node) {
+	m, ok := (*n).(*ast.MemberNode)
+	if !ok {
+		return
+	}
+	if owner, ok := m.Node.(*ast.IdentifierNode); ok && (owner.Value == "vars" || owner.Value == "tags") {
+		at := m.Location()
+		ast.Patch(n, &ast.BinaryNode{Operator: "??", Left: m, Right: &ast.StringNode{}})
+		(*n).SetLocation(at)
+	}
+}
+
+// eval evaluates the expression.
+func (x *expression) eval(env *environment) (any, error) {
 	machine := vm.VM{MemoryBudget: exprBudget}
-	out, err := machine.Run(p, *vars)
-	if err != nil {
-		return nil, fmt.Errorf("expression: %w", err)
+	out, err := machine.Run(x.program, env)
+	if err == nil {
+		return out, nil
 	}
-	return out, nil
-}
-
-// Prompt is a setting for something to be heard, in which spoken text may
-// hold templates: "say:Hello {{ caller.name }}".
-type Prompt struct {
-	Source   string
-	fixed    call.Prompt
-	segments []segment // nil for a prompt without templates
-}
-
-// segment is a piece of a template: text, or an expression.
-type segment struct {
-	text    string
-	program *vm.Program
-}
-
-// UnmarshalText parses the prompt and compiles its templates; it fails with
-// a *SettingError.
-func (p *Prompt) UnmarshalText(text []byte) error {
-	src := string(text)
-	*p = Prompt{Source: src}
-	if !strings.Contains(src, "{{") {
-		fixed, err := call.ParsePrompt(src)
-		if err != nil {
-			return &SettingError{Message: err.Error()}
-		}
-		p.fixed = fixed
-		return nil
-	}
-	if !strings.HasPrefix(src, "say:") {
-		return &SettingError{Message: "only spoken text can hold {{ … }}", Hint: "begin with say:"}
-	}
-	if len(src) > maxSpoken {
-		return &SettingError{Message: fmt.Sprintf("the prompt has %d bytes, at most %d are read", len(src), maxSpoken)}
-	}
-	segments, err := compileTemplate(src)
-	if err != nil {
-		return err
-	}
-	p.segments = segments
-	return nil
-}
-
-// Empty says that there is nothing to be heard.
-func (p *Prompt) Empty() bool { return p.Source == "" }
-
-// Render returns what is to be heard in this call. What comes from the call
-// is made harmless by call.ParsePrompt, as all spoken text.
-func (p *Prompt) Render(vars *Variables) (call.Prompt, error) {
-	if p.segments == nil {
-		return p.fixed, nil
-	}
-	text, err := renderTemplate(p.segments, vars)
-	if err != nil {
-		return call.Prompt{}, err
-	}
-	if len(text) > maxSpoken { // what callers send must not make a fault of it
-		text = strings.ToValidUTF8(text[:maxSpoken], "")
-	}
-	if call.Speakable(strings.TrimPrefix(text, "say:")) == "" {
-		return call.Prompt{}, nil
-	}
-	return call.ParsePrompt(text)
-}
-
-// compileTemplate splits a text at its {{ expressions }} and compiles them.
-func compileTemplate(src string) ([]segment, error) {
-	var out []segment
-	for at := 0; at < len(src); {
-		open := strings.Index(src[at:], "{{")
-		if open < 0 {
-			return append(out, segment{text: src[at:]}), nil
-		}
-		if open > 0 {
-			out = append(out, segment{text: src[at : at+open]})
-		}
-		start := at + open + 2
-		length := closing(src[start:])
-		if length < 0 {
-			return nil, &SettingError{utf8.RuneCountInString(src[:start-2]), "{{ without }}", "close the expression with }}"}
-		}
-		program, err := compile(src[start : start+length])
-		if e := (*SettingError)(nil); errors.As(err, &e) {
-			e.Offset += utf8.RuneCountInString(src[:start])
-			return nil, e
-		}
-		out = append(out, segment{program: program})
-		at = start + length + 2
-	}
-	return out, nil
-}
-
-// closing returns where }} stands outside quotes; -1 when it does not.
-func closing(s string) int {
-	var quoted byte
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted != 0 && c == '\\' && quoted != '`':
-			i++
-		case quoted != 0:
-			if c == quoted {
-				quoted = 0
-			}
-		case c == '"' || c == '\'' || c == '`':
-			quoted = c
-		case c == '}' && i+1 < len(s) && s[i+1] == '}':
-			return i
+	for _, r := range x.reads {
+		if r.space == "secrets" { // expr's words may hold the value
+			return nil, fmt.Errorf("expression %q fails", x.source)
 		}
 	}
-	return -1
+	msg, _, _ := strings.Cut(err.Error(), "\n")
+	return nil, fmt.Errorf("expression: %s", msg)
 }
 
-func renderTemplate(segments []segment, vars *Variables) (string, error) {
-	var b strings.Builder
-	for _, s := range segments {
-		if s.program == nil {
-			b.WriteString(s.text)
-			continue
-		}
-		v, err := run(s.program, vars)
-		if err != nil {
-			return "", err
-		}
-		b.WriteString(cut(spell(v), maxValue))
-	}
-	return b.String(), nil
-}
-
-// cut shortens a text to n characters.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	if r := []rune(s); len(r) > n {
-		return string(r[:n])
-	}
-	return s
-}
-
-// spell writes a value as a person would.
-func spell(v any) string {
-	switch t := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return t
-	case time.Time:
-		return t.Format(time.RFC3339)
-	}
-	if r := reflect.ValueOf(v); r.Kind() == reflect.Map || r.Kind() == reflect.Slice || r.Kind() == reflect.Struct {
-		return "" // a bulk of data is no text
-	}
-	return fmt.Sprint(v)
-}
-
-// Duration is a setting for a time span, written with its unit: 15s, 1m30s.
-type Duration time.Duration
-
-// UnmarshalText reads the duration; it fails with a *SettingError.
-func (d *Duration) UnmarshalText(text []byte) error {
-	s := string(text)
-	v, err := time.ParseDuration(s)
-	switch {
-	case err != nil && onlyDigits(s):
-		return &SettingError{Message: fmt.Sprintf("the duration %s has no unit", s), Hint: fmt.Sprintf("write %ss for seconds", s)}
-	case err != nil:
-		return &SettingError{Message: fmt.Sprintf("%s is no duration", quote(s)), Hint: "write it like 15s, 500ms or 1m30s"}
-	case v < 0:
-		return &SettingError{Message: fmt.Sprintf("the duration %s is negative", s)}
-	case v > 24*time.Hour:
-		return &SettingError{Message: fmt.Sprintf("the duration %s is longer than a day", s)}
-	}
-	*d = Duration(v)
-	return nil
-}
-
-func onlyDigits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789.") == ""
+// callVariables returns what expressions see of a call itself.
+func callVariables(c *call.Call) (CallVariables, CallerVariables) {
+	return CallVariables{c.ID, c.Switch, c.Headers, c.Started}, CallerVariables{c.Caller.Number, c.Caller.Name}
 }

@@ -9,7 +9,10 @@ package flowengine
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
+
+	yaml "go.yaml.in/yaml/v4"
 
 	"github.com/hookswitch/hookswitch/call"
 )
@@ -17,12 +20,50 @@ import (
 // Flow is one version of one call flow, ready to run. It does not change.
 type Flow struct {
 	Name    string
-	Version string // the first 16 hex digits of the SHA-256 of its content
-	Start   string // id of the first node
-	Source  string // text of the document
-	File    string // where it was read
+	Version string   // the first 16 hex digits of the SHA-256 of its content, and of the flows it runs
+	Start   string   // id of the first node
+	Ends    []string // names under which the flow can end, for the flows that run it
+	Source  string   // text of the document
+	File    string   // where it was read
 	Line    int
 	nodes   map[string]*step
+	subs    map[string]*Flow // the flows it runs, in their versions, by name
+	root    *yaml.Node       // of its document, while it is loaded
+}
+
+// runs returns the flow that a node runs; nil for one that runs none.
+func (f *Flow) runs(n *step) *Flow {
+	if n == nil {
+		return nil
+	}
+	if r, ok := n.node.(Runner); ok {
+		return f.subs[r.Runs()]
+	}
+	return nil
+}
+
+// Bundle returns the documents of the flow and of all flows that it runs: what it
+// takes to load this version again.
+func (f *Flow) Bundle() string {
+	docs := []string{strings.TrimSuffix(f.Source, "\n")}
+	seen := map[string]bool{f.Name: true}
+	var add func(f *Flow)
+	add = func(f *Flow) {
+		for _, name := range slices.Sorted(maps.Keys(f.subs)) {
+			if !seen[name] {
+				seen[name] = true
+				docs = append(docs, strings.TrimSuffix(f.subs[name].Source, "\n"))
+				add(f.subs[name])
+			}
+		}
+	}
+	add(f)
+	for i, doc := range docs {
+		if i > 0 && !strings.HasPrefix(doc, "---") {
+			docs[i] = "---\n" + doc
+		}
+	}
+	return strings.Join(docs, "\n") + "\n"
 }
 
 // NodeIDs returns the ids of the flow's nodes, sorted.
@@ -35,6 +76,9 @@ func (f *Flow) Kind(id string) string {
 	}
 	return ""
 }
+
+// Runs returns the flow that a node runs; nil for one that runs none.
+func (f *Flow) Runs(id string) *Flow { return f.runs(f.nodes[id]) }
 
 // Exits returns where the exits of a node go: exit to node id. The exits that
 // "else" takes are listed by their own names.
@@ -90,6 +134,7 @@ type Snapshot struct {
 	targets  map[string]Target
 	flows    map[string]*Flow
 	versions map[versionKey]*Flow // the current ones and those carried along
+	warnings []Problem
 }
 
 type versionKey struct{ name, version string }
@@ -165,6 +210,9 @@ func (s *Snapshot) Numbers() []Number {
 	}
 	return out
 }
+
+// Warnings returns what is not wrong in the documents, but hardly meant.
+func (s *Snapshot) Warnings() []Problem { return s.warnings }
 
 // Targets returns the targets by name.
 func (s *Snapshot) Targets() []Target {

@@ -39,7 +39,7 @@ func FuzzFlow(f *testing.F) {
 			return
 		}
 		for _, flow := range s.Flows() {
-			again, problems := flowengine.LoadFlow("f.yaml", []byte(flow.Source), nodes.Kinds)
+			again, problems := flowengine.LoadFlow("f.yaml", []byte(flow.Bundle()), nodes.Kinds)
 			if len(problems) > 0 || again.Version != flow.Version {
 				t.Errorf("flow %s does not load again: %v", flow.Name, problems)
 			}
@@ -57,7 +57,7 @@ func FuzzExpression(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	vars := &flowengine.Variables{Number: "+15550100", Vars: map[string]string{"a": "1"}, Now: flowtest.Epoch,
+	vars := &flowengine.Variables{Number: "+15550100", Vars: map[string]any{"a": "1"}, Now: flowtest.Epoch,
 		Caller: flowengine.CallerVariables{Number: "+15550199", Name: strings.Repeat("Zoë \"$x\" ", 20)}}
 	f.Fuzz(func(t *testing.T, src string) {
 		var c flowengine.Condition

@@ -2,6 +2,7 @@ package flowengine
 
 import (
 	"context"
+	"time"
 
 	"github.com/hookswitch/hookswitch/call"
 )
@@ -9,10 +10,12 @@ import (
 // Kind is one kind of node: what the engine and the loader need to know of it.
 // All kinds of the product stand in one table, nodes.Kinds.
 type Kind struct {
-	Name  string      // how it is written in a flow
-	New   func() Node // a node with its default settings, filled from the document
-	Exits []string    // the fixed exits, without "error", which every kind has
-	Takes bool        // takes the caller's time, so that a cycle through it ends some day
+	Name    string      // how it is written in a flow
+	New     func() Node // a node with its default settings, filled from the document
+	Exits   []string    // the fixed exits, without "error", which every kind has
+	Takes   bool        // takes the caller's time, so that a cycle through it ends some day
+	Sounds  bool        // the caller hears something in it, whatever its settings
+	Answers bool        // answers a call that nobody has answered, since it needs audio both ways
 }
 
 // Kinds is a table of kinds.
@@ -54,6 +57,36 @@ type Result struct {
 	Why  string     // for people: "pressed 1"
 	Hang call.Cause // instead of an exit: the call ends here, with this cause
 }
+
+// Runner is a node that runs another flow: its exits are the ends of that flow,
+// and the engine enters the flow when Run has returned without an error.
+type Runner interface{ Runs() (flow string) }
+
+// Setter is a node that leaves values for the nodes after it, under its own id or
+// other names.
+type Setter interface{ Sets(id string) []Variable }
+
+// Variable is a value that a node leaves.
+type Variable struct {
+	Name   string
+	Type   VariableType
+	Secret bool // it is in secrets, not in vars
+}
+
+// VariableType is what is known of a value before there is a call.
+type VariableType int
+
+// The types of variables. What nothing is known of can be of any type.
+const (
+	AnyType VariableType = iota
+	TextType
+	NumberType
+	TruthType
+)
+
+// Quiet is a node in which the caller may hear nothing for a time: at most so
+// long, by its settings; 0 when there is always something to be heard.
+type Quiet interface{ Silence() time.Duration }
 
 // Checker is a node that checks more than the types of its settings, once,
 // while it is loaded. Settings that could not be read are left at their

@@ -1,7 +1,6 @@
 package flowengine
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -70,31 +69,29 @@ func LoadFile(file string, data []byte, kinds Kinds) (*Snapshot, []Problem) {
 	return l.finish()
 }
 
-// LoadFlow reads one document with one flow. Whether its targets exist is not
-// checked.
+// LoadFlow reads a flow from a document of its own, and behind it those of the
+// flows that it runs (see Flow.Bundle). Whether its targets exist is not checked.
 func LoadFlow(file string, data []byte, kinds Kinds) (*Flow, []Problem) {
 	l := newLoader(kinds)
 	l.targets = nil
 	docs := readDocuments(file, data, &l.report)
-	switch {
-	case len(l.problems) > 0:
-	case len(docs) != 1:
-		l.add(Problem{File: file, Message: fmt.Sprintf("there are %d documents, one flow is wanted", len(docs))})
-	default:
-		if k, _ := field(docs[0].root, "flow"); k == nil {
-			docs[0].at(docs[0].root, "begin with flow: NAME", "the document is no flow")
+	for _, d := range docs {
+		if k, _ := field(d.root, "flow"); k == nil {
+			d.at(d.root, "begin with flow: NAME", "the document is no flow")
 		} else {
-			l.document(docs[0])
-			l.flowDocuments()
+			l.document(d)
 		}
 	}
+	if len(l.problems) == 0 && len(docs) == 0 {
+		l.add(Problem{File: file, Message: "there is no flow"})
+	}
+	l.flowDocuments()
+	l.link()
 	if len(l.problems) > 0 {
 		return nil, sorted(l.problems)
 	}
-	for _, f := range l.snapshot.flows {
-		return f, nil
-	}
-	return nil, []Problem{{File: file, Message: "there is no flow"}}
+	_, name := field(docs[0].root, "flow")
+	return l.snapshot.flows[name.Value], nil
 }
 
 func isDocument(name string) bool {
@@ -123,8 +120,9 @@ type loader struct {
 	snapshot *Snapshot
 	targets  map[string]Target // nil: unknown
 	flows    []*document
-	named    map[string]*yaml.Node // flows by name, also those with problems
-	places   map[string]string     // where a number, target or flow was defined
+	ends     map[string][]string // of flows, by name, also of those with problems
+	running  []runner
+	places   map[string]string // where a number, target or flow was defined
 	asked    []wantedFlow
 }
 
@@ -135,8 +133,8 @@ type wantedFlow struct {
 }
 
 func newLoader(kinds Kinds) *loader {
-	l := &loader{kinds: kinds, named: map[string]*yaml.Node{}, places: map[string]string{}}
-	l.snapshot = &Snapshot{map[string]Number{}, nil, map[string]Target{}, map[string]*Flow{}, map[versionKey]*Flow{}}
+	l := &loader{kinds: kinds, ends: map[string][]string{}, places: map[string]string{}}
+	l.snapshot = &Snapshot{numbers: map[string]Number{}, targets: map[string]Target{}, flows: map[string]*Flow{}, versions: map[versionKey]*Flow{}}
 	l.targets = l.snapshot.targets
 	return l
 }
@@ -160,6 +158,7 @@ func (l *loader) document(d *document) {
 	switch {
 	case flow != nil:
 		l.flows = append(l.flows, d)
+		l.announce(d, flow)
 	case numbers != nil || targets != nil:
 		d.pairs(d.root, func(k, v *yaml.Node) {
 			switch k.Value {
@@ -317,17 +316,10 @@ func count(bs ...bool) int {
 // the numbers ask for.
 func (l *loader) finish() (*Snapshot, []Problem) {
 	l.flowDocuments()
-	names := make([]string, 0, len(l.named))
-	for name := range l.named {
-		names = append(names, name)
-	}
+	l.link()
 	for _, w := range l.asked {
-		if l.named[w.node.Value] == nil && !l.full() {
-			hint := didYouMean(w.node.Value, names)
-			if len(names) == 0 {
-				hint = "no flow is defined; add a document with flow:"
-			}
-			w.doc.at(w.node, hint, "there is no flow %s", quote(w.node.Value))
+		if _, known := l.ends[w.node.Value]; !known && !l.full() {
+			w.doc.at(w.node, l.nearestFlow(w.node.Value), "there is no flow %s", quote(w.node.Value))
 		}
 	}
 	if len(l.problems) > 0 {
@@ -340,34 +332,4 @@ func (l *loader) finish() (*Snapshot, []Problem) {
 		}
 	}
 	return l.snapshot, nil
-}
-
-// versionOf hashes what a flow says, without its comments, its order of keys
-// and its quotes.
-func versionOf(root *yaml.Node) string {
-	h := sha256.New()
-	canonical(h, root)
-	return fmt.Sprintf("%x", h.Sum(nil))[:16]
-}
-
-func canonical(w io.Writer, n *yaml.Node) {
-	switch n.Kind {
-	case yaml.MappingNode:
-		fmt.Fprintf(w, "{%d:", len(n.Content)/2)
-		for _, i := range sortedKeys(n) {
-			canonical(w, n.Content[i])
-			canonical(w, n.Content[i+1])
-		}
-	case yaml.SequenceNode:
-		fmt.Fprintf(w, "[%d:", len(n.Content))
-		for _, c := range n.Content {
-			canonical(w, c)
-		}
-	default:
-		if n.Tag == "!!null" {
-			io.WriteString(w, "~")
-			return
-		}
-		fmt.Fprintf(w, "%d:%s", len(n.Value), n.Value)
-	}
 }

@@ -3,12 +3,11 @@ package flowengine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,16 +25,44 @@ type Session struct {
 	node     string // name of the Hookswitch node
 	flow     *Flow
 	step     *step
+	around   []frame // the flows that run this one, outermost first
 	answered bool
-	steps    int               // nodes entered so far
-	dials    int               // attempts so far
-	vars     map[string]string // written by nodes
-	state    json.RawMessage   // of the node, when it was taken over
-	pending  bool              // the node was taken over in the middle of an attempt
-	opening  *call.Event       // the first event, until the call is ours
+	rung     bool            // an unanswered caller was told that it rings
+	steps    int             // nodes entered so far
+	dials    int             // attempts so far
+	state    json.RawMessage // of the node, when it was taken over
+	pending  bool            // the node was taken over in the middle of an attempt
+	opening  *call.Event     // the first event, until the call is ours
+	tape     tape            // the recording of the call
+	away     string          // extension that the call was given to, until it is known what became of it
+
+	vars    map[string]any
+	tags    map[string]any
+	secrets map[string]string // in the memory of this process alone
+	asked   map[string]string // paths of the nodes that ask for the secrets, by name
 
 	sought    bool // somebody was to take the call
 	connected bool // and did
+}
+
+// frame is a flow node whose flow is being run.
+type frame struct {
+	flow  *Flow
+	step  *step
+	began time.Time // zero: under another controller
+}
+
+// path names the node within all flows: the ids of the flow nodes around it and
+// its own, with / between.
+func (s *Session) path() string {
+	if len(s.around) == 0 {
+		return s.step.id
+	}
+	ids := make([]string, 0, len(s.around)+1)
+	for _, f := range s.around {
+		ids = append(ids, f.step.id)
+	}
+	return strings.Join(append(ids, s.step.id), "/")
 }
 
 // open records the first event, if it was not.
@@ -60,10 +87,6 @@ func (s *Session) Now() time.Time { return s.engine.now() }
 func (s *Session) Exits() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.step.exits)), func(e string) bool { return e == elseExit })
 }
-
-// Set leaves a value in vars for the nodes after this one. It is kept in the
-// checkpoint, and so must be short and no secret.
-func (s *Session) Set(name, value string) { s.vars[name] = value }
 
 // Resumed says whether the call was taken over in this node after the node
 // had left a state, and reads the state. It fails when the state is not of
@@ -92,8 +115,33 @@ func (s *Session) Keep(ctx context.Context, state any) error {
 	return s.leg.Save(ctx, checkpoint)
 }
 
+// Once does what must not be done twice, such as telling the outside: where the
+// call was taken over in this node after it was done, it is not done again.
+func (s *Session) Once(ctx context.Context, do func() error) error {
+	done := false
+	if resumed, err := s.Resumed(&done); err != nil || resumed {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return s.Keep(ctx, true)
+}
+
+// Key names this passing of the call through this node: the same after a
+// takeover, another one the next time.
+func (s *Session) Key() string { return s.call.ID + "-" + strconv.Itoa(s.steps) }
+
 // Target returns the target called name as it is configured now.
 func (s *Session) Target(name string) (Target, bool) { return s.engine.Current().Target(name) }
+
+// LastUsed returns when the target was last dialled, or its last call ended, as far as
+// this process knows; the zero time for never.
+func (s *Session) LastUsed(target string) time.Time {
+	at, _ := s.engine.recent.Load(target)
+	t, _ := at.(time.Time)
+	return t
+}
 
 // Float returns a random number in [0,1).
 func (s *Session) Float() float64 { return s.engine.float() }
@@ -101,32 +149,12 @@ func (s *Session) Float() float64 { return s.engine.float() }
 // Turn counts how often this node of the flow asked, over all calls, from 0:
 // the position of a round robin.
 func (s *Session) Turn() uint64 {
-	key := s.flow.Name + "/" + s.step.id
+	key := s.flow.Name + "/" + s.step.id // the same from wherever the flow is run
 	at, ok := s.engine.positions.Load(key)
 	if !ok {
 		at, _ = s.engine.positions.LoadOrStore(key, new(atomic.Uint64))
 	}
 	return at.(*atomic.Uint64).Add(1) - 1
-}
-
-// Variables returns what expressions see. The maps are those of the call.
-func (s *Session) Variables() *Variables {
-	return &Variables{
-		Call:   CallVariables{s.call.ID, s.call.Switch, s.call.Headers, s.call.Started},
-		Caller: CallerVariables{s.call.Caller.Number, s.call.Caller.Name},
-		Number: s.call.Number, Vars: s.vars, Now: s.Now(),
-	}
-}
-
-// True evaluates a condition.
-func (s *Session) True(c *Condition) (bool, error) { return c.Eval(s.Variables()) }
-
-// Prompt returns what is to be heard in this call.
-func (s *Session) Prompt(p *Prompt) (call.Prompt, error) {
-	if p.segments == nil {
-		return p.fixed, nil
-	}
-	return p.Render(s.Variables())
 }
 
 // Answer answers the call; nothing happens when it is answered already.
@@ -156,6 +184,36 @@ func (s *Session) Play(ctx context.Context, p *Prompt) error {
 	return s.leg.Play(ctx, prompt)
 }
 
+// Answered says whether the call is answered.
+func (s *Session) Answered() bool { return s.answered }
+
+// ring tells an unanswered caller, once, that it rings: nobody waits in silence.
+func (s *Session) ring(ctx context.Context) error {
+	if s.answered || s.rung {
+		return nil
+	}
+	s.rung = true
+	return s.leg.Ring(ctx)
+}
+
+// Wait lets the time pass. The caller hears the music, on an answered call;
+// ringing, on one that is not.
+func (s *Session) Wait(ctx context.Context, d time.Duration, music *Prompt) error {
+	prompt, err := s.waiting(ctx, music)
+	if err != nil {
+		return err
+	}
+	return s.leg.Wait(ctx, d, prompt)
+}
+
+// waiting returns what the caller hears while it waits.
+func (s *Session) waiting(ctx context.Context, music *Prompt) (call.Prompt, error) {
+	if !s.answered {
+		return call.Prompt{}, s.ring(ctx)
+	}
+	return s.Prompt(music)
+}
+
 // Gather answers the call if need be and asks for digits.
 func (s *Session) Gather(ctx context.Context, g call.Gather) (call.Digits, error) {
 	if err := s.Answer(ctx); err != nil {
@@ -164,129 +222,13 @@ func (s *Session) Gather(ctx context.Context, g call.Gather) (call.Digits, error
 	return s.leg.Gather(ctx, g)
 }
 
-// Recording returns where the switch records the next attempt.
-func (s *Session) Recording() (string, error) {
-	if s.engine.Recordings == "" {
-		return "", errors.New("nothing can be recorded: the server has no folder for recordings")
-	}
-	if !validID(s.call.ID) {
-		return "", fmt.Errorf("call id %q cannot be a file name", s.call.ID)
-	}
-	return path.Join(s.engine.Recordings, s.call.ID+"-"+strconv.Itoa(s.attempt())+".wav"), nil
-}
-
-// validID says whether a call's id is made of what UUIDs are made of.
-func validID(id string) bool {
-	for _, c := range id {
-		if c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return false
-		}
-	}
-	return id != "" && len(id) <= 128
-}
-
-// attempt returns the number of the attempt that Dial would make now.
-func (s *Session) attempt() int {
-	if s.pending {
-		return s.dials
-	}
-	return s.dials + 1
-}
-
-// Dial makes one attempt and waits for its end. The state is what the node
-// needs to go on from this attempt if the call is taken over meanwhile: it is
-// committed together with the attempt. In a node that was taken over in the
-// middle of an attempt, the first Dial is about that attempt: it returns its
-// result when the switch began it, and makes it otherwise. So no attempt is
-// made twice, and a node just repeats the Dial of its state.
-//
-// Legs without an address, whose target is no longer configured, are not
-// dialled; when none is left the result is empty.
-//
-// Dial names the legs (call.LegUUID) and records target.dialed and
-// target.failed.
-func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.BridgeResult, error) {
-	pending := s.pending
-	s.sought = true
-	s.dials = s.attempt()
-	s.pending = false
-	for i := range b.Legs {
-		b.Legs[i].UUID = call.LegUUID(s.call.ID, s.dials, i)
-	}
-	if pending {
-		if r, begun := s.leg.LastBridge(); begun {
-			s.dialed(b, r)
-			s.unwatched(b, r)
-			return r, nil
-		}
-	}
-	b.Legs = slices.DeleteFunc(slices.Clone(b.Legs), func(l call.BridgeLeg) bool { return l.Address == call.Address{} })
-	if len(b.Legs) == 0 {
-		return call.BridgeResult{}, nil
-	}
-	raw, err := json.Marshal(state)
-	if err != nil {
-		return call.BridgeResult{}, fmt.Errorf("state of the node: %w", err)
-	}
-	checkpoint, err := s.checkpoint(raw, true)
-	if err != nil {
-		return call.BridgeResult{}, err
-	}
-	if ctx.Err() != nil { // the caller may have gone between two attempts
-		return call.BridgeResult{}, context.Cause(ctx)
-	}
-	for _, l := range b.Legs {
-		s.rec.Record(call.Event{Type: call.TargetDialed, Step: s.step.id, Kind: s.step.kind.Name, Leg: l.UUID, Target: l.Target,
-			Attrs: map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}})
-	}
-	r, err := s.leg.Bridge(ctx, b, checkpoint)
-	if err != nil {
-		if h := (*call.HungUp)(nil); errors.As(err, &h) && r.Outcome != "" {
-			s.dialed(b, r) // the caller gave up, and the leg knows what became of the attempt
-		} else if gone(ctx, err) == nil { // a fault: nobody was dialled
-			s.dialed(b, call.BridgeResult{Outcome: call.Undone, Cause: call.TemporaryFailure})
-		}
-		return r, err
-	}
-	s.dialed(b, r)
-	return r, nil
-}
-
-// dialed records how an attempt ended.
-func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
-	if r.Outcome == call.Completed {
-		s.answered, s.connected = true, true
-		if r.Winner == "" {
-			return // it cannot be told who failed
-		}
-	}
-	for _, l := range b.Legs {
-		if r.Outcome == call.Completed && l.UUID == r.Winner {
-			continue
-		}
-		cause := r.Cause
-		if r.Outcome == call.Completed {
-			cause = call.LoseRace
-		}
-		if i := slices.IndexFunc(r.Legs, func(lr call.LegResult) bool { return lr.UUID == l.UUID }); i >= 0 {
-			cause = r.Legs[i].Cause
-		}
-		s.rec.Record(call.Event{Type: call.TargetFailed, Step: s.step.id, Kind: s.step.kind.Name, Leg: l.UUID, Target: l.Target, Cause: cause})
-	}
-}
-
-// unwatched records a connection whose end no node saw.
-func (s *Session) unwatched(b call.Bridge, r call.BridgeResult) {
-	i := slices.IndexFunc(b.Legs, func(l call.BridgeLeg) bool { return l.UUID == r.Winner })
-	if r.Outcome != call.Completed || i < 0 {
-		return
-	}
-	s.rec.Record(call.Event{Type: call.Released, Leg: r.Winner, Target: b.Legs[i].Target, Cause: r.Cause, Millis: r.Connected.Milliseconds(),
-		Why: "ended while no node controlled the call", Attrs: map[string]string{"late": "true"}})
-}
-
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
-	p := payload{payloadVersion, s.flow.Name, s.flow.Version, s.step.id, state, committed, s.vars, s.steps, s.dials, s.connected}
+	main := s.flow
+	if len(s.around) > 0 {
+		main = s.around[0].flow
+	}
+	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Step: s.path(), State: state, Committed: committed,
+		Vars: s.vars, Tags: s.tags, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Connected: s.connected}
 	return p.encode(s.epoch, s.node)
 }

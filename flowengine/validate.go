@@ -1,7 +1,6 @@
 package flowengine
 
 import (
-	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -16,15 +15,6 @@ const (
 	maxExits     = 200 // of one node
 )
 
-func sortedKeys(n *yaml.Node) []int {
-	var at []int
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		at = append(at, i)
-	}
-	slices.SortFunc(at, func(a, b int) int { return cmp.Compare(n.Content[a].Value, n.Content[b].Value) })
-	return at
-}
-
 func (l *loader) flowDocuments() {
 	for _, d := range l.flows {
 		l.flow(d)
@@ -34,7 +24,7 @@ func (l *loader) flowDocuments() {
 // flow reads one flow. It becomes part of the snapshot only without a problem.
 func (l *loader) flow(d *document) {
 	before := len(l.problems)
-	f := &Flow{File: d.file, Line: d.before + 1, Source: d.source, nodes: map[string]*step{}}
+	f := &Flow{File: d.file, Line: d.before + 1, Source: d.source, nodes: map[string]*step{}, subs: map[string]*Flow{}, root: d.root}
 	b := &flowBuilder{loader: l, d: d, flow: f, keys: map[string]*yaml.Node{}}
 	var nodes *yaml.Node
 	d.pairs(d.root, func(k, v *yaml.Node) {
@@ -47,8 +37,10 @@ func (l *loader) flow(d *document) {
 			d.text(v, "description", func(string) error { return nil })
 		case "nodes":
 			nodes = v
+		case "ends":
+			b.ends(v)
 		default:
-			d.at(k, didYouMean(k.Value, []string{"flow", "start", "nodes", "description"}), "a flow has no %s", quote(k.Value))
+			d.at(k, didYouMean(k.Value, []string{"flow", "start", "nodes", "ends", "description"}), "a flow has no %s", quote(k.Value))
 		}
 	})
 	switch {
@@ -62,15 +54,19 @@ func (l *loader) flow(d *document) {
 		d.at(nodes, "split the flow", "the flow has %d nodes, at most %d are read", len(nodes.Content)/2, maxFlowNodes)
 		return
 	}
-	d.pairs(nodes, func(k, v *yaml.Node) { b.keys[k.Value] = k; b.order = append(b.order, k.Value) })
+	d.pairs(nodes, func(k, v *yaml.Node) {
+		b.keys[k.Value] = k
+		b.order = append(b.order, k.Value)
+		if slices.Contains(f.Ends, k.Value) {
+			d.at(k, "", "%s is the name of an end of the flow", quote(k.Value))
+		}
+	})
 	d.pairsQuietly(nodes, b.node)
 	b.graph()
 	if len(l.problems) > before {
 		return
 	}
-	f.Version = versionOf(d.root)
 	l.snapshot.flows[f.Name] = f
-	l.snapshot.versions[versionKey{f.Name, f.Version}] = f
 }
 
 // flowBuilder reads the nodes of one flow.
@@ -88,11 +84,24 @@ func (b *flowBuilder) name(v *yaml.Node) {
 			return &SettingError{Message: quote(s) + " cannot be the name of a flow", Hint: nameHint}
 		}
 		b.flow.Name = s
-		if b.once(b.d, v, "flow", s) {
-			b.named[s] = v
-		}
+		b.once(b.d, v, "flow", s)
 		return nil
 	})
+}
+
+// ends reads the names under which the flow can end.
+func (b *flowBuilder) ends(v *yaml.Node) {
+	b.d.value(v, reflect.ValueOf(&b.flow.Ends).Elem(), "ends")
+	for i, name := range b.flow.Ends {
+		switch {
+		case !nameSyntax.MatchString(name):
+			b.d.at(v, nameHint, "%s cannot be the name of an end", quote(name))
+		case slices.Contains(b.flow.Ends[:i], name):
+			b.d.at(v, "", "the end %s is there twice", name)
+		case name == ErrorExit || name == elseExit:
+			b.d.at(v, "it has a meaning of its own as an exit", "%s cannot be the name of an end", quote(name))
+		}
+	}
 }
 
 // node reads ID: {KIND: settings, exits: …} or {KIND: settings, next: …}.
@@ -144,7 +153,7 @@ func (b *flowBuilder) node(k, v *yaml.Node) {
 	b.flow.nodes[id] = n
 	n.node = n.kind.New()
 	d.value(settings, reflect.ValueOf(n.node).Elem(), n.kind.Name)
-	b.wire(n, exits, next, true)
+	b.wire(n, exits, next, b.runs(n, settings))
 	if c, ok := n.node.(Checker); ok {
 		node := settings
 		if node.Kind == yaml.ScalarNode {
@@ -152,6 +161,30 @@ func (b *flowBuilder) node(k, v *yaml.Node) {
 		}
 		c.Check(&Check{Wired: slices.Sorted(maps.Keys(n.exits)), doc: d, node: node, targets: b.targets})
 	}
+}
+
+// runs notes which flow a node runs. It says false when the exits of the node
+// cannot be known because there is no such flow.
+func (b *flowBuilder) runs(n *step, settings *yaml.Node) bool {
+	r, ok := n.node.(Runner)
+	if !ok {
+		return true
+	}
+	name := r.Runs()
+	at := settings
+	if _, v := field(settings, "run"); v != nil {
+		at = v
+	}
+	ends, known := b.loader.ends[name]
+	if !known {
+		if name != "" && !b.full() {
+			b.d.at(at, b.nearestFlow(name), "there is no flow %s", quote(name))
+		}
+		return false
+	}
+	n.declared = append(n.declared, ends...)
+	b.running = append(b.running, runner{b.d, at, b.flow, name})
+	return true
 }
 
 // wire reads where the exits go and compares them with those the node has.
@@ -170,8 +203,8 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 			return
 		}
 		n.exits[exit] = v.Value
-		if b.keys[v.Value] == nil && !b.full() {
-			d.at(v, didYouMean(v.Value, b.order), "there is no node %s", quote(v.Value))
+		if b.keys[v.Value] == nil && !slices.Contains(b.flow.Ends, v.Value) && !b.full() {
+			d.at(v, didYouMean(v.Value, append(b.flow.Ends, b.order...)), "there is no node %s", quote(v.Value))
 		}
 	}
 	if next != nil {
@@ -263,8 +296,14 @@ func (b *flowBuilder) graph() {
 		id := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if n := f.nodes[id]; !reached[id] && n != nil {
-			reached[id] = true
 			todo = slices.AppendSeq(todo, maps.Values(n.exits))
+		}
+		reached[id] = true
+	}
+	for _, end := range f.Ends {
+		if !reached[end] {
+			_, v := field(d.root, "ends")
+			d.at(v, "let an exit go to it, or remove it", "the end %s cannot be reached from start", end)
 		}
 	}
 	for _, id := range b.order {

@@ -12,7 +12,7 @@ import (
 )
 
 // Versions is a folder that keeps every version of every flow that was ever
-// current, as NAME@VERSION.yaml, so that a call can go on after a restart in
+// current, as NAME@VERSION.yaml with the flows that it runs, so that a call can go on after a restart in
 // the version it began with. Files are added, never changed.
 type Versions struct {
 	Dir   string
@@ -53,7 +53,7 @@ func (v *Versions) keep(f *Flow) (err error) {
 			os.Remove(tmp.Name())
 		}
 	}()
-	_, err = tmp.WriteString(f.Source)
+	_, err = tmp.WriteString(f.Bundle())
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type document struct {
 	lines  []string // of the source
 	before int      // lines of the file before the source
 	root   *yaml.Node
+	exprs  []placed // expressions in it
 	report *report
 }
 

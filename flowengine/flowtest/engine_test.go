@@ -250,7 +250,7 @@ flow: f
 start: a
 nodes:
   a: {play: {prompt: "say:{{ caller.name }}{{ caller.name }}{{ caller.name }}{{ caller.name }}{{ caller.name }}{{ caller.name }}{{ caller.name }}"}, next: b}
-  b: {play: {prompt: "say:{{ vars.nobody }}"}, next: bye}
+  b: {play: {prompt: "say:{{ tags.nobody }}"}, next: bye}
   bye: {hangup: {}}
 `)
 	for _, name := range []string{strings.Repeat("x", 100_000), strings.Repeat("€", 5000), "${system(x)} 'a' `b`", ""} {

@@ -7,8 +7,6 @@ package flowtest
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -35,12 +33,15 @@ type Callee struct {
 }
 
 // Scenario is one call: who calls, what the caller does, and how those behave
-// who are dialled.
+// who are dialled or asked.
 type Scenario struct {
 	Call    call.Call
+	At      time.Time         // when it begins; zero: Epoch
 	Press   []string          // what the caller presses each time it is asked; nothing when used up
+	Says    []time.Duration   // how long the caller speaks each time it is recorded; nothing when used up
 	HangsUp time.Duration     // when the caller hangs up; 0: never by itself
 	Callees map[string]Callee // by target; others answer and talk for 10 s
+	Answers map[string]Answer // to requests, by node
 }
 
 // What the caller hears takes so long.
@@ -60,11 +61,13 @@ type Phone struct {
 	Dialled    []string // UUIDs of the legs that rang, in order
 	Verbs      []string // what was done, in order
 	Bridges    []call.Bridge
+	Requests   []call.Request
 	Over       *call.HungUp
 	Resorted   string // why the call was given to the last resort
 
 	began   time.Time
 	pressed int
+	said    int
 	last    *call.BridgeResult // of the committed attempt, once it has ended
 }
 
@@ -73,8 +76,11 @@ func NewPhone(s Scenario, clock *Clock) *Phone {
 	if s.Call.ID == "" {
 		s.Call.ID = "7c1f0c52-1111-4222-8333-444455556666"
 	}
+	if s.At.IsZero() {
+		s.At = Epoch
+	}
 	if clock == nil {
-		clock = &Clock{Epoch}
+		clock = &Clock{s.At}
 	}
 	s.Call.Started = clock.at
 	return &Phone{Scenario: s, Clock: clock, began: clock.at}
@@ -137,6 +143,10 @@ func (c *controller) do(verb string, f func() error) error {
 	return c.point()
 }
 
+func (c *controller) Ring(context.Context) error {
+	return c.do("ring", func() error { return nil })
+}
+
 func (c *controller) Answer(context.Context) error {
 	return c.do("answer", func() error {
 		if !c.Call.Answered {
@@ -169,161 +179,4 @@ func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, er
 		return c.pass(pressTime)
 	})
 	return d, err
-}
-
-func (c *controller) Hangup(_ context.Context, cause call.Cause) error {
-	return c.do("hangup "+string(cause), func() error {
-		c.Over = &call.HungUp{Cause: cause}
-		return nil
-	})
-}
-
-func (c *controller) Save(_ context.Context, checkpoint string) error {
-	return c.do("save", func() error {
-		if len(checkpoint) > call.MaxCheckpoint || call.EpochOf(checkpoint) == 0 {
-			panic("no checkpoint: " + checkpoint)
-		}
-		c.Checkpoint = checkpoint
-		return nil
-	})
-}
-
-func (c *controller) LastResort(_ context.Context, why string) error {
-	return c.do("last resort", func() error {
-		c.Resorted = why
-		return nil
-	})
-}
-
-func (c *controller) LastBridge() (call.BridgeResult, bool) {
-	if c.taken == nil {
-		return call.BridgeResult{}, false
-	}
-	return *c.taken, true
-}
-
-// Bridge can be lost before the commitment, between the commitment and the dialling,
-// while it lasts and after its end. Once it dials, it goes on without us.
-func (c *controller) Bridge(_ context.Context, b call.Bridge, checkpoint string) (r call.BridgeResult, err error) {
-	var began, lost bool
-	err = c.do("bridge", func() error {
-		c.Checkpoint, c.last = checkpoint, nil
-		if err := c.point(); err != nil {
-			return err
-		}
-		began = true
-		lost = c.point() != nil
-		var over error
-		if r, over = c.bridge(b, !lost); over == nil {
-			ended := r
-			c.last = &ended
-		}
-		if lost {
-			return call.ErrLost
-		}
-		return over
-	})
-	if !began || errors.Is(err, call.ErrLost) {
-		return call.BridgeResult{}, call.ErrLost
-	}
-	return r, err
-}
-
-// bridge dials, and lets both talk. Without us nobody records.
-func (p *controller) bridge(b call.Bridge, watched bool) (call.BridgeResult, error) {
-	record := func(e call.Event) {
-		if watched {
-			p.rec.Record(e)
-		}
-	}
-	p.Bridges = append(p.Bridges, b)
-	r := call.BridgeResult{Outcome: call.Undone}
-	best, longest := time.Duration(-1), time.Duration(0)
-	var winner call.BridgeLeg
-	for _, l := range b.Legs {
-		if l.UUID == "" || l.Address == (call.Address{}) {
-			panic(fmt.Sprintf("leg %+v cannot be dialled", l))
-		}
-		p.Dialled = append(p.Dialled, l.UUID)
-		record(call.Event{Type: call.TargetRinging, Leg: l.UUID, Target: l.Target})
-		after, cause := p.attempt(b, l)
-		switch {
-		case cause != "":
-			r.Legs = append(r.Legs, call.LegResult{UUID: l.UUID, Cause: cause})
-			if after >= longest {
-				longest, r.Cause = after, cause
-			}
-		case best < 0 || after < best:
-			if best >= 0 {
-				r.Legs = append(r.Legs, call.LegResult{UUID: winner.UUID, Cause: call.LoseRace})
-			}
-			best, winner = after, l
-		default:
-			r.Legs = append(r.Legs, call.LegResult{UUID: l.UUID, Cause: call.LoseRace})
-		}
-	}
-	if best < 0 {
-		r.Outcome = call.OutcomeOf(r.Cause)
-		return p.given(r, p.pass(longest))
-	}
-	if err := p.pass(best); err != nil {
-		return p.given(r, err)
-	}
-	if !p.Call.Answered {
-		record(call.Event{Type: call.Answered})
-	}
-	p.Call.Answered = true
-	record(call.Event{Type: call.Connected, Leg: winner.UUID, Target: winner.Target})
-	r.Outcome, r.Winner, r.Cause = call.Completed, winner.UUID, call.NormalClearing
-	r.Connected = p.callee(winner.Target).Talks
-	if b.MaxLength > 0 && (r.Connected == 0 || b.MaxLength < r.Connected) {
-		r.Connected, r.Cause = b.MaxLength, call.AllottedTimeout
-	}
-	if r.Connected == 0 && p.HangsUp == 0 {
-		panic("nobody ever hangs up")
-	}
-	talk := r.Connected
-	if talk == 0 {
-		talk = p.HangsUp
-	}
-	at := p.Clock.at
-	err := p.pass(talk)
-	record(call.Event{Type: call.Released, Leg: winner.UUID, Target: winner.Target, Cause: r.Cause, Millis: p.Clock.at.Sub(at).Milliseconds()})
-	return r, err
-}
-
-// given returns the result of an attempt that nobody answered, or that the
-// caller gave up.
-func (p *Phone) given(r call.BridgeResult, err error) (call.BridgeResult, error) {
-	if err != nil {
-		r = call.BridgeResult{Outcome: call.Undone, Cause: call.OriginatorCancel}
-	}
-	return r, err
-}
-
-func (p *Phone) callee(target string) Callee {
-	if c, ok := p.Callees[target]; ok {
-		return c
-	}
-	return Callee{After: time.Second, Talks: defaultTalk}
-}
-
-// attempt returns when a leg answers, or when and why it does not.
-func (p *Phone) attempt(b call.Bridge, l call.BridgeLeg) (time.Duration, call.Cause) {
-	ring := b.Ring
-	if l.Ring > 0 {
-		ring = min(ring, l.Ring)
-	}
-	c := p.callee(l.Target)
-	switch {
-	case c.Rings || c.After >= ring:
-		return ring, call.AllottedTimeout
-	case c.Cause != "":
-		return c.After, c.Cause
-	case b.Confirm.Key == "":
-		return c.After, ""
-	case c.Presses == b.Confirm.Key:
-		return c.After + promptTime, ""
-	}
-	return c.After + b.Confirm.Timeout, call.AllottedTimeout
 }

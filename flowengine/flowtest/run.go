@@ -27,6 +27,7 @@ func NewEngine(s *flowengine.Snapshot, clock *Clock, seed uint64) *flowengine.En
 		Clock:      clock,
 		Rand:       rand.New(rand.NewPCG(seed, 0)),
 		Recordings: "/recordings",
+		Requests:   requests{},
 		Node:       "n1",
 	}
 }

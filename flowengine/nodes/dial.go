@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,15 +186,12 @@ func (d *Dial) order(ctx context.Context, s *flowengine.Session) (dialState, err
 		return state, err
 	}
 	if !resumed {
-		weights := make([]int, len(d.Targets))
+		members := make([]routing.Member, len(d.Targets))
 		for i, m := range d.Targets {
 			t, _ := s.Target(m.To)
-			weights[i] = max(m.Weight, 1)
-			if m.Weight == 0 {
-				weights[i] = max(t.Weight, 1)
-			}
+			members[i] = routing.Member{Weight: cmp.Or(m.Weight, t.Weight), LastUsed: s.LastUsed(m.To)}
 		}
-		state.Attempts = routing.Attempts(d.Strategy, weights, s)
+		state.Attempts = routing.Attempts(d.Strategy, members, s)
 		if d.Strategy == routing.Sequential || d.Strategy == routing.Simultaneous {
 			return state, nil // would be chosen again alike
 		}
@@ -227,6 +225,9 @@ func (d *Dial) bridge(s *flowengine.Session, members []int) (b call.Bridge, err 
 	}
 	var errs [4]error
 	b.Ringback, errs[0] = s.Prompt(&d.Ringback)
+	if b.Ringback.Kind == call.Silence && s.Answered() && !d.EarlyMedia {
+		b.Ringback = ringing // an answered caller would hear nothing
+	}
 	b.Whisper, errs[1] = s.Prompt(&d.Whisper)
 	if d.Confirm != nil {
 		b.Confirm = call.Confirm{Key: d.Confirm.Key, Timeout: time.Duration(d.Confirm.Timeout)}
@@ -237,6 +238,9 @@ func (d *Dial) bridge(s *flowengine.Session, members []int) (b call.Bridge, err 
 	}
 	return b, errors.Join(errs[:]...)
 }
+
+// ringing is the tone of North America (ITU-T E.180, supplement 2).
+var ringing = call.Prompt{Kind: call.Tone, Text: "%(2000,4000,440,480)"}
 
 // leg describes one member; without an address when its target is no longer
 // configured.

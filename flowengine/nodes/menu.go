@@ -41,6 +41,11 @@ func (m *Menu) Accepts(exit string) bool { return digitExit.MatchString(exit) }
 // ExitForm describes the exits that Accepts accepts.
 func (m *Menu) ExitForm() string { return `1 to 8 quoted digits, * or # ("1", "12", "#")` }
 
+// Sets is what was pressed.
+func (m *Menu) Sets(id string) []flowengine.Variable {
+	return []flowengine.Variable{{Name: id, Type: flowengine.TextType}}
+}
+
 // Check holds the settings within what a caller can follow.
 func (m *Menu) Check(c *flowengine.Check) {
 	if m.Prompt.Empty() {

@@ -136,7 +136,7 @@ func testScript(t *testing.T, kind flowengine.Kind, schema *jsonschema.Schema) {
 		t.Fatal(err)
 	}
 	reached := map[string]bool{}
-	for _, c := range script.Calls {
+	for _, c := range script.Tests {
 		r, err := script.Play(c)
 		if err != nil {
 			t.Errorf("%v\n%s", err, r.Trace())
@@ -184,7 +184,7 @@ func testDoc(t *testing.T, kind flowengine.Kind, schema *jsonschema.Schema) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := script.Play(flowtest.ScriptCall{Name: file, Press: []string{"1"}})
+	r, err := script.Play(flowtest.Test{Name: file, Digits: []string{"1"}})
 	if err != nil {
 		t.Errorf("%v\n%s", err, r.Trace())
 	}

@@ -9,6 +9,8 @@ package routing
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 )
 
 // Strategy is how the order of a list of targets is chosen.
@@ -20,21 +22,28 @@ const (
 	RoundRobin   Strategy = "round_robin"  // as listed, each call beginning one further
 	Weighted     Strategy = "weighted"     // by chance, in proportion to the weights
 	Random       Strategy = "random"       // by chance, all alike
+	LeastRecent  Strategy = "least_recent" // who has been without a call for longest first
 	Simultaneous Strategy = "simultaneous" // all at once
 )
 
 // Strategies returns the names of all strategies.
 func Strategies() []string {
-	return []string{string(Sequential), string(RoundRobin), string(Weighted), string(Random), string(Simultaneous)}
+	return []string{string(Sequential), string(RoundRobin), string(Weighted), string(Random), string(LeastRecent), string(Simultaneous)}
 }
 
 // UnmarshalText accepts the name of a strategy.
 func (s *Strategy) UnmarshalText(text []byte) error {
 	if !slices.Contains(Strategies(), string(text)) {
-		return fmt.Errorf("%.40q is no strategy; there are sequential, round_robin, weighted, random, simultaneous", text)
+		return fmt.Errorf("%.40q is no strategy; there are %s", text, strings.Join(Strategies(), ", "))
 	}
 	*s = Strategy(text)
 	return nil
+}
+
+// Member is one of those among whom is chosen.
+type Member struct {
+	Weight   int       // for Weighted; below 1 counts as 1
+	LastUsed time.Time // for LeastRecent; zero: never
 }
 
 // Source is where chance and turns come from.
@@ -45,9 +54,9 @@ type Source interface {
 
 // Attempts returns the members' positions in the order in which they are
 // tried: each attempt is a list of members that ring at once. Every member is
-// in exactly one attempt. A weight below 1 counts as 1.
-func Attempts(s Strategy, weights []int, from Source) [][]int {
-	order := make([]int, len(weights))
+// in exactly one attempt.
+func Attempts(s Strategy, members []Member, from Source) [][]int {
+	order := make([]int, len(members))
 	for i := range order {
 		order[i] = i
 	}
@@ -61,9 +70,11 @@ func Attempts(s Strategy, weights []int, from Source) [][]int {
 		first := int(from.Turn() % uint64(len(order)))
 		order = append(order[first:len(order):len(order)], order[:first]...)
 	case Weighted:
-		draw(order, weights, from)
+		draw(order, members, from)
 	case Random:
-		draw(order, make([]int, len(weights)), from)
+		draw(order, make([]Member, len(members)), from)
+	case LeastRecent: // the listed order among those who are alike
+		slices.SortStableFunc(order, func(a, b int) int { return members[a].LastUsed.Compare(members[b].LastUsed) })
 	}
 	out := make([][]int, len(order))
 	for i := range order {
@@ -74,8 +85,8 @@ func Attempts(s Strategy, weights []int, from Source) [][]int {
 
 // draw puts order into a random order: each place is drawn among those that
 // are left, in proportion to their weights.
-func draw(order, weights []int, from Source) {
-	weight := func(i int) float64 { return float64(max(weights[i], 1)) }
+func draw(order []int, members []Member, from Source) {
+	weight := func(i int) float64 { return float64(max(members[i].Weight, 1)) }
 	total := 0.0
 	for _, i := range order {
 		total += weight(i)

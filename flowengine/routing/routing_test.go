@@ -3,11 +3,13 @@ package routing_test
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/quick"
+	"time"
 
 	"github.com/hookswitch/hookswitch/flowengine/routing"
 )
@@ -23,12 +25,18 @@ func (s *source) Turn() uint64   { return s.turn.Add(1) - 1 }
 
 func newSource(seed uint64) *source { return &source{rand: rand.New(rand.NewPCG(seed, 0))} }
 
+// weighing returns members with these weights.
+func weighing[N int | int8](weights ...N) []routing.Member {
+	out := make([]routing.Member, len(weights))
+	for i, w := range weights {
+		out[i].Weight = int(w)
+	}
+	return out
+}
+
 func TestEachMemberIsTriedOnce(t *testing.T) {
 	property := func(weights []int8, seed, turn uint64) bool {
-		w := make([]int, len(weights))
-		for i, v := range weights {
-			w[i] = int(v) // also 0 and less
-		}
+		w := weighing(weights...) // also 0 and less
 		for _, name := range routing.Strategies() {
 			from := newSource(seed)
 			from.turn.Store(turn)
@@ -52,7 +60,7 @@ func TestEachMemberIsTriedOnce(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	from := newSource(1)
-	w := []int{1, 1, 1}
+	w := weighing(1, 1, 1)
 	for _, c := range []struct {
 		strategy routing.Strategy
 		want     [][]int
@@ -83,7 +91,7 @@ func TestWeightsHold(t *testing.T) {
 			total += max(w, 1)
 		}
 		for range draws {
-			first[routing.Attempts(routing.Weighted, weights, from)[0][0]]++
+			first[routing.Attempts(routing.Weighted, weighing(weights...), from)[0][0]]++
 		}
 		for i, w := range weights {
 			got, want := float64(first[i])/draws, float64(max(w, 1))/float64(total)
@@ -95,12 +103,23 @@ func TestWeightsHold(t *testing.T) {
 	from := newSource(7)
 	first := make([]int, 4)
 	for range draws {
-		first[routing.Attempts(routing.Random, []int{100, 1, 1, 1}, from)[0][0]]++
+		first[routing.Attempts(routing.Random, weighing(100, 1, 1, 1), from)[0][0]]++
 	}
 	for i, n := range first {
 		if math.Abs(float64(n)/draws-0.25) > 0.01 {
 			t.Errorf("random: member %d came first %d times", i, n)
 		}
+	}
+}
+
+// Who was never used comes first, then who was used longest ago; the list decides
+// between those who are alike.
+func TestLeastRecentGoesFirst(t *testing.T) {
+	at := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	members := []routing.Member{{LastUsed: at}, {}, {LastUsed: at.Add(-time.Hour)}, {LastUsed: at}, {}}
+	want := [][]int{{1}, {4}, {2}, {0}, {3}}
+	if got := routing.Attempts(routing.LeastRecent, members, newSource(1)); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -111,7 +130,7 @@ func TestRoundRobinIsFairUnderConcurrency(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 300 {
-				first[routing.Attempts(routing.RoundRobin, []int{1, 1, 1}, from)[0][0]].Add(1)
+				first[routing.Attempts(routing.RoundRobin, weighing(1, 1, 1), from)[0][0]].Add(1)
 			}
 		})
 	}

@@ -1,0 +1,46 @@
+package flowengine
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/expr-lang/expr"
+)
+
+// Condition is a setting that is true or false: an expression. It may read
+// secrets, since only its source is ever recorded.
+type Condition struct {
+	Source string
+	expr   *expression
+}
+
+// UnmarshalText compiles the expression; it fails with a *SettingError.
+func (c *Condition) UnmarshalText(text []byte) error {
+	src := string(text)
+	if strings.HasPrefix(strings.TrimSpace(src), "{{") {
+		return &SettingError{Message: "a condition is an expression already", Hint: "leave {{ and }} out"}
+	}
+	x, err := compile(src, secret, expr.AsBool())
+	*c = Condition{src, x}
+	return err
+}
+
+func (c *Condition) expressions() []*expression { return []*expression{c.expr} }
+
+// Eval returns whether the condition holds where there are no secrets. It fails
+// on a fault of the expression, such as an index that does not exist.
+func (c *Condition) Eval(vars *Variables) (bool, error) {
+	return c.eval(&environment{Variables: *vars})
+}
+
+func (c *Condition) eval(env *environment) (bool, error) {
+	v, err := c.expr.eval(env)
+	if err != nil {
+		return false, err
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, errors.New("the condition is neither true nor false")
+	}
+	return b, nil
+}

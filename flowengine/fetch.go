@@ -1,0 +1,50 @@
+package flowengine
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// Requester makes HTTP requests. It keeps to the request's time limit, and fails
+// with an error that is context.DeadlineExceeded where that is over. Its errors
+// hold nothing of what was sent.
+type Requester interface {
+	Request(ctx context.Context, r call.Request) (call.Response, error)
+}
+
+// Fetch makes a request. The caller hears the music meanwhile, on an answered call;
+// ringing, on one that is not.
+func (s *Session) Fetch(ctx context.Context, r call.Request, music *Prompt) (out call.Response, err error) {
+	if s.engine.Requests == nil {
+		return out, errors.New("this server makes no requests")
+	}
+	prompt, err := s.waiting(ctx, music)
+	if err != nil {
+		return out, err
+	}
+	r.Step = s.path()
+	var failed error
+	err = s.leg.While(ctx, prompt, func(ctx context.Context) {
+		out, failed = s.engine.Requests.Request(ctx, r)
+	})
+	if err != nil {
+		return out, err
+	}
+	return out, failed
+}
+
+// minSecret is the length below which a secret is not looked for in other texts:
+// it would be found by chance.
+const minSecret = 4
+
+func (s *Session) holdsSecret(text string) bool {
+	for _, v := range s.secrets {
+		if len(v) >= minSecret && strings.Contains(text, v) {
+			return true
+		}
+	}
+	return false
+}
