@@ -22,6 +22,8 @@ var mayImport = map[string][]string{
 	"eslctl/esltest":      {"call", "eslctl"},
 	"eslctl/doctor":       {"call", "eslctl"},
 	"flowengine":          {"call"},
+	"flowengine/geo":      {},
+	"flowengine/hours":    {},
 	"flowengine/routing":  {},
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "flowengine", "flowengine/nodes", "flowengine/routing"},
