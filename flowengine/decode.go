@@ -236,17 +236,20 @@ type Check struct {
 // is used as the document has.
 func (c *Check) Problem(path, hint, format string, args ...any) {
 	n := c.node
-	for _, part := range strings.Split(path, "/") {
+	for rest := path; rest != ""; {
+		part, more, _ := strings.Cut(rest, "/")
 		next := (*yaml.Node)(nil)
 		if i, err := strconv.Atoi(part); err == nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
 			next = n.Content[i]
+		} else if _, v := field(n, rest); v != nil { // a key may have a / in it
+			next, more = v, ""
 		} else if _, v := field(n, part); v != nil {
 			next = v
 		}
 		if next == nil {
 			break
 		}
-		if n = next; c.doc.report.faulty[n] {
+		if n, rest = next, more; c.doc.report.faulty[n] {
 			return // nothing is known of what is inside
 		}
 	}
