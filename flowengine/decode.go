@@ -235,24 +235,18 @@ type Check struct {
 // fields and list positions that lead to it, as in "targets/0/to"; as much of it
 // is used as the document has.
 func (c *Check) Problem(path, hint, format string, args ...any) {
-	n := c.node
+	at := Place{document: c.doc, node: c.node}
 	for _, part := range strings.Split(path, "/") {
-		next := (*yaml.Node)(nil)
-		if i, err := strconv.Atoi(part); err == nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
-			next = n.Content[i]
-		} else if _, v := field(n, part); v != nil {
-			next = v
+		next := at.Field(part)
+		if i, err := strconv.Atoi(part); err == nil && at.node.Kind == yaml.SequenceNode {
+			next = at.Item(i)
 		}
-		if next == nil {
+		if next.node == at.node {
 			break
 		}
-		if n = next; c.doc.report.faulty[n] {
-			return // nothing is known of what is inside
-		}
+		at = next
 	}
-	if !c.doc.report.faulty[n] { // one problem a setting is enough
-		c.doc.at(n, hint, format, args...)
-	}
+	at.Problem(hint, format, args...)
 }
 
 // Target says whether a target of this name exists. Where the targets are

@@ -53,7 +53,8 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 			c.loseAt = lose[r.Epochs]
 		}
 		r.Epochs++
-		r.Err = engine(r.Epochs).Run(context.Background(), c, flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch}, c.rec)
+		control := flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch, Flow: p.Flow, Tags: p.Tags}
+		r.Err = engine(r.Epochs).Run(context.Background(), c, control, c.rec)
 		r.Points = c.points
 		if !errors.Is(r.Err, call.ErrLost) {
 			break

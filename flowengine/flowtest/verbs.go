@@ -13,11 +13,17 @@ import (
 func described(verb string, p call.Prompt) string { return strings.TrimSpace(verb + " " + p.String()) }
 
 func (c *controller) Wait(_ context.Context, d time.Duration, music call.Prompt) error {
-	return c.do(described("wait "+d.String(), music), func() error { return c.pass(d) })
+	return c.do(described("wait "+d.String(), music), func() error {
+		c.tell(c.Clock.at, "waits %s", described(d.String(), music))
+		return c.pass(d)
+	})
 }
 
 func (c *controller) While(ctx context.Context, music call.Prompt, f func(context.Context)) error {
 	return c.do(described("while", music), func() error {
+		if music.Kind != call.Silence {
+			c.tell(c.Clock.at, "hears %s", music)
+		}
 		f(context.WithValue(ctx, phoneKey{}, c.Phone))
 		if c.Over != nil {
 			return c.Over
@@ -32,6 +38,7 @@ func (c *controller) Message(_ context.Context, m call.Message) (r call.MessageR
 			r.Length = min(c.Says[c.said], m.Max)
 		}
 		c.said++
+		c.tell(c.Clock.at, "speaks for %s", r.Length)
 		if err := c.point(); err != nil {
 			return err
 		}
