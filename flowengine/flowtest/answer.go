@@ -93,7 +93,7 @@ func (requests) Request(ctx context.Context, r call.Request) (call.Response, err
 		err = &unscripted{r}
 		p.Unscripted = append(p.Unscripted, r.Step)
 	}
-	p.tell(began, "%s: %s", origin(r), told(out, err, p.Clock.at.Sub(began)))
+	p.tell(began, origin(r)+": "+told(out, err, p.Clock.at.Sub(began)))
 	return out, err
 }
 

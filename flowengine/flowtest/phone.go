@@ -7,7 +7,6 @@ package flowtest
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -100,8 +99,8 @@ type Act struct {
 	Text   string // for people
 }
 
-func (p *Phone) tell(at time.Time, format string, args ...any) {
-	p.Acts = append(p.Acts, Act{at, len(p.Events), fmt.Sprintf(format, args...)})
+func (p *Phone) tell(at time.Time, text string) {
+	p.Acts = append(p.Acts, Act{at, len(p.Events), text})
 }
 
 // pass lets time go by; it fails when the caller hangs up meanwhile.
@@ -180,7 +179,7 @@ func (c *controller) Answer(context.Context) error {
 
 func (c *controller) Play(_ context.Context, p call.Prompt) error {
 	return c.do("play "+p.String(), func() error {
-		c.tell(c.Clock.at, "hears %s", p)
+		c.tell(c.Clock.at, "hears "+p.String())
 		return c.pass(promptTime)
 	})
 }
@@ -192,7 +191,7 @@ func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, er
 			press = c.Press[c.pressed]
 		}
 		c.pressed++
-		c.tell(c.Clock.at, "hears %s", g.Prompt)
+		c.tell(c.Clock.at, "hears "+g.Prompt.String())
 		if press == "" {
 			return c.pass(promptTime + g.Timeout)
 		}
@@ -206,7 +205,7 @@ func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, er
 			press = "digits that are secret"
 		}
 		if err == nil {
-			c.tell(c.Clock.at, "presses %s", press)
+			c.tell(c.Clock.at, "presses "+press)
 		}
 		return err
 	})

@@ -14,7 +14,7 @@ func described(verb string, p call.Prompt) string { return strings.TrimSpace(ver
 
 func (c *controller) Wait(_ context.Context, d time.Duration, music call.Prompt) error {
 	return c.do(described("wait "+d.String(), music), func() error {
-		c.tell(c.Clock.at, "waits %s", described(d.String(), music))
+		c.tell(c.Clock.at, "waits "+described(d.String(), music))
 		return c.pass(d)
 	})
 }
@@ -22,7 +22,7 @@ func (c *controller) Wait(_ context.Context, d time.Duration, music call.Prompt)
 func (c *controller) While(ctx context.Context, music call.Prompt, f func(context.Context)) error {
 	return c.do(described("while", music), func() error {
 		if music.Kind != call.Silence {
-			c.tell(c.Clock.at, "hears %s", music)
+			c.tell(c.Clock.at, "hears "+music.String())
 		}
 		f(context.WithValue(ctx, phoneKey{}, c.Phone))
 		if c.Over != nil {
@@ -38,7 +38,7 @@ func (c *controller) Message(_ context.Context, m call.Message) (r call.MessageR
 			r.Length = min(c.Says[c.said], m.Max)
 		}
 		c.said++
-		c.tell(c.Clock.at, "speaks for %s", r.Length)
+		c.tell(c.Clock.at, "speaks for "+r.Length.String())
 		if err := c.point(); err != nil {
 			return err
 		}
