@@ -131,6 +131,17 @@ func (s *Scalar) decodeNode(d *document, n *yaml.Node, name string) {
 	d.text(n, name, func(text string) error { s.Value = text; return nil })
 }
 
+// ParseScalar reads a text as it would be read in a document, without quotes.
+func ParseScalar(text string) Scalar {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
+	if n.Tag = n.ShortTag(); n.Tag != "!!int" || plainInt.MatchString(text) {
+		if fixed, ok := plainScalar(n); ok {
+			return Scalar{fixed}
+		}
+	}
+	return Scalar{text}
+}
+
 // String returns the value as events and prompts spell it.
 func (s Scalar) String() string { return spell(s.Value) }
 

@@ -18,7 +18,7 @@ type Test struct {
 	Line int
 
 	Name       string                       `yaml:"name,required"`
-	From       string                       `yaml:"from"` // caller's number; default +15550100
+	From       *string                      `yaml:"from"` // caller's number, empty when withheld; default +15550100
 	CallerName string                       `yaml:"caller_name"`
 	To         string                       `yaml:"to"`       // number that is dialled; default: the first of the folder
 	Flow       string                       `yaml:"flow"`     // begins in this flow, whatever the number's is
@@ -97,9 +97,9 @@ const (
 // Scenario returns the call as it is to be placed.
 func (s *Script) Scenario(t Test) Scenario {
 	out := Scenario{At: t.At.Time, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests}
-	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: t.From, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
-	if t.From == "" {
-		out.Call.Caller.Number = defaultCaller
+	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: defaultCaller, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
+	if t.From != nil {
+		out.Call.Caller.Number = *t.From
 	}
 	if t.To == "" {
 		out.Call.Number = s.number
@@ -137,7 +137,9 @@ func (s *Script) PlayAll(tests []Test, done func(i int, r *Result, err error)) {
 	for range runtime.GOMAXPROCS(0) {
 		playing.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(tests); i = int(next.Add(1)) - 1 {
+				began := time.Now()
 				r, err := s.Play(tests[i])
+				r.Took = time.Since(began)
 				done(i, r, err)
 			}
 		})
