@@ -71,7 +71,13 @@ func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
 // value fills one setting.
 func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 	if short, ok := out.Addr().Interface().(Short); ok && n.Kind == yaml.ScalarNode {
-		d.text(n, name, short.FromText)
+		if d.text(n, name, short.FromText) {
+			for _, f := range settingsOf(out.Type()) {
+				if x, ok := out.Field(f.index).Addr().Interface().(expressive); ok {
+					d.note(n, x)
+				}
+			}
+		}
 		return
 	}
 	if own, ok := out.Addr().Interface().(nodeDecoder); ok {
@@ -247,6 +253,12 @@ func (c *Check) Problem(path, hint, format string, args ...any) {
 		at = next
 	}
 	at.Problem(hint, format, args...)
+}
+
+// Given says whether the document has the setting, with whatever value.
+func (c *Check) Given(name string) bool {
+	key, _ := field(c.node, name)
+	return key != nil
 }
 
 // Target says whether a target of this name exists. Where the targets are

@@ -158,6 +158,7 @@ func (e *Engine) begin(ctx context.Context, s *Session, name string) error {
 func (e *Engine) comeBack(ctx context.Context, s *Session) error {
 	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
 		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
+	clear(s.asked) // by nodes of another flow
 	return e.begin(ctx, s, "")
 }
 

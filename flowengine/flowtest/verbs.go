@@ -42,7 +42,10 @@ func (c *controller) Message(_ context.Context, m call.Message) (r call.MessageR
 		if err := c.point(); err != nil {
 			return err
 		}
-		return c.pass(min(r.Length+m.Silence, m.Max))
+		began := c.Clock.at
+		err := c.pass(min(r.Length+m.Silence, m.Max))
+		r.Length = min(r.Length, c.Clock.at.Sub(began)) // whoever hangs up says no more
+		return err
 	})
 	return r, err
 }
