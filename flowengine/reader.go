@@ -133,9 +133,10 @@ func (s *Scalar) decodeNode(d *document, n *yaml.Node, name string) {
 
 // ParseScalar reads a text as it would be read in a document, without quotes.
 func ParseScalar(text string) Scalar {
-	n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
-	if n.Tag = n.ShortTag(); n.Tag != "!!int" || plainInt.MatchString(text) {
-		if fixed, ok := plainScalar(n); ok {
+	var n yaml.Node
+	if err := yaml.Load([]byte(text), &n); err == nil && len(n.Content) == 1 && n.Content[0].Value == text {
+		textify(n.Content[0])
+		if fixed, ok := plainScalar(n.Content[0]); ok {
 			return Scalar{fixed}
 		}
 	}

@@ -111,13 +111,13 @@ func runTests(out io.Writer, folders []string, o testOptions) error {
 		if o.cover || o.coverMin > 0 {
 			report.coverage(suites)
 		}
-		report.printf("%d flows, %d tests, %d passed, %d failed\n", flows, tests, tests-failed, failed)
+		report.printf("%s, %s, %d passed, %d failed\n", counted(flows, "flow"), counted(tests, "test"), tests-failed, failed)
 	}
 	switch covered := percentage(suites); {
 	case report.err != nil:
 		return report.err
 	case failed > 0:
-		return fmt.Errorf("%d of %d tests failed", failed, tests)
+		return fmt.Errorf("%d of %s failed", failed, counted(tests, "test"))
 	case covered < o.coverMin:
 		return fmt.Errorf("the calls reach %.1f %% of nodes and exits, less than %g %%", covered, o.coverMin)
 	}
@@ -169,6 +169,13 @@ func (s *suite) play() {
 		}
 		s.results[i] = got
 	})
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // percentage returns how much of the nodes and exits of all folders was reached.
@@ -249,7 +256,7 @@ func (t *testReport) coverage(suites []*suite) {
 			if len(f.Missing) == 0 {
 				continue
 			}
-			t.printf("%s: %d of %d nodes and exits reached, not\n", f.Flow, f.Reached, f.Parts)
+			t.printf("%s: %d of %d nodes and exits; never reached are\n", f.Flow, f.Reached, f.Parts)
 			for _, m := range f.Missing {
 				if len(m.Exits) == 0 {
 					t.printf("  %s\n", m.Node)

@@ -3,6 +3,7 @@ package flowtest
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -37,10 +38,15 @@ func (c *Coverage) Add(r *Result) {
 		if e.Step == "" || main == nil {
 			continue
 		}
-		if f, id := Locate(main, e.Step); f != nil {
-			c.reached[part{f.Name, id, ""}] = true
-			c.reached[part{f.Name, id, e.Exit}] = true
+		f := main
+		ids := strings.Split(e.Step, "/")
+		for _, id := range ids[:len(ids)-1] {
+			c.reached[part{f.Name, id, ""}] = true // it runs the flow of the next
+			f = f.Runs(id)
 		}
+		last := ids[len(ids)-1]
+		c.reached[part{f.Name, last, ""}] = true
+		c.reached[part{f.Name, last, e.Exit}] = true
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 type Script struct {
 	Snapshot *flowengine.Snapshot
 	Tests    []Test
+	Live     flowengine.Requester // answers the requests of which a test says nothing; nil: they fail
 
 	number string // that is dialled when a test does not say
 	flow   string // and the flow that takes it when the number has none

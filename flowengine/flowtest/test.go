@@ -96,7 +96,7 @@ const (
 
 // Scenario returns the call as it is to be placed.
 func (s *Script) Scenario(t Test) Scenario {
-	out := Scenario{At: t.At.Time, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests}
+	out := Scenario{At: t.At.Time, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Live: s.Live}
 	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: defaultCaller, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
 	if t.From != nil {
 		out.Call.Caller.Number = *t.From
