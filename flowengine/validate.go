@@ -271,7 +271,10 @@ func exitList(n *step, open OpenExiter) string {
 	if open != nil {
 		list = append(list, open.ExitForm())
 	}
-	return strings.Join(append(list, ErrorExit), ", ")
+	if !slices.Contains(list, ErrorExit) {
+		list = append(list, ErrorExit)
+	}
+	return strings.Join(list, ", ")
 }
 
 // graph checks how the nodes hang together.
