@@ -61,9 +61,10 @@ func compileSchema(t *testing.T, kind string) *jsonschema.Schema {
 // objectSchema is what the test reads of a schema.
 type objectSchema struct {
 	Title, Description   string
-	AdditionalProperties *bool
+	AdditionalProperties json.RawMessage
 	Required             []string
 	Properties           map[string]json.RawMessage
+	PropertyNames        json.RawMessage
 	Items                json.RawMessage
 	AnyOf                []json.RawMessage
 	Type                 any
@@ -91,7 +92,14 @@ func testFields(t *testing.T, at string, raw []byte, typ reflect.Type) {
 	if s.Type != "object" {
 		return
 	}
-	if s.AdditionalProperties == nil || *s.AdditionalProperties {
+	if typ.Kind() == reflect.Map { // by names that the flow chooses
+		if s.PropertyNames == nil || !strings.HasPrefix(string(s.AdditionalProperties), "{") {
+			t.Errorf("%s: the schema does not say what the names and the values are", at)
+		}
+		testFields(t, at+".*", s.AdditionalProperties, typ.Elem())
+		return
+	}
+	if string(s.AdditionalProperties) != "false" {
 		t.Errorf("%s: additionalProperties is not false", at)
 	}
 	left := map[string]bool{}
