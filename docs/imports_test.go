@@ -21,6 +21,8 @@ var mayImport = map[string][]string{
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"flowengine":          {"call"},
+	"flowengine/geo":      {},
+	"flowengine/hours":    {},
 	"flowengine/routing":  {},
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "flowengine", "flowengine/nodes", "flowengine/routing"},
