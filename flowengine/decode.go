@@ -239,19 +239,23 @@ type Check struct {
 
 // Problem reports that the setting at path is wrong. The path names the
 // fields and list positions that lead to it, as in "targets/0/to"; as much of it
-// is used as the document has.
+// is used as the document has. Only the last field may have a / in its name.
 func (c *Check) Problem(path, hint, format string, args ...any) {
 	n := c.node
-	for _, part := range strings.Split(path, "/") {
+	for rest := path; rest != ""; {
+		part, after, _ := strings.Cut(rest, "/")
 		next := (*yaml.Node)(nil)
 		if i, err := strconv.Atoi(part); err == nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
 			next = n.Content[i]
+		} else if _, v := field(n, rest); v != nil {
+			next, after = v, ""
 		} else if _, v := field(n, part); v != nil {
 			next = v
 		}
 		if next == nil {
 			break
 		}
+		rest = after
 		if n = next; c.doc.report.faulty[n] {
 			return // nothing is known of what is inside
 		}
