@@ -24,13 +24,13 @@ var mayImport = map[string][]string{
 	"flowengine/geo":      {},
 	"flowengine/hours":    {},
 	"flowengine/routing":  {},
-	"flowengine/nodes":    {"call", "flowengine", "flowengine/routing"},
-	"flowengine/flowtest": {"call", "flowengine", "flowengine/nodes", "flowengine/routing"},
+	"flowengine/nodes":    {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
+	"flowengine/flowtest": {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
 	"store/journal":       {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing",
-		"store/journal", "examples"},
+	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes",
+		"flowengine/routing", "store/journal", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

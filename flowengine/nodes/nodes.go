@@ -16,6 +16,7 @@ import (
 	"embed"
 
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/hours"
 )
 
 // Kinds is the table of all kinds.
@@ -25,6 +26,7 @@ var Kinds = flowengine.Kinds{
 	{Name: "menu", New: newMenu, Exits: []string{noInput, invalid}, Takes: true, Sounds: true, Answers: true},
 	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
+	{Name: "hours", New: func() flowengine.Node { return &Hours{} }, Exits: []string{string(hours.Open), string(hours.Closed), string(hours.Holiday)}},
 	{Name: "request", New: newRequest, Exits: []string{answered, flowengine.ErrorExit, timedOut}},
 	{Name: "record", New: func() flowengine.Node { return &Record{} }, Exits: []string{flowengine.NextExit}, Answers: true},
 	{Name: "voicemail", New: newVoicemail, Exits: []string{recorded, empty}, Takes: true, Sounds: true, Answers: true},
