@@ -14,6 +14,7 @@ package nodes
 
 import (
 	"embed"
+	"regexp"
 
 	"github.com/hookswitch/hookswitch/flowengine"
 )
@@ -27,6 +28,11 @@ var Kinds = flowengine.Kinds{
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
 	{Name: "hangup", New: func() flowengine.Node { return &Hangup{} }},
 }
+
+// nameSyntax is the form of the names that flows give to exits, variables and tags.
+var nameSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+
+const nameHint = "a letter, then letters, digits, - or _, at most 64"
 
 //go:embed schema/*.json doc/*.md
 var files embed.FS
