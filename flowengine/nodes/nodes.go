@@ -24,6 +24,7 @@ var Kinds = flowengine.Kinds{
 	{Name: "answer", New: func() flowengine.Node { return &Answer{} }, Exits: []string{flowengine.NextExit}},
 	{Name: "play", New: func() flowengine.Node { return &Play{} }, Exits: []string{flowengine.NextExit}, Takes: true, Sounds: true, Answers: true},
 	{Name: "say", New: func() flowengine.Node { return &Say{} }, Exits: []string{flowengine.NextExit}, Takes: true, Sounds: true, Answers: true},
+	{Name: "wait", New: func() flowengine.Node { return &Wait{} }, Exits: []string{flowengine.NextExit}, Takes: true},
 	{Name: "menu", New: newMenu, Exits: []string{noInput, invalid}, Takes: true, Sounds: true, Answers: true},
 	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
