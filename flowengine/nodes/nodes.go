@@ -26,6 +26,7 @@ var Kinds = flowengine.Kinds{
 	{Name: "say", New: func() flowengine.Node { return &Say{} }, Exits: []string{flowengine.NextExit}, Takes: true, Sounds: true, Answers: true},
 	{Name: "wait", New: func() flowengine.Node { return &Wait{} }, Exits: []string{flowengine.NextExit}, Takes: true},
 	{Name: "menu", New: newMenu, Exits: []string{noInput, invalid}, Takes: true, Sounds: true, Answers: true},
+	{Name: "gather", New: newGather, Exits: []string{gathered, noInput, invalid}, Takes: true, Sounds: true, Answers: true},
 	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
 	{Name: "hangup", New: func() flowengine.Node { return &Hangup{} }},
