@@ -29,6 +29,7 @@ var Kinds = flowengine.Kinds{
 	{Name: "gather", New: newGather, Exits: []string{gathered, noInput, invalid}, Takes: true, Sounds: true, Answers: true},
 	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
+	{Name: "split", New: func() flowengine.Node { return &Split{Sticky: notSticky} }},
 	{Name: "hangup", New: func() flowengine.Node { return &Hangup{} }},
 }
 
