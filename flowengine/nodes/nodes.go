@@ -32,6 +32,7 @@ var Kinds = flowengine.Kinds{
 	{Name: "split", New: func() flowengine.Node { return &Split{Sticky: notSticky} }},
 	{Name: "tag", New: func() flowengine.Node { return &Tag{} }, Exits: []string{flowengine.NextExit}},
 	{Name: "set", New: func() flowengine.Node { return &Set{} }, Exits: []string{flowengine.NextExit}},
+	{Name: "emit", New: func() flowengine.Node { return &Emit{} }, Exits: []string{flowengine.NextExit}},
 	{Name: "hangup", New: func() flowengine.Node { return &Hangup{} }},
 }
 
