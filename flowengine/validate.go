@@ -193,7 +193,9 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 	if known {
 		n.declared = append(n.declared, n.kind.Exits...)
 		if e, ok := n.node.(Exiter); ok {
-			n.declared = append(n.declared, e.Exits()...)
+			own := e.Exits()
+			n.declared = append(n.declared, own...)
+			known = len(own) > 0 // else its settings could not be read
 		}
 	}
 	open, _ := n.node.(OpenExiter)

@@ -15,17 +15,6 @@ import (
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-// The forms of names: those that expressions can read as vars.NAME, and all others.
-var (
-	identifier = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,63}$`)
-	nameSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
-)
-
-const (
-	identifierHint = "a letter, then letters, digits or _, at most 64"
-	nameHint       = "a letter, then letters, digits, - or _, at most 64"
-)
-
 // headerName is a header's name (RFC 9110, section 5.6.2).
 var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")
 
