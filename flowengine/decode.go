@@ -239,7 +239,7 @@ type Check struct {
 
 // Problem reports that the setting at path is wrong. The path names the
 // fields and list positions that lead to it, as in "targets/0/to"; as much of it
-// is used as the document has.
+// is used as the document has. Only the last field may have a / in its name.
 func (c *Check) Problem(path, hint, format string, args ...any) {
 	at := Place{document: c.doc, node: c.node}
 	for rest := path; rest != ""; {
