@@ -26,7 +26,6 @@ func TestFactsOfRecording(t *testing.T) {
 			go func() { h.a.pressAfter(h.ctx, "1", 100); h.a.pressAfter(h.ctx, "#", 50) }()
 			r, err := h.leg.Message(h.ctx, call.Message{Path: path, Max: 20 * time.Second, Silence: 5 * time.Second, Terminators: "#"})
 			h.check(err)
-			t.Logf("%+v, file %v", r, length())
 			if r.Terminator != "#" {
 				t.Errorf("terminator %q", r.Terminator)
 			}
@@ -35,10 +34,9 @@ func TestFactsOfRecording(t *testing.T) {
 		}},
 		{"a message ended by silence, one of nothing else, one by its limit", func(t *testing.T) {
 			h := v.place(t, true)
-			path, length := h.file("silent.wav")
+			path, _ := h.file("silent.wav")
 			r, err := h.leg.Message(h.ctx, call.Message{Path: path, Max: 20 * time.Second, Silence: 2 * time.Second})
 			h.check(err)
-			t.Logf("nothing said: %+v, file %v", r, length())
 			if r.Length > 0 {
 				t.Errorf("an empty message has length %v", r.Length)
 			}
@@ -46,24 +44,21 @@ func TestFactsOfRecording(t *testing.T) {
 			time.AfterFunc(2*time.Second, func() { h.a.sing(false) })
 			r, err = h.leg.Message(h.ctx, call.Message{Path: path, Max: 20 * time.Second, Silence: 2 * time.Second})
 			h.check(err)
-			t.Logf("two seconds said: %+v, file %v", r, length())
 			between(t, "length", r.Length, 1200*time.Millisecond, 2500*time.Millisecond)
 			h.a.sing(true)
-			d := took(func() { r, err = h.leg.Message(h.ctx, call.Message{Path: path, Max: 2 * time.Second}) })
+			r, err = h.leg.Message(h.ctx, call.Message{Path: path, Max: 2 * time.Second})
 			h.check(err)
-			t.Logf("limit of 2 s: %+v, file %v, took %v", r, length(), d)
 			between(t, "length", r.Length, 1800*time.Millisecond, 4*time.Second)
 			h.a.press(h.ctx, "#") // no terminator any more, if it was one
 			h.check(h.leg.Play(h.ctx, h.prompt("tone:%(300,0,440)")))
 		}},
 		{"a message ended by the hangup has a length", func(t *testing.T) {
 			h := v.place(t, true)
-			path, length := h.file("hangup.wav")
+			path, _ := h.file("hangup.wav")
 			h.a.sing(true)
 			time.AfterFunc(3*time.Second, h.a.hangup)
 			r, err := h.leg.Message(h.ctx, call.Message{Path: path, Max: 20 * time.Second, Silence: 5 * time.Second, Terminators: "#"})
 			h.hungUp(err)
-			t.Logf("%+v, file %v", r, length())
 			between(t, "length", r.Length, 2*time.Second, 3500*time.Millisecond)
 		}},
 		{"what can not be written is an error, and the call goes on", func(t *testing.T) {
@@ -71,12 +66,10 @@ func TestFactsOfRecording(t *testing.T) {
 			file := filepath.Join(v.sw.dir, "afile")
 			h.check(os.WriteFile(file, nil, 0o600))
 			_, err := h.leg.Message(h.ctx, call.Message{Path: file + "/m.wav", Max: 2 * time.Second})
-			t.Log(err)
 			if err == nil {
 				t.Error("recorded into a folder that is a file")
 			}
 			err = h.leg.Recording(h.ctx, call.StartRecording, file+"/c.wav")
-			t.Log(err)
 			if err == nil {
 				t.Error("recorded into a folder that is a file")
 			}
@@ -100,7 +93,6 @@ func TestFactsOfRecording(t *testing.T) {
 			}
 			r, err := h.leg.Message(h.ctx, m)
 			h.check(err)
-			t.Logf("%+v, file %v", r, length())
 			between(t, "length", r.Length, 3*time.Second, 5500*time.Millisecond)
 			between(t, "file", length(), r.Length-100*time.Millisecond, r.Length+100*time.Millisecond)
 			go h.a.pressAfter(h.ctx, "#", 50)
@@ -122,13 +114,11 @@ func TestFactsOfRecording(t *testing.T) {
 			h.check(h.leg.Wait(h.ctx, time.Second, h.prompt("tone:%(200,0,440)")))
 			do(call.StopRecording)
 			first := length()
-			t.Logf("first part %v, of it with sound %v", first, loud(t, path))
 			between(t, "first part", first, 2500*time.Millisecond, 4*time.Second)
 			between(t, "of it with sound", loud(t, path), 700*time.Millisecond, 1300*time.Millisecond)
 			do(call.StartRecording)
 			h.check(h.leg.Wait(h.ctx, time.Second, call.Prompt{}))
 			do(call.StopRecording)
-			t.Logf("both parts %v", length())
 			between(t, "both parts", length(), first+700*time.Millisecond, first+2*time.Second)
 		}},
 		{"a recording goes on over takeovers and bridges", func(t *testing.T) {
@@ -137,21 +127,18 @@ func TestFactsOfRecording(t *testing.T) {
 			h.check(h.leg.Recording(h.ctx, call.StartRecording, path))
 			h.check(h.leg.Wait(h.ctx, time.Second, call.Prompt{}))
 			h = h.lose()
-			t.Logf("after the loss: %v", length())
 			h.check(h.leg.Wait(h.ctx, time.Second, h.prompt("tone:%(200,0,440)")))
 			h.a.sing(true)
 			b := call.Bridge{Ring: 10 * time.Second, Legs: []call.BridgeLeg{{UUID: call.LegUUID(h.leg.Call().ID, 1, 0), Target: "t",
 				Address: call.Address{Number: "7006", Gateway: "carrier"}}}}
 			b.Record, _ = h.file("calls/b-1.wav")
-			r, err := h.leg.Bridge(h.ctx, b, call.Checkpoint{Epoch: h.leg.Epoch(), Node: "n1"}.String())
+			_, err := h.leg.Bridge(h.ctx, b, call.Checkpoint{Epoch: h.leg.Epoch(), Node: "n1"}.String())
 			h.check(err)
-			t.Logf("bridge %+v", r)
 			h.check(h.leg.Wait(h.ctx, time.Second, call.Prompt{}))
 			h.check(h.leg.Recording(h.ctx, call.StopRecording, path))
-			_, dial := h.file("calls/b-1.wav")
-			t.Logf("whole call %v, dial %v", length(), dial())
+			_, dialled := h.file("calls/b-1.wav")
 			between(t, "whole call", length(), 3500*time.Millisecond, 8*time.Second)
-			between(t, "dial", dial(), 600*time.Millisecond, 2*time.Second)
+			between(t, "dial", dialled(), 600*time.Millisecond, 2*time.Second)
 		}},
 	} {
 		t.Run(fact.name, fact.f)

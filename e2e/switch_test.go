@@ -111,7 +111,7 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 		"event_socket_password": f.password, "event_socket_port": fmt.Sprint(ports[1]),
 		"sip_ip": "127.0.0.1", "sip_port": fmt.Sprint(ports[0]), "rtp_ip": "127.0.0.1",
 		"rtp_start_port": fmt.Sprint(rtp), "rtp_end_port": fmt.Sprint(rtp + mediaPorts - 2),
-		"carrier_proxy": o.callees, "log_level": o.logLevel, "music_dir": filepath.Join(dir, "music"),
+		"carrier_proxy": o.callees, "log_level": o.logLevel, "music_dir": filepath.Join(dir, "music", "hold"),
 		"hookswitch_nodes": o.nodes, "hookswitch_takeover": o.takeover, "hookswitch_last_resort_number": o.lastResort,
 	}
 	if err := copyConf(conf, filepath.Join(dir, "conf"), set, o.apiExpansion); err != nil {
@@ -127,7 +127,8 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 	if err := writeCertificate(filepath.Join(dir, "certs")); err != nil {
 		return nil, err
 	}
-	if err := writeTone(filepath.Join(dir, "music", "tone.wav"), time.Second); err != nil {
+	if err := errors.Join(writeTone(filepath.Join(dir, "music", "tone.wav"), time.Second),
+		writeTone(filepath.Join(dir, "music", "hold", "long.wav"), 20*time.Second)); err != nil {
 		return nil, err
 	}
 	out, err := os.Create(filepath.Join(dir, "stdout"))

@@ -213,25 +213,24 @@ func TestFactsOfHolding(t *testing.T) {
 		}},
 		{"music goes on and stops when it is to", func(t *testing.T) {
 			h := v.place(t, true)
-			for _, music := range []string{"tone:%(200,0,440)", tone, "music:hold", "say:Please hold on for a moment"} {
-				h.a.silence()
-				heard := h.a.heardSoFar()
-				d := took(func() { h.check(h.leg.Wait(h.ctx, 4*time.Second, h.prompt(music))) })
-				t.Logf("%s: took %v, %d packets with sound, gap %v", music, d, h.a.heardSoFar()-heard, h.a.silence())
-				between(t, music, d, 4*time.Second, 4400*time.Millisecond)
+			for music, least := range map[string]int{"tone:%(200,0,440)": 170, tone: 150, "music:hold": 100, "say:Please hold on for a moment": 60} {
+				before := h.a.heardSoFar()
+				between(t, music, took(func() { h.check(h.leg.Wait(h.ctx, 4*time.Second, h.prompt(music))) }), 4*time.Second, 5*time.Second)
+				if n := h.a.heardSoFar() - before; n < least {
+					t.Errorf("%s: heard in %d packets of 200, want %d", music, n, least)
+				}
 			}
 			if why := h.troubles(); len(why) > 0 {
 				t.Errorf("troubles %q", why)
 			}
 		}},
-		{"music that is not there", func(t *testing.T) {
+		{"music that is not there leaves silence", func(t *testing.T) {
 			h := v.place(t, true)
 			for _, music := range []string{"/nowhere/x.wav", "music:nobody"} {
-				between(t, music, took(func() { h.check(h.leg.Wait(h.ctx, 2*time.Second, h.prompt(music))) }), 2*time.Second, 2400*time.Millisecond)
+				between(t, music, took(func() { h.check(h.leg.Wait(h.ctx, 2*time.Second, h.prompt(music))) }), 2*time.Second, 3*time.Second)
 			}
-			t.Log(h.troubles())
-			if len(h.troubles()) != 2 {
-				t.Errorf("troubles %q", h.troubles())
+			if why := h.troubles(); len(why) != 2 || !strings.Contains(why[1], "FILE NOT FOUND") {
+				t.Errorf("troubles %q", why)
 			}
 		}},
 		{"200 short ones: none hangs, none cuts what follows", func(t *testing.T) {
@@ -247,12 +246,9 @@ func TestFactsOfHolding(t *testing.T) {
 						480*time.Millisecond, 900*time.Millisecond)
 				}
 			}
-			t.Logf("slowest stop %v", worst)
-			if worst > 2*time.Second {
-				t.Errorf("a stop took %v", worst)
-			}
+			between(t, "the slowest stop", worst, 0, 2*time.Second)
 		}},
-		{"the result is not lost with the music, nor the call with f", func(t *testing.T) {
+		{"a panic of what runs meanwhile leaves the call in order", func(t *testing.T) {
 			h := v.place(t, true)
 			func() {
 				defer func() {

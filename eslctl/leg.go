@@ -46,6 +46,7 @@ type Leg struct {
 	armed     bool     // the channel has the variables of the first Save
 	given     bool     // the dialplan has the call, for good
 	blank     bool     // the channel has no digits of an earlier Gather
+	secret    bool     // what is pressed is kept secret
 	recording string   // path of the recording of an attempt that was begun and not stopped
 	found     recorded // on the channel when this connection took the call over
 
@@ -198,6 +199,10 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	vars := varCheckpoint + "=" + checkpoint + ";socket_resume=true"
 	if !l.blank {
 		vars += noDigits
+	}
+	if l.secret && l.armed {
+		vars += ";sensitive_dtmf="
+		l.secret = false
 	}
 	if !l.armed {
 		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none;tts_engine=" +
