@@ -40,7 +40,7 @@ func (p *Percent) UnmarshalText(text []byte) error {
 	if m == nil {
 		return &flowengine.SettingError{Message: fmt.Sprintf("%.20q is no percentage", text), Hint: "a number of 0 to 100 with at most two decimals, as in 12.5"}
 	}
-	n, err := strconv.Atoi(string(m[1]) + string(append(m[2], "00"...)[:2]))
+	n, err := strconv.Atoi(string(m[1]) + (string(m[2]) + "00")[:2])
 	*p = Percent(n)
 	return err
 }
