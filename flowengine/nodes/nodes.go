@@ -31,6 +31,7 @@ var Kinds = flowengine.Kinds{
 	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
 	{Name: "hours", New: func() flowengine.Node { return &Hours{} }, Exits: []string{string(hours.Open), string(hours.Closed), string(hours.Holiday)}},
+	{Name: "geo", New: newGeo},
 	{Name: "split", New: func() flowengine.Node { return &Split{Sticky: notSticky} }},
 	{Name: "tag", New: func() flowengine.Node { return &Tag{} }, Exits: []string{flowengine.NextExit}},
 	{Name: "set", New: func() flowengine.Node { return &Set{} }, Exits: []string{flowengine.NextExit}},
