@@ -234,6 +234,7 @@ type Check struct {
 	doc     *document
 	node    *yaml.Node
 	targets map[string]Target // nil: unknown
+	used    map[string]bool   // those that were asked for
 }
 
 // Problem reports that the setting at path is wrong. The path names the
@@ -266,6 +267,7 @@ func (c *Check) Target(name string) bool {
 	if c.targets == nil {
 		return true
 	}
+	c.used[name] = true
 	_, ok := c.targets[name]
 	return ok
 }
