@@ -2,6 +2,7 @@ package eslctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -74,6 +75,11 @@ func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 		return err
 	}
 	vars := varRecording + "=" + b.Record
+	if b.Ringback.Kind != call.Silence && l.isAnswered() {
+		vars += ";instant_ringback=true" // nothing else tells an answered caller that somebody is sought
+	} else {
+		vars += ";instant_ringback="
+	}
 	switch whisper := file(b.Whisper); {
 	case b.Confirm.Key != "":
 		vars += ";group_confirm_key=" + b.Confirm.Key
@@ -86,9 +92,6 @@ func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 		text["group_confirm_file"] = "playback " + whisper
 	default:
 		vars += ";group_confirm_key="
-	}
-	if b.Record != "" {
-		vars += ";RECORD_BRIDGE_REQ=true"
 	}
 	if b.MaxLength > 0 {
 		// On the callee's channel, so that it holds without us and the caller stays.
@@ -107,13 +110,18 @@ func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 	}
 	for name, value := range text {
 		// Alone, because uuid_setvar_multi would split it.
-		if _, err := l.conn.api(ctx, "uuid_setvar", l.call.ID+" "+name+" "+value); err != nil {
+		if _, err := l.api(ctx, "uuid_setvar", l.call.ID+" "+name+" "+value); err != nil {
 			return l.gone(ctx, err)
 		}
 	}
 	if b.Record != "" {
 		l.recording = b.Record
-		return l.execute(ctx, "record_session", b.Record, shortLimit, unread)
+		err := l.record(ctx, b.Record, "RECORD_BRIDGE_REQ=true")
+		if fault := (*recordError)(nil); errors.As(err, &fault) {
+			l.trouble("the dial is not recorded: " + fault.Error())
+			return nil
+		}
+		return err
 	}
 	return nil
 }

@@ -104,6 +104,8 @@ func file(p call.Prompt) string {
 		return "say:" + call.Speakable(p.Text)
 	case call.Tone:
 		return "tone_stream://" + p.Text
+	case call.Stream:
+		return "local_stream://" + p.Text
 	case call.Silence:
 		return "silence_stream://1"
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +18,7 @@ const (
 	varTakeover   = "hookswitch_takeover" // hosts for calls that a node already had
 	varSocket     = "hookswitch_socket"   // hosts of the next socket action
 	varDigits     = "hookswitch_digits"
-	varRecording  = "hookswitch_recording" // path of the recording that runs
+	varRecording  = "hookswitch_recording" // path of the recording of an attempt that runs
 )
 
 // Limits of the verbs, after which the application is stopped.
@@ -26,7 +26,8 @@ const (
 	shortLimit  = 10 * time.Second // applications that do their work at once
 	playLimit   = time.Hour
 	bridgeLimit = 24 * time.Hour
-	breakGrace  = 2 * time.Second // from stopping an application to hanging up
+	breakGrace  = 2 * time.Second       // from stopping an application to hanging up
+	firstPause  = 25 * time.Millisecond // between breaks; an idle channel takes up to 20 ms to begin
 )
 
 // Leg is the caller's leg of a call while this connection controls it. Its
@@ -42,9 +43,9 @@ type Leg struct {
 	last      call.BridgeResult
 	begun     bool   // last is the result of an attempt that was begun
 	armed     bool   // the channel has the variables of the first Save
-	resorted  bool   // the dialplan's last resort has the call
+	given     bool   // the dialplan has the call, for good
 	blank     bool   // the channel has no digits of an earlier Gather
-	recording string // path of the recording that was begun and not stopped
+	recording string // path of the recording of an attempt that was begun and not stopped
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -55,8 +56,8 @@ type Leg struct {
 	mu       sync.Mutex
 	epoch    int
 	answered bool
-	count    int // applications executed so far
-	running  *running
+	count    int        // applications executed so far
+	running  []*running // in the order in which the switch runs them
 	attempt  attempt
 	end      End
 
@@ -86,12 +87,9 @@ type End struct {
 	By       string // who hung up: caller, switch
 }
 
-// noDigits unsets the results of play_and_get_digits: old ones survive a try
-// that sets none of them (seen on 1.11.1).
-const noDigits = ";" + varDigits + "=;read_result=;read_terminator_used="
-
-// running is the application that is waited for.
+// running is an application that is waited for.
 type running struct {
+	app  string
 	uuid string
 	take func(Event)   // reads the completion; called by the reading goroutine
 	done chan struct{} // closed after that
@@ -123,8 +121,8 @@ func (l *Leg) Context() context.Context { return l.ctx }
 func (l *Leg) Epoch() int { return l.epoch }
 
 // Notify sets what is told of events that the switch reports: answered,
-// ringing, connected, released. It is called in the order of the events and
-// must not block.
+// ringing, connected, released; and of faults that end no verb, as a flow.error.
+// It is called in the order of the events and must not block.
 func (l *Leg) Notify(f func(call.Event)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,6 +135,15 @@ func (l *Leg) Answer(ctx context.Context) error {
 		return nil
 	}
 	return l.execute(ctx, "answer", "", shortLimit, unread)
+}
+
+// Ring tells the caller of an unanswered call that it rings; one that has media
+// hears nothing of it.
+func (l *Leg) Ring(ctx context.Context) error {
+	if l.isAnswered() {
+		return nil
+	}
+	return l.execute(ctx, "ring_ready", "", shortLimit, unread)
 }
 
 func (l *Leg) isAnswered() bool {
@@ -166,23 +173,6 @@ func (l *Leg) Play(ctx context.Context, p call.Prompt) error {
 	return nil
 }
 
-// Gather plays a prompt and collects digits. What it returns is what was
-// pressed, even when that is too little.
-func (l *Leg) Gather(ctx context.Context, g call.Gather) (call.Digits, error) {
-	if !l.blank {
-		if err := l.set(ctx, noDigits[1:]); err != nil {
-			return call.Digits{}, err
-		}
-	}
-	l.blank = false
-	limit := playLimit + g.Timeout + time.Duration(g.Max)*g.Between
-	var digits call.Digits
-	err := l.execute(ctx, "play_and_get_digits", gather(g), limit, func(ev Event) {
-		digits = call.Digits{Value: ev.Var(varDigits), Terminator: ev.Var("read_terminator_used")}
-	})
-	return digits, err
-}
-
 // Hangup ends the call and returns its *call.HungUp.
 func (l *Leg) Hangup(ctx context.Context, cause call.Cause) error {
 	if !cause.Known() {
@@ -190,7 +180,7 @@ func (l *Leg) Hangup(ctx context.Context, cause call.Cause) error {
 	}
 	// uuid_kill acts at once, whatever runs (seen on 1.11.1); a sendmsg hangup
 	// would wait behind a locked application.
-	if _, err := l.conn.api(ctx, "uuid_kill", l.call.ID+" "+string(cause)); err != nil {
+	if _, err := l.api(ctx, "uuid_kill", l.call.ID+" "+string(cause)); err != nil {
 		return l.gone(ctx, err)
 	}
 	if !l.wait(l.ctx, shortLimit) {
@@ -224,25 +214,25 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	return nil
 }
 
-// LastResort gives the call to the dialplan's last resort; the verbs can do no
-// more. The reason is left on the channel for the switch's own log.
-func (l *Leg) LastResort(ctx context.Context, why string) error {
-	vars := "socket_resume=false;hookswitch_refused=" + strings.ReplaceAll(call.Speakable(why), ";", ",")
-	if err := l.set(ctx, vars); err != nil {
-		return err
-	}
-	_, err := l.conn.api(ctx, "uuid_transfer", l.call.ID+" "+l.settings.LastResort+" XML "+l.context)
-	l.resorted = err == nil
-	return l.gone(ctx, err)
-}
-
 // set writes channel variables, "name=value;name=value", in one command: all of
 // them or, when we die, none. An empty value unsets (mod_commands.c,
 // uuid_setvar_multi_function). Values hold no ; and no quotes.
 func (l *Leg) set(ctx context.Context, vars string) error {
-	_, err := l.conn.api(ctx, "uuid_setvar_multi", l.call.ID+" "+vars)
+	_, err := l.api(ctx, "uuid_setvar_multi", l.call.ID+" "+vars)
 	return l.gone(ctx, err)
 }
+
+// api runs a command of the switch's API, unless the call is not ours any more.
+func (l *Leg) api(ctx context.Context, name, args string) (string, error) {
+	if l.lost() {
+		return "", call.ErrLost
+	}
+	return l.conn.api(ctx, name, args)
+}
+
+// lost says whether another connection controls the call, which this one may
+// outlive.
+func (l *Leg) lost() bool { return errors.Is(context.Cause(l.ctx), call.ErrLost) }
 
 // gone turns the refusal of a command on a call that has just ended into that
 // end.
@@ -284,30 +274,50 @@ func (l *Leg) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// execute runs an application and has its CHANNEL_EXECUTE_COMPLETE read. There
-// are four ends: that event, the hangup, the loss of the connection, the limit.
+// execute runs an application and has its CHANNEL_EXECUTE_COMPLETE read.
 func (l *Leg) execute(ctx context.Context, app, arg string, limit time.Duration, take func(Event)) error {
-	if err := context.Cause(ctx); err != nil {
+	r, err := l.start(ctx, app, arg, take)
+	if err != nil {
 		return err
+	}
+	defer l.forget(r)
+	return l.await(ctx, r, limit)
+}
+
+// start sends an application and does not wait for its end. Whoever starts one
+// forgets it.
+func (l *Leg) start(ctx context.Context, app, arg string, take func(Event)) (*running, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	if l.lost() {
+		return nil, call.ErrLost
 	}
 	l.mu.Lock()
 	l.count++
 	uuid := "hs-" + strconv.Itoa(l.epoch) + "-" + strconv.Itoa(l.count)
-	r := &running{uuid: uuid, take: take, done: make(chan struct{})}
-	l.running = r // before sending: a fast completion must find it
+	r := &running{app: app, uuid: uuid, take: take, done: make(chan struct{})}
+	l.running = append(l.running, r) // before sending: a fast completion must find it
 	l.mu.Unlock()
-	defer l.forget(r)
 
 	msg, err := execute(app, arg, uuid)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = l.conn.run(ctx, msg)
+		err = l.gone(ctx, err)
 	}
-	if _, err := l.conn.run(ctx, msg); err != nil {
-		return l.gone(ctx, err)
+	if err != nil {
+		l.forget(r)
+		return nil, err
 	}
 	if app == "bridge" {
 		crash("bridge.sent")
 	}
+	return r, nil
+}
+
+// await waits for the end of an application. There are four: its completion,
+// the hangup, the loss of the connection, the limit.
+func (l *Leg) await(ctx context.Context, r *running, limit time.Duration) error {
 	l.limit.Reset(limit)
 	defer l.limit.Stop()
 	select {
@@ -316,33 +326,61 @@ func (l *Leg) execute(ctx context.Context, app, arg string, limit time.Duration,
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-l.limit.C:
-		return l.stop(ctx, app, limit, r)
 	}
+	if err := l.halt(ctx, r, breakGrace); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s did not end within %v and was stopped", r.app, limit)
 }
 
+// completed gives a completion to the application that waits for it. It needs
+// the lock.
+func (l *Leg) completed(ev Event) {
+	i := slices.IndexFunc(l.running, func(r *running) bool { return string(ev.app) == r.uuid })
+	if i < 0 {
+		return
+	}
+	r := l.running[i]
+	l.running = slices.Delete(l.running, i, i+1)
+	r.take(ev)
+	close(r.done)
+}
+
+// forget ends the interest in an application: its completion is not read any
+// more.
 func (l *Leg) forget(r *running) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.running == r {
-		l.running = nil
-	}
+	l.running = slices.DeleteFunc(l.running, func(o *running) bool { return o == r })
 }
 
-// stop ends an application that is over its limit, and the call if it does not
-// obey.
-func (l *Leg) stop(ctx context.Context, app string, limit time.Duration, r *running) error {
-	if _, err := l.conn.api(ctx, "uuid_break", l.call.ID+" all"); err != nil {
-		return l.gone(ctx, err)
-	}
-	timer := time.NewTimer(breakGrace)
-	defer timer.Stop()
-	select {
-	case <-r.done:
-		return fmt.Errorf("%s did not end within %v and was stopped", app, limit)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return l.Hangup(ctx, call.TemporaryFailure)
+// halt stops an application, and ends the call if it does not obey within the
+// grace.
+//
+// The break is repeated, because one that comes before the application has
+// begun is lost: each clears the flag as it begins (switch_core_session.c,
+// switch_core_session_exec). For the same reason none cuts the application that
+// is sent afterwards.
+func (l *Leg) halt(ctx context.Context, r *running, grace time.Duration) error {
+	over := time.NewTimer(grace)
+	defer over.Stop()
+	for pause := firstPause; ; pause = min(2*pause, time.Second) {
+		if _, err := l.api(ctx, "uuid_break", l.call.ID); err != nil {
+			return l.gone(ctx, err)
+		}
+		again := time.NewTimer(pause)
+		select {
+		case <-r.done:
+			again.Stop()
+			return context.Cause(ctx)
+		case <-ctx.Done():
+			again.Stop()
+			return context.Cause(ctx)
+		case <-over.C:
+			again.Stop()
+			return l.Hangup(ctx, call.TemporaryFailure)
+		case <-again.C:
+		}
 	}
 }
 

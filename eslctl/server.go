@@ -227,7 +227,7 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 		leg.conn.end(ErrClosed)
 	}
 	s.handle(leg)
-	s.see(leg)
+	s.see(ctx, leg)
 }
 
 // take turns a connection into a controlled call.
@@ -316,6 +316,10 @@ func (l *Leg) read(ev Event) error {
 		l.takeover = hosts
 	}
 	l.last, l.begun = bridgeResult(ev)
+	if l.last.Outcome == call.Completed {
+		// Nobody saw the end: from its beginning until now, never less than it was.
+		l.last.Connected = microseconds(ev.Get("Event-Date-Timestamp")).Sub(microseconds(ev.Get("Caller-Channel-Bridged-Time")))
+	}
 	l.recording = ev.Var(varRecording)
 	return nil
 }
@@ -334,7 +338,7 @@ func (s *Server) handle(leg *Leg) {
 		}
 	}()
 	s.Handler(leg.ctx, leg)
-	if leg.resorted {
+	if leg.given {
 		<-leg.ctx.Done() // the dialplan has the call, we see it out
 	}
 	if leg.ctx.Err() == nil {
@@ -344,15 +348,23 @@ func (s *Server) handle(leg *Leg) {
 }
 
 // see waits for the last event of the call, then tells of the end.
-func (s *Server) see(leg *Leg) {
+func (s *Server) see(ctx context.Context, leg *Leg) {
 	timer := time.NewTimer(lingerTime)
 	defer timer.Stop()
 	select {
 	case <-leg.ended:
 	case <-timer.C:
 	}
-	leg.conn.end(ErrClosed)
-	<-leg.conn.done
+	if leg.Successor() != "" {
+		stop := context.AfterFunc(ctx, func() { leg.conn.end(ErrClosed) })
+		s.wait.Go(func() {
+			<-leg.conn.done // see Leg.superseded
+			stop()
+		})
+	} else {
+		leg.conn.end(ErrClosed)
+		<-leg.conn.done
+	}
 	if fault := (*Panic)(nil); errors.As(leg.conn.failure(), &fault) {
 		s.problem(leg.call.ID, fault)
 	}

@@ -265,34 +265,44 @@ func TestLineBreaksNeverReachTheWire(t *testing.T) {
 }
 
 // A node that was cut off and believes that it controls the call must stop as
-// soon as it sees a later controller's checkpoint.
+// soon as it sees a later controller's checkpoint. It leaves its connection to
+// the switch: the end of it could break off the later one.
 func TestOlderControllerStops(t *testing.T) {
 	var got error
 	var successor string
-	withPeer(t, connected(esltest.Send(esltest.PlainEvent("CHANNEL_ANSWER", "Unique-ID: u1", "variable_hookswitch_checkpoint: 1.2.n2.abc")), esltest.WaitForClose()),
+	stopped := make(chan struct{})
+	_, ended := withPeer(t, connected(
+		esltest.Send(esltest.PlainEvent("CHANNEL_ANSWER", "Unique-ID: u1", "variable_hookswitch_checkpoint: 1.2.n2.abc")),
+		esltest.Expect("api status"), esltest.Send(esltest.API("UP\n")), // all that it still says
+		esltest.Send(esltest.PlainEvent("CHANNEL_HANGUP_COMPLETE", "Unique-ID: u1", "variable_hookswitch_checkpoint: 1.2.n2.abc"))),
 		func(ctx context.Context, leg *eslctl.Leg) {
 			<-ctx.Done()
 			got, successor = leg.Save(ctx, "1.1.n1."), leg.Successor()
+			close(stopped)
 		})
+	<-stopped
 	if !errors.Is(got, call.ErrLost) || successor != "n2" {
 		t.Errorf("Save returned %v, successor %q", got, successor)
 	}
+	if len(ended) != 1 || ended[0].Known {
+		t.Errorf("ended %+v", ended)
+	}
 }
 
-// An application over its limit is stopped, and the call with it if it does not
-// obey.
+// An application over its limit is stopped, by breaks that are repeated because
+// one may come too early, and the call with it if it does not obey.
 func TestApplicationOverItsLimit(t *testing.T) {
 	var got error
-	withPeer(t, connected(
-		esltest.Expect("sendmsg"), esltest.Send(esltest.Reply("+OK")),
-		esltest.Expect("api uuid_break u1 all"), esltest.Send(esltest.API("+OK\n")),
+	steps := connected(esltest.Expect("sendmsg"), esltest.Send(esltest.Reply("+OK")))
+	for range 7 {
+		steps = append(steps, esltest.Expect("api uuid_break u1"), esltest.Send(esltest.API("+OK\n")))
+	}
+	steps = append(steps,
 		esltest.Expect("api uuid_kill u1 NORMAL_TEMPORARY_FAILURE"), esltest.Send(esltest.API("+OK\n")),
 		esltest.Send(esltest.PlainEvent("CHANNEL_HANGUP", "Unique-ID: u1", "Hangup-Cause: NORMAL_TEMPORARY_FAILURE")),
 		esltest.Send(esltest.PlainEvent("CHANNEL_HANGUP_COMPLETE", "Unique-ID: u1", "Hangup-Cause: NORMAL_TEMPORARY_FAILURE")),
-		esltest.WaitForClose()),
-		func(ctx context.Context, leg *eslctl.Leg) {
-			got = leg.Answer(ctx)
-		})
+		esltest.WaitForClose())
+	withPeer(t, steps, func(ctx context.Context, leg *eslctl.Leg) { got = leg.Answer(ctx) })
 	var h *call.HungUp
 	if !errors.As(got, &h) || h.Cause != call.TemporaryFailure {
 		t.Errorf("Answer returned %v", got)

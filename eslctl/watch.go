@@ -27,11 +27,7 @@ func (l *Leg) event(ev Event) {
 	defer l.mu.Unlock()
 	switch string(ev.name) {
 	case "CHANNEL_EXECUTE_COMPLETE":
-		if r := l.running; r != nil && string(ev.app) == r.uuid {
-			l.running = nil
-			r.take(ev)
-			close(r.done)
-		}
+		l.completed(ev)
 	case "CHANNEL_ANSWER":
 		l.answered = true
 		l.tell(call.Event{Type: call.Answered})
@@ -50,17 +46,20 @@ func (l *Leg) event(ev Event) {
 }
 
 // superseded stops everything when the channel carries the checkpoint of a later
-// controller: then this connection is the old one.
+// controller: then this connection is the old one. It stays open until the
+// switch closes it with the call. What there was between the two may have been a
+// transfer, and then its end would break off the successor: it clears
+// CF_CONTROLLED, whosever that is (mod_event_socket.c, listener_run).
 func (l *Leg) superseded(ev Event) bool {
 	text := string(ev.checkpoint[:min(len(ev.checkpoint), 64)])
 	if call.EpochOf(text) <= l.epoch {
 		return false
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.successor = strings.SplitN(text, ".", 4)[2]
-	l.mu.Unlock()
 	l.cancel(call.ErrLost)
-	l.conn.end(call.ErrLost)
+	l.over()
 	return true
 }
 
@@ -72,11 +71,19 @@ func (l *Leg) Successor() string {
 	return l.successor
 }
 
-// tell reports an event. It needs the lock, which keeps the order.
+// tell reports an event, as long as the call is ours. It needs the lock, which
+// keeps the order.
 func (l *Leg) tell(e call.Event) {
-	if l.notify != nil {
+	if l.notify != nil && l.successor == "" {
 		l.notify(e)
 	}
+}
+
+// trouble reports a fault that is no reason to end a verb.
+func (l *Leg) trouble(why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tell(call.Event{Type: call.FlowError, Why: why})
 }
 
 func (l *Leg) calleeEvent(ev Event) {

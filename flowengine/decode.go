@@ -72,7 +72,13 @@ func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
 // value fills one setting.
 func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 	if short, ok := out.Addr().Interface().(Short); ok && n.Kind == yaml.ScalarNode {
-		d.text(n, name, short.FromText)
+		if d.text(n, name, short.FromText) {
+			for _, f := range settingsOf(out.Type()) {
+				if x, ok := out.Field(f.index).Addr().Interface().(expressive); ok {
+					d.note(n, name, x)
+				}
+			}
+		}
 		return
 	}
 	if own, ok := out.Addr().Interface().(nodeDecoder); ok {
@@ -241,24 +247,29 @@ type Check struct {
 // fields and list positions that lead to it, as in "targets/0/to"; as much of it
 // is used as the document has.
 func (c *Check) Problem(path, hint, format string, args ...any) {
-	n := c.node
-	for _, part := range strings.Split(path, "/") {
-		next := (*yaml.Node)(nil)
-		if i, err := strconv.Atoi(part); err == nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
-			next = n.Content[i]
-		} else if _, v := field(n, part); v != nil {
-			next = v
-		}
-		if next == nil {
+	at := Place{document: c.doc, node: c.node}
+	for rest := path; rest != ""; {
+		if whole := at.Field(rest); whole.node != at.node { // a key may have a / in it
+			at = whole
 			break
 		}
-		if n = next; c.doc.report.faulty[n] {
-			return // nothing is known of what is inside
+		part, more, _ := strings.Cut(rest, "/")
+		next := at.Field(part)
+		if i, err := strconv.Atoi(part); err == nil && at.node.Kind == yaml.SequenceNode {
+			next = at.Item(i)
 		}
+		if next.node == at.node {
+			break
+		}
+		at, rest = next, more
 	}
-	if !c.doc.report.faulty[n] { // one problem a setting is enough
-		c.doc.at(n, hint, format, args...)
-	}
+	at.Problem(hint, format, args...)
+}
+
+// Given says whether the document has the setting, with whatever value.
+func (c *Check) Given(name string) bool {
+	key, _ := field(c.node, name)
+	return key != nil
 }
 
 // Target says whether a target of this name exists. Where the targets are

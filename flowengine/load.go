@@ -23,49 +23,54 @@ import (
 // reported; with any there is no snapshot.
 func Load(fsys fs.FS, kinds Kinds) (*Snapshot, []Problem) {
 	l := newLoader(kinds)
+	l.folder(fsys, "", isDocument, l.file)
+	return l.finish()
+}
+
+// folder calls f for every file of a folder and the folders in it that is wanted by its
+// name. Files are named as dir/file.
+func (l *loader) folder(fsys fs.FS, dir string, wanted func(name string) bool, f func(name string, data []byte)) {
 	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			l.add(Problem{File: name, Message: err.Error()})
+			l.add(Problem{File: filepath.Join(dir, name), Message: err.Error()})
 			return nil
 		case strings.HasPrefix(entry.Name(), ".") && name != ".":
 			if entry.IsDir() {
 				return fs.SkipDir
 			}
 			return nil
-		case entry.IsDir() || !isDocument(entry.Name()) || entry.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
+		case entry.IsDir() || !wanted(entry.Name()) || entry.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
 			return nil
 		}
 		data, err := readBounded(fsys, name)
 		if err != nil {
-			l.add(Problem{File: name, Message: errors.Unwrap(err).Error()})
+			l.add(Problem{File: filepath.Join(dir, name), Message: errors.Unwrap(err).Error()})
 			return nil
 		}
-		l.file(name, data)
+		f(filepath.Join(dir, name), data)
 		return nil
 	})
 	if err != nil {
-		l.add(Problem{File: ".", Message: err.Error()})
+		l.add(Problem{File: filepath.Join(dir, "."), Message: err.Error()})
 	}
-	return l.finish()
 }
 
 // LoadDir is Load on a directory; the problems name files as dir/file.
 func LoadDir(dir string, kinds Kinds) (*Snapshot, []Problem) {
-	if _, err := os.ReadDir(dir); err != nil {
-		return nil, []Problem{{File: dir, Message: "the folder cannot be read: " + errors.Unwrap(err).Error()}}
+	l := newLoader(kinds)
+	if l.exists(dir) {
+		l.folder(os.DirFS(dir), dir, isDocument, l.file)
 	}
-	s, problems := Load(os.DirFS(dir), kinds)
-	in := func(ps []Problem) {
-		for i := range ps {
-			ps[i].File = filepath.Join(dir, ps[i].File)
-		}
+	return l.finish()
+}
+
+func (l *loader) exists(dir string) bool {
+	_, err := os.ReadDir(dir)
+	if err != nil {
+		l.add(Problem{File: dir, Message: "the folder cannot be read: " + errors.Unwrap(err).Error()})
 	}
-	in(problems)
-	if s != nil {
-		in(s.warnings)
-	}
-	return s, problems
+	return err == nil
 }
 
 // LoadFile is Load on one file that may hold any number of documents.
@@ -100,10 +105,13 @@ func LoadFlow(file string, data []byte, kinds Kinds) (*Flow, []Problem) {
 	return l.snapshot.flows[name.Value], nil
 }
 
-func isDocument(name string) bool {
-	ext := path.Ext(name)
-	return (ext == ".yaml" || ext == ".yml") && !strings.HasSuffix(strings.TrimSuffix(name, ext), ".test")
+func isDocument(name string) bool { return isYAML(name) && !isTest(name) }
+
+func isTest(name string) bool {
+	return isYAML(name) && path.Ext(strings.TrimSuffix(name, path.Ext(name))) == ".test"
 }
+
+func isYAML(name string) bool { return path.Ext(name) == ".yaml" || path.Ext(name) == ".yml" }
 
 // readBounded reads a file, but not much more than may be in one.
 func readBounded(fsys fs.FS, name string) ([]byte, error) {

@@ -55,6 +55,9 @@ func Say(text string) (Prompt, error) {
 	if e, ok := err.(*SettingError); ok {
 		e.Offset = max(e.Offset-len("say:"), 0)
 	}
+	for _, x := range p.expressions() {
+		x.offset -= len("say:")
+	}
 	return p, err
 }
 

@@ -19,33 +19,73 @@ func (s *Session) environment() *environment {
 }
 
 // Set leaves a text, a number or a truth in vars for the nodes after this one. It
-// is kept in the checkpoint, and so must be short and no secret.
-func (s *Session) Set(name string, value any) { s.vars[name] = value }
+// is kept in the checkpoint, and so must be no secret. It fails, and leaves nothing,
+// when the checkpoint has no room for it.
+func (s *Session) Set(name string, value any) error {
+	if err := s.leave(s.vars, name, value); err != nil {
+		return fmt.Errorf("vars.%s: %w", name, err)
+	}
+	return nil
+}
 
-// Keep a secret for the nodes after this one, in memory alone. Where a takeover
+// spare is what is left free in the checkpoint when a value goes into it, in bytes:
+// the nodes after this one keep their state there.
+const spare = 1024
+
+// leave puts a value among the variables or the tags. What callers send can be of any
+// length, and a checkpoint that is too large would end the call.
+func (s *Session) leave(in map[string]any, name string, value any) error {
+	old, had := in[name]
+	in[name] = value
+	text, err := s.checkpoint(nil, false)
+	if err == nil && len(text) > call.MaxCheckpoint-spare {
+		err = errTooLarge
+	}
+	if err != nil && had {
+		in[name] = old
+	} else if err != nil {
+		delete(in, name)
+	}
+	return err
+}
+
+// SetSecret keeps a secret for the nodes after this one, in memory alone. Where a takeover
 // loses it, the call comes back to this node when it is needed.
 func (s *Session) SetSecret(name, value string) {
 	s.secrets[name], s.asked[name] = value, s.path()
 }
 
-// Tag writes a tag of the call. What it replaces is in the event.
-func (s *Session) Tag(name string, value any) {
+// Tag writes a tag of the call. What it replaces is in the event. It fails, and writes
+// nothing, when the checkpoint has no room for it.
+func (s *Session) Tag(name string, value any) error {
 	attrs := map[string]string{"tag": name, "value": spell(value), "source": "flow"}
 	if old, ok := s.tags[name]; ok {
 		attrs["replaced"] = spell(old)
 	}
-	s.tags[name] = value
+	if err := s.leave(s.tags, name, value); err != nil {
+		return fmt.Errorf("tags.%s: %w", name, err)
+	}
 	s.record(call.Event{Type: call.Tagged, Attrs: attrs})
+	return nil
 }
 
+// maxEmitted bounds the data of an event of a flow's own, in bytes.
+const maxEmitted = 8 << 10
+
 // Emit tells the outside of an event of the flow's own. Who hears of it twice can
-// tell by its key.
-func (s *Session) Emit(name string, data map[string]any) {
+// tell by its key. It fails when the data are too much.
+func (s *Session) Emit(name string, data map[string]any) error {
 	attrs := map[string]string{"event": name, "key": s.Key()}
+	size := 0
 	for k, v := range data {
 		attrs["data."+k] = spell(v)
+		size += len(k) + len(attrs["data."+k])
+	}
+	if size > maxEmitted {
+		return fmt.Errorf("the data of the event have %d bytes, at most %d are told", size, maxEmitted)
 	}
 	s.record(call.Event{Type: call.Emitted, Attrs: attrs})
+	return nil
 }
 
 // Tell records an event of the node that runs.

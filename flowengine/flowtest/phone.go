@@ -36,12 +36,15 @@ type Callee struct {
 // who are dialled or asked.
 type Scenario struct {
 	Call    call.Call
-	At      time.Time         // when it begins; zero: Epoch
-	Press   []string          // what the caller presses each time it is asked; nothing when used up
-	Says    []time.Duration   // how long the caller speaks each time it is recorded; nothing when used up
-	HangsUp time.Duration     // when the caller hangs up; 0: never by itself
-	Callees map[string]Callee // by target; others answer and talk for 10 s
-	Answers map[string]Answer // to requests, by node
+	At      time.Time            // when it begins; zero: Epoch
+	Press   []string             // what the caller presses each time it is asked; nothing when used up
+	Says    []time.Duration      // how long the caller speaks each time it is recorded; nothing when used up
+	HangsUp time.Duration        // when the caller hangs up; 0: never by itself
+	Callees map[string]Callee    // by target; others answer and talk for 10 s
+	Answers map[string]Answer    // to requests, by node
+	Live    flowengine.Requester // answers the other requests; nil: they fail
+	Flow    string               // begins in this flow, whatever the number's is
+	Tags    map[string]any       // written before the flow begins
 }
 
 // What the caller hears takes so long.
@@ -62,6 +65,8 @@ type Phone struct {
 	Verbs      []string // what was done, in order
 	Bridges    []call.Bridge
 	Requests   []call.Request
+	Unscripted []string // nodes that made requests for which there is no answer
+	Acts       []Act
 	Over       *call.HungUp
 	Resorted   string // why the call was given to the last resort
 
@@ -84,6 +89,18 @@ func NewPhone(s Scenario, clock *Clock) *Phone {
 	}
 	s.Call.Started = clock.at
 	return &Phone{Scenario: s, Clock: clock, began: clock.at}
+}
+
+// Act is something that no event tells: what the caller heard and did, and the requests
+// that were made meanwhile.
+type Act struct {
+	At     time.Time
+	Events int    // recorded before it
+	Text   string // for people
+}
+
+func (p *Phone) tell(at time.Time, text string) {
+	p.Acts = append(p.Acts, Act{at, len(p.Events), text})
 }
 
 // pass lets time go by; it fails when the caller hangs up meanwhile.
@@ -144,7 +161,10 @@ func (c *controller) do(verb string, f func() error) error {
 }
 
 func (c *controller) Ring(context.Context) error {
-	return c.do("ring", func() error { return nil })
+	return c.do("ring", func() error {
+		c.tell(c.Clock.at, "hears it ring")
+		return nil
+	})
 }
 
 func (c *controller) Answer(context.Context) error {
@@ -158,7 +178,10 @@ func (c *controller) Answer(context.Context) error {
 }
 
 func (c *controller) Play(_ context.Context, p call.Prompt) error {
-	return c.do("play "+p.String(), func() error { return c.pass(promptTime) })
+	return c.do("play "+p.String(), func() error {
+		c.tell(c.Clock.at, "hears "+p.String())
+		return c.pass(promptTime)
+	})
 }
 
 func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, err error) {
@@ -168,6 +191,7 @@ func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, er
 			press = c.Press[c.pressed]
 		}
 		c.pressed++
+		c.tell(c.Clock.at, "hears "+g.Prompt.String())
 		if press == "" {
 			return c.pass(promptTime + g.Timeout)
 		}
@@ -176,7 +200,14 @@ func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, er
 		} else {
 			d.Value = press[:min(len(press), g.Max)]
 		}
-		return c.pass(pressTime)
+		err := c.pass(pressTime)
+		if g.Secret {
+			press = "digits that are secret"
+		}
+		if err == nil {
+			c.tell(c.Clock.at, "presses "+press)
+		}
+		return err
 	})
 	return d, err
 }

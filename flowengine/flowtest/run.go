@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -14,9 +15,10 @@ import (
 // Result is what became of a call.
 type Result struct {
 	*Phone
-	Err    error // of the last Run; *call.HungUp when all is well
-	Epochs int   // controllers the call had
-	Points int   // moments at which the last controller could have lost the call
+	Err    error         // of the last Run; *call.HungUp when all is well
+	Epochs int           // controllers the call had
+	Points int           // moments at which the last controller could have lost the call
+	Took   time.Duration // of the computer, see PlayAll; see Lasted for the call
 }
 
 // NewEngine returns an engine on a snapshot, in virtual time, with the chance
@@ -53,7 +55,8 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 			c.loseAt = lose[r.Epochs]
 		}
 		r.Epochs++
-		r.Err = engine(r.Epochs).Run(context.Background(), c, flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch}, c.rec)
+		control := flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch, Flow: p.Flow, Tags: p.Tags}
+		r.Err = engine(r.Epochs).Run(context.Background(), c, control, c.rec)
 		r.Points = c.points
 		if !errors.Is(r.Err, call.ErrLost) {
 			break
@@ -75,6 +78,9 @@ func (p *Phone) recorder(epoch int) flowengine.Recorder {
 		p.Events = append(p.Events, e)
 	})
 }
+
+// Lasted is how long the call was, in its own time.
+func (r *Result) Lasted() time.Duration { return r.Clock.at.Sub(r.began) }
 
 // Path returns the nodes that were left, as "node exit".
 func (r *Result) Path() []string {

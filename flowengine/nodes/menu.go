@@ -81,7 +81,9 @@ func (m *Menu) Run(ctx context.Context, s *flowengine.Session) (flowengine.Resul
 			return flowengine.Result{}, err
 		}
 		if slices.Contains(choices, d.Value) {
-			s.Set(s.ID(), d.Value)
+			if err := s.Set(s.ID(), d.Value); err != nil {
+				return flowengine.Result{}, err
+			}
 			return flowengine.Result{Exit: d.Value, Why: "pressed " + d.Value}, nil
 		}
 		result, again := flowengine.Result{Exit: invalid, Why: "pressed " + d.Value + d.Terminator}, &m.Invalid

@@ -25,6 +25,10 @@ var Kinds = flowengine.Kinds{
 	{Name: "menu", New: newMenu, Exits: []string{noInput, invalid}, Takes: true, Sounds: true, Answers: true},
 	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true, Connect: []string{"completed"}},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
+	{Name: "record", New: func() flowengine.Node { return &Record{} }, Exits: []string{flowengine.NextExit}, Answers: true},
+	{Name: "voicemail", New: newVoicemail, Exits: []string{recorded, empty}, Takes: true, Sounds: true, Answers: true},
+	{Name: "flow", New: func() flowengine.Node { return &Flow{} }},
+	{Name: "transfer", New: func() flowengine.Node { return &Transfer{} }},
 	{Name: "hangup", New: func() flowengine.Node { return &Hangup{} }},
 }
 

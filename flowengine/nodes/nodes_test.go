@@ -229,3 +229,12 @@ func testSettings(t *testing.T, file string, data []byte, kind string, schema *j
 		t.Errorf("%s has no %s", file, kind)
 	}
 }
+
+func load(t *testing.T, doc string) *flowengine.Snapshot {
+	t.Helper()
+	s, problems := flowengine.LoadFile("f.yaml", []byte(doc), nodes.Kinds)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return s
+}
