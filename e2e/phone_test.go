@@ -209,6 +209,11 @@ func token(n int) string {
 
 // call sends an INVITE for number to the switch at addr.
 func (p *phone) call(addr, number, from string, headers ...string) (*sipCall, error) {
+	return p.callAs("", addr, number, from, headers...)
+}
+
+// callAs calls with a display name, written as it is to stand in the From header.
+func (p *phone) callAs(name, addr, number, from string, headers ...string) (*sipCall, error) {
 	peer, err := net.ResolveUDPAddr("udp4", addr)
 	if err != nil {
 		return nil, err
@@ -218,7 +223,7 @@ func (p *phone) call(addr, number, from string, headers ...string) (*sipCall, er
 		return nil, err
 	}
 	c.caller, c.peer = true, peer
-	c.local = fmt.Sprintf("<sip:%s@%s>;tag=%s", from, p.addr, token(4))
+	c.local = fmt.Sprintf("%s <sip:%s@%s>;tag=%s", name, from, p.addr, token(4))
 	c.remote = fmt.Sprintf("<sip:%s@%s>", number, addr)
 	c.target = fmt.Sprintf("sip:%s@%s", number, addr)
 	c.cseq, c.branch = 1, "z9hG4bK"+token(8)
