@@ -10,8 +10,9 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"sync"
+
+	"github.com/hookswitch/hookswitch/e2e/hostile"
 )
 
 // tap stands between FreeSWITCH and a server. It passes on every byte, and reads
@@ -79,7 +80,7 @@ func (t *tap) join(fs, server net.Conn) {
 			}
 		}
 		h := headers(reply.Bytes())
-		whose <- wire{uuid: h["Unique-ID"], caller: h["Caller-Caller-ID-Number"]}
+		whose <- wire{hostile.Channel(h["Unique-ID"]), h["Caller-Caller-ID-Number"]}
 		server.Write(reply.Bytes())
 		io.Copy(server, in)
 	}()
@@ -87,17 +88,17 @@ func (t *tap) join(fs, server net.Conn) {
 	in := bufio.NewReader(io.TeeReader(server, fs))
 	var w wire
 	for {
-		p, err := readPacket(in)
+		p, err := hostile.ReadPacket(in)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 				t.refuse(w, err)
 			}
 			return
 		}
-		if w.uuid == "" && p.command != "connect\n\n" {
+		if w.channel == "" && p.Command != "connect\n\n" {
 			w = <-whose
 		}
-		name, err := w.judge(p)
+		name, err := w.channel.Judge(p)
 		if err != nil {
 			t.refuse(w, err)
 		}
@@ -105,6 +106,12 @@ func (t *tap) join(fs, server net.Conn) {
 		t.sent[w.caller] = append(t.sent[w.caller], name)
 		t.mu.Unlock()
 	}
+}
+
+// wire is one connection that controls a call.
+type wire struct {
+	channel hostile.Channel
+	caller  string
 }
 
 func (t *tap) refuse(w wire, err error) {
@@ -126,103 +133,4 @@ func (t *tap) commands(caller string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(t.sent[caller]), func(s string) bool { return s == "" || s == "api status" })
-}
-
-// packet is a command as FreeSWITCH takes it from the stream.
-type packet struct {
-	command string // with all lines of its header, as it is kept there
-	header  [][2]string
-	body    string
-}
-
-// readPacket does what read_packet does (mod_event_socket.c): line breaks in front
-// are skipped, two end the header, whatever stands between them; what follows a NUL
-// is not seen; a carriage return anywhere makes all before it one line; the body is
-// as long as atoi says.
-func readPacket(r io.ByteReader) (packet, error) {
-	var buf []byte
-	for breaks := 0; breaks < 2; {
-		b, err := r.ReadByte()
-		if err != nil {
-			if len(buf) > 0 {
-				return packet{}, fmt.Errorf("the stream ends in %q", buf)
-			}
-			return packet{}, io.EOF
-		}
-		if buf = append(buf, b); buf[0] == '\r' || buf[0] == '\n' {
-			buf = buf[:0]
-			continue
-		}
-		switch b {
-		case '\n':
-			breaks++
-		case '\r':
-		default:
-			breaks = 0
-		}
-	}
-	p := packet{command: cString(buf)}
-	for i, rest := 0, p.command; rest != ""; i++ {
-		line := rest
-		at := strings.IndexByte(rest, '\r')
-		if at < 0 {
-			at = strings.IndexByte(rest, '\n')
-		}
-		if at < 0 {
-			rest = ""
-		} else {
-			rest = strings.TrimLeft(rest[at:], "\r\n")
-		}
-		name, value, ok := strings.Cut(stripCR(line), ":")
-		if i == 0 || !ok {
-			continue
-		}
-		value = strings.TrimLeft(value, " ")
-		p.header = append(p.header, [2]string{name, value})
-		if strings.EqualFold(name, "content-length") {
-			body := make([]byte, max(atoi(value), 0))
-			for j := range body {
-				b, err := r.ReadByte()
-				if err != nil {
-					return packet{}, fmt.Errorf("the stream ends in the body of %q", p.command)
-				}
-				body[j] = b
-			}
-			p.body += cString(body)
-		}
-	}
-	return p, nil
-}
-
-// cString is what C sees of the bytes.
-func cString(b []byte) string {
-	head, _, _ := bytes.Cut(b, []byte{0})
-	return string(head)
-}
-
-// stripCR cuts a text as strip_cr does.
-func stripCR(s string) string {
-	at := strings.IndexByte(s, '\r')
-	if at < 0 {
-		at = strings.IndexByte(s, '\n')
-	}
-	if at < 0 {
-		return s
-	}
-	return s[:at]
-}
-
-func atoi(s string) (n int) {
-	s = strings.TrimLeft(s, " \t\v\f")
-	sign := 1
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		if s[0] == '-' {
-			sign = -1
-		}
-		s = s[1:]
-	}
-	for i := 0; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
-		n = n*10 + int(s[i]-'0')
-	}
-	return sign * n
 }
