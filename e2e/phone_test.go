@@ -684,11 +684,16 @@ func (c *sipCall) heardSoFar() int { c.mu.Lock(); defer c.mu.Unlock(); return c.
 
 // pressAfter presses digits when the phone has sent so many packets of 20 ms.
 func (c *sipCall) pressAfter(ctx context.Context, digits string, packets int) error {
-	c.mu.Lock()
-	from := c.sent
-	c.mu.Unlock()
-	if err := c.until(ctx, "packets", func() bool { return c.sent >= from+packets || c.ended }); err != nil {
+	if err := c.awaitSent(ctx, packets); err != nil {
 		return err
 	}
 	return c.press(ctx, digits)
+}
+
+// awaitSent waits until the phone has sent so many packets of 20 ms.
+func (c *sipCall) awaitSent(ctx context.Context, packets int) error {
+	c.mu.Lock()
+	from := c.sent
+	c.mu.Unlock()
+	return c.until(ctx, "packets", func() bool { return c.sent >= from+packets || c.ended })
 }

@@ -120,7 +120,7 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 	}
 	if o.extensions != "" {
 		path := filepath.Join(dir, "conf", "fragments", "dialplan", "90_e2e.xml")
-		if err := os.WriteFile(path, []byte("<include>"+o.extensions+"</include>"), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte("<include>\n"+o.extensions+"\n</include>\n"), 0o644); err != nil {
 			return nil, err
 		}
 	}
