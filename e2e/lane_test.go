@@ -143,7 +143,12 @@ func (l *lane) callVia(t *testing.T, f *freeswitch, number string) *sipCall {
 // and with headers.
 func (l *lane) place(t *testing.T, f *freeswitch, name, number string, headers ...string) *sipCall {
 	t.Helper()
-	from := fmt.Sprintf("+1666%07d", callers.Add(1))
+	return l.placeFrom(t, f, fmt.Sprintf("+1666%07d", callers.Add(1)), name, number, headers...)
+}
+
+// placeFrom makes a call from a number.
+func (l *lane) placeFrom(t *testing.T, f *freeswitch, from, name, number string, headers ...string) *sipCall {
+	t.Helper()
 	c, err := l.phone.callAs(name, f.sip, number, from, headers...)
 	if err != nil {
 		t.Fatal(err)

@@ -190,6 +190,8 @@ var scenes = []scene{
 	{name: "flow", number: "+15550118", middle: hears(600), rest: then(hears(600), presses("1"), ends), exits: "who/ask/1 who/member bye/"},
 	{name: "transfer", number: "+15550119", middle: hears(600), rest: then(hears(1200), ends), exits: "hello/next away/"},
 	{name: "transfer and back", number: "+15550120", middle: hears(1200), rest: then(hears(800), ends), exits: "hello/next away/ which/kept mark/next bye/"},
+	{name: "hours", number: "+15550128", middle: hears(600), rest: then(hears(600), ends), exits: "open/open mark/next closed/closed holiday/holiday bye/"},
+	{name: "geo", number: "+15550129", middle: hears(600), rest: then(hears(600), presses("10001"), ends), exits: "ask/ok where/east bye/"},
 	{name: "reroute", number: "+15550122", middle: dialled("7010"), rest: then(calleeHangsUp, dialled("7011"), calleeHangsUp, ends), exits: "sales/completed bye/"},
 	{name: "ringback", number: "+15550124", middle: hears(1200), rest: then(hears(1200), ends), exits: "sales/no_answer bye/",
 		check: func(t *testing.T, c *cast, _ []call.Event) {
@@ -226,4 +228,3 @@ func requested(path string, most int) func(t *testing.T, c *cast, events []call.
 		}
 	}
 }
-
