@@ -308,6 +308,16 @@ func (c *sipCall) hangup() {
 	}
 }
 
+// info sends a body in the dialog.
+func (c *sipCall) info(contentType, body string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answered && !c.ended {
+		c.cseq++
+		c.send("INFO", c.target, c.cseq, "z9hG4bK"+token(8), []string{"Content-Type: " + contentType}, body)
+	}
+}
+
 // ring sends 180.
 func (c *sipCall) ring() { c.respond(180, "Ringing", false) }
 
