@@ -15,7 +15,11 @@ func didYouMean(wrong string, valid []string) string {
 		if apart := len(v) - len(wrong); max(apart, -apart) > near(v) {
 			continue // at least so many letters differ
 		}
-		if d := editDistance(strings.ToLower(wrong), strings.ToLower(v)); d < distance {
+		d := editDistance(strings.ToLower(wrong), strings.ToLower(v))
+		if d == max(len(v), len(wrong)) {
+			continue // they have no letter in common
+		}
+		if d < distance || d == distance && v < best {
 			best, distance = v, d
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -38,7 +37,6 @@ func causes() []string {
 	for _, c := range call.Causes() {
 		names = append(names, string(c))
 	}
-	slices.Sort(names) // of two that are as near, always the same is suggested
 	return names
 }
 
