@@ -27,8 +27,8 @@ var mayImport = map[string][]string{
 	"store/journal":       {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing",
-		"store/journal", "examples"},
+	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/flowtest",
+		"flowengine/routing", "store/journal", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/flowtest"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+)
+
+func TestDocumentedSimulation(t *testing.T) {
+	_, _, tree, _ := testingPage(t)
+	conf(t)
+	out, _, err := command(t, "simulate", "main-line", "--config-dir", "conf", "--digits", "1", "--answer", "alice=busy", "--answer", "bob=answers after 3s talks 40s")
+	if err != nil {
+		t.Error(err)
+	}
+	same(t, out, tree)
+}
+
+func TestSimulationOfAWholeCall(t *testing.T) {
+	conf(t)
+	files(t, map[string]string{"conf/more.yaml": `flow: more
+start: which
+nodes:
+  which:
+    branch: {cases: [{name: vip, if: 'tags.score >= 5 and call.headers["X-Plan"] == "gold" and now.Hour() == 18 and caller.name == "Ada" and caller.number == ""'}]}
+    exits: {vip: hello, else: bye}
+  hello: {play: {prompt: "say:Hello, {{ number }}."}, next: fault}
+  fault: {play: {prompt: "say:{{ int(caller.name) }}."}, next: bye, exits: {error: bye}}
+  bye: {hangup: {}}
+`})
+	args := []string{"simulate", "more", "--config-dir", "conf", "--at", "2026-12-24 18:30 America/New_York", "--tag", "score=7", "--header", "X-Plan=gold",
+		"--name", "Ada", "--from", "", "--to", "+15550142", "--answered"}
+	out, _, err := command(t, args...)
+	same(t, out, `withheld → +15550142, Thu 2026-12-24 18:30 EST
+    +0.000  ├─ which (branch) → vip  tags.score >= 5 and call.headers["X-Plan"] == "gold" and now.Hour() == 18 and caller.name == "Ada" and caller.number == ""
+    +0.000  ├─ hello (play) → next
+    +0.000  │  └─ hears say:Hello, +15550142.
+    +2.000  ├─ fault (play) → error  expression: invalid operation: int(Ada) (1:2)
+    +2.000  │  └─ flow.error expression: invalid operation: int(Ada) (1:2)
+    +2.000  └─ bye (hangup)  NORMAL_CLEARING
+    +2.000  NORMAL_CLEARING after 2.0 s
+`)
+	if err == nil || !strings.HasPrefix(err.Error(), "the call met an error: fault: expression") {
+		t.Errorf("error %v", err)
+	}
+	out, _, err = command(t, append(args, "-o", "json", "--hangs-up", "1s")...)
+	if err != nil {
+		t.Error(err)
+	}
+	var got simulated
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Path, []string{"which vip", "hello"}) || got.Tags["score"] != "7" || got.Ends != "NORMAL_CLEARING" || got.Millis != 1000 ||
+		len(got.Acts) != 1 || len(got.Events) != 3 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// asker is a kind that makes a request.
+type asker struct{}
+
+func (asker) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	_, err := s.Fetch(ctx, call.Request{Method: "POST", URL: "https://crm.example/pin/4711", Timeout: time.Second}, &flowengine.Prompt{})
+	return flowengine.Result{Exit: flowengine.NextExit}, err
+}
+
+// A request that nobody answers is not made, and the last line tells how it is answered.
+func TestSimulationOfARequest(t *testing.T) {
+	kinds := append(flowengine.Kinds{{Name: "ask", New: func() flowengine.Node { return &asker{} }, Exits: []string{"next"}}}, nodes.Kinds...)
+	s, problems := flowengine.LoadFile("f.yaml", []byte("flow: f\nstart: crm\nnodes: {crm: {ask: {}, next: bye, exits: {error: bye}}, bye: {hangup: {}}}\n"), kinds)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var out bytes.Buffer
+	err := runSimulate(&out, flowtest.NewScript(s), flowtest.Test{Flow: "f"}, outputText)
+	same(t, out.String(), `+15550100 → 1000, Wed 2026-07-01 12:00 UTC
+    +0.000  ├─ crm (ask) → error  no answer is written for the request of node crm
+    +0.000  │  ├─ hears it ring
+    +0.000  │  ├─ POST https://crm.example: no answer is written for the request of node crm
+    +0.000  │  └─ flow.error no answer is written for the request of node crm
+    +0.000  └─ bye (hangup)  NORMAL_CLEARING
+    +0.000  NORMAL_CLEARING after 0 ms
+No request was made. Say what it would have got: --request 'crm=200:{…}'
+`)
+	if err == nil || !strings.Contains(err.Error(), "crm: no answer is written") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestMistakesOnTheCommandLineOfSimulate(t *testing.T) {
+	conf(t)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"mainline"}, `FLOW: there is no flow "mainline"; did you mean "main-line"?`},
+		{[]string{"+15550142", "--to", "+15550142"}, "--to: +15550142 is dialled already"},
+		{[]string{"main-line", "--answer", "alcie=busy"}, `--answer: there is no target "alcie"; did you mean "alice"?`},
+		{[]string{"main-line", "--answer", "alice=bussy"}, `--answer alice=bussy: "bussy" is no behaviour; did you mean "busy"?`},
+		{[]string{"main-line", "--answer", "alice"}, "--answer alice: write NAME=VALUE"},
+		{[]string{"main-line", "--request", "slaes=200"}, `--request: flow main-line has no node "slaes"; did you mean "sales"?`},
+		{[]string{"main-line", "--request", "sales=2000"}, `--request sales=2000: "2000" is no answer; a status such as 200, timeout or fails`},
+		{[]string{"main-line", "--says", "5"}, "--says 5: the duration 5 has no unit; write 5s for seconds"},
+		{[]string{"main-line", "--at", "noon"}, `--at noon: "noon" is no time; write it like 2026-07-01 12:00 America/New_York`},
+	} {
+		_, _, err := command(t, append([]string{"simulate", "--config-dir", "conf"}, c.args...)...)
+		if usage := (*usageError)(nil); !errors.As(err, &usage) || err.Error() != c.want {
+			t.Errorf("%v: %v, want %s", c.args, err, c.want)
+		}
+	}
+}
+
+func TestCompletionOfSimulate(t *testing.T) {
+	conf(t)
+	for args, want := range map[string]string{
+		"":                             "main-line +15550142\tmain-line :4",
+		"main":                         "main-line :4",
+		"main-line --answer al":        "alice=answers\talice@pbx.example alice=busy\talice@pbx.example alice=rejects\talice@pbx.example alice=rings\talice@pbx.example :6",
+		"+15550142 --request s":        "sales=\tdial sorry=\tplay :6",
+		"main-line --to +":             "+15550142\tmain-line :4",
+		"--config-dir none main-li":    ":4",
+		"main-line another":            ":4",
+		"nowhere --request sales":      ":6",
+		"main-line --request welcome=": "welcome=\tmenu :6",
+	} {
+		words := strings.Split(args, " ")
+		out, _, err := command(t, append([]string{"__complete", "simulate", "--config-dir", "conf"}, words...)...)
+		if got := strings.ReplaceAll(strings.TrimSpace(out), "\n", " "); err != nil || got != want {
+			t.Errorf("%s: %q, want %q: %v", args, got, want, err)
+		}
+	}
+}
