@@ -21,13 +21,15 @@ var mayImport = map[string][]string{
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"flowengine":          {"call"},
+	"flowengine/geo":      {},
+	"flowengine/hours":    {},
 	"flowengine/routing":  {},
-	"flowengine/nodes":    {"call", "flowengine", "flowengine/routing"},
-	"flowengine/flowtest": {"call", "flowengine", "flowengine/nodes", "flowengine/routing"},
+	"flowengine/nodes":    {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
+	"flowengine/flowtest": {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
 	"store/journal":       {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/flowtest",
+	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/flowtest", "flowengine/geo", "flowengine/hours", "flowengine/nodes",
 		"flowengine/routing", "store/journal", "examples"},
 }
 

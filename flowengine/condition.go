@@ -7,8 +7,8 @@ import (
 	"github.com/expr-lang/expr"
 )
 
-// Condition is a setting that is true or false: an expression. It may read
-// secrets, since only its source is ever recorded.
+// Condition is a setting that is true or false: an expression. It may read secrets;
+// then its source is not to be recorded, for it may hold what a secret is compared with.
 type Condition struct {
 	Source string
 	expr   *expression
@@ -24,6 +24,9 @@ func (c *Condition) UnmarshalText(text []byte) error {
 	*c = Condition{src, x}
 	return err
 }
+
+// ReadsSecrets says whether the condition is about secrets.
+func (c *Condition) ReadsSecrets() bool { return c.expr.readsSecrets() }
 
 func (c *Condition) expressions() []*expression { return []*expression{c.expr} }
 

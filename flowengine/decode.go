@@ -239,18 +239,24 @@ type Check struct {
 
 // Problem reports that the setting at path is wrong. The path names the
 // fields and list positions that lead to it, as in "targets/0/to"; as much of it
-// is used as the document has.
+// is used as the document has. Only the last field may have a / in its name.
 func (c *Check) Problem(path, hint, format string, args ...any) {
 	at := Place{document: c.doc, node: c.node}
-	for _, part := range strings.Split(path, "/") {
-		next := at.Field(part)
-		if i, err := strconv.Atoi(part); err == nil && at.node.Kind == yaml.SequenceNode {
+	for rest := path; rest != ""; {
+		part, after, _ := strings.Cut(rest, "/")
+		next := at.Field(rest)
+		switch i, err := strconv.Atoi(part); {
+		case err == nil && at.node.Kind == yaml.SequenceNode:
 			next = at.Item(i)
+		case next.node != at.node:
+			after = ""
+		default:
+			next = at.Field(part)
 		}
 		if next.node == at.node {
 			break
 		}
-		at = next
+		at, rest = next, after
 	}
 	at.Problem(hint, format, args...)
 }

@@ -247,7 +247,7 @@ func (e *Engine) pass(ctx context.Context, s *Session) (next *step, err error) {
 	if errors.Is(context.Cause(ctx), call.ErrLost) {
 		return nil, call.ErrLost
 	}
-	if lost := (*lostSecret)(nil); errors.As(err, &lost) {
+	if lost := (*LostSecretError)(nil); errors.As(err, &lost) {
 		return e.askAgain(s, began, lost)
 	}
 	if err != nil {
@@ -300,14 +300,14 @@ func (e *Engine) follow(ctx context.Context, s *Session, r Result) (*step, error
 
 // askAgain sends the call back to the node that gathers a secret which is needed now
 // and was lost.
-func (e *Engine) askAgain(s *Session, began time.Time, lost *lostSecret) (*step, error) {
+func (e *Engine) askAgain(s *Session, began time.Time, lost *LostSecretError) (*step, error) {
 	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
 	main := s.flow
 	if len(s.around) > 0 {
 		main = s.around[0].flow
 	}
-	if !s.locate(main, s.asked[lost.name]) {
-		return nil, fmt.Errorf("no node asks for %s", lost.name)
+	if !s.locate(main, s.asked[lost.Name]) {
+		return nil, fmt.Errorf("no node asks for %s", lost.Name)
 	}
 	return s.step, nil
 }

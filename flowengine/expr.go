@@ -245,13 +245,16 @@ func (x *expression) eval(env *environment) (any, error) {
 	if err == nil {
 		return out, nil
 	}
-	for _, r := range x.reads {
-		if r.space == "secrets" { // expr's words may hold the value
-			return nil, fmt.Errorf("expression %q fails", x.source)
-		}
+	if x.readsSecrets() { // expr's words may hold one
+		return nil, errors.New("an expression that reads secrets fails")
 	}
 	msg, _, _ := strings.Cut(err.Error(), "\n")
 	return nil, fmt.Errorf("expression: %s", msg)
+}
+
+// readsSecrets says whether secrets are named anywhere in the expression.
+func (x *expression) readsSecrets() bool {
+	return x.in == secret && strings.Contains(x.source, "secrets")
 }
 
 // callVariables returns what expressions see of a call itself.

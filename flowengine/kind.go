@@ -12,7 +12,7 @@ import (
 type Kind struct {
 	Name    string      // how it is written in a flow
 	New     func() Node // a node with its default settings, filled from the document
-	Exits   []string    // the fixed exits, without "error", which every kind has
+	Exits   []string    // the fixed exits; with "error", which every kind has, where it must be wired
 	Takes   bool        // takes the caller's time, so that a cycle through it ends some day
 	Sounds  bool        // the caller hears something in it, whatever its settings
 	Answers bool        // answers a call that nobody has answered, since it needs audio both ways

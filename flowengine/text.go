@@ -31,6 +31,18 @@ func (t *Text) Head() string {
 	return head
 }
 
+// With returns the text with the value in the place of each template.
+func (t *Text) With(value string) string {
+	var b strings.Builder
+	for _, s := range t.template {
+		if s.expr != nil {
+			b.WriteString(value)
+		}
+		b.WriteString(s.text)
+	}
+	return b.String()
+}
+
 // SecretText is a Text that may read secrets. Whoever uses it lets nobody know the
 // result but the one it is meant for.
 type SecretText struct{ Text }

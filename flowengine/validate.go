@@ -193,7 +193,9 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 	if known {
 		n.declared = append(n.declared, n.kind.Exits...)
 		if e, ok := n.node.(Exiter); ok {
-			n.declared = append(n.declared, e.Exits()...)
+			own := e.Exits()
+			n.declared = append(n.declared, own...)
+			known = len(own) > 0 // else its settings could not be read
 		}
 	}
 	open, _ := n.node.(OpenExiter)
@@ -271,7 +273,10 @@ func exitList(n *step, open OpenExiter) string {
 	if open != nil {
 		list = append(list, open.ExitForm())
 	}
-	return strings.Join(append(list, ErrorExit), ", ")
+	if !slices.Contains(list, ErrorExit) {
+		list = append(list, ErrorExit)
+	}
+	return strings.Join(list, ", ")
 }
 
 // graph checks how the nodes hang together.

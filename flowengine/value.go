@@ -59,6 +59,20 @@ func (v *Value) read(src string, in scope) (err error) {
 	return err
 }
 
+// Type says of what type the value is in every call, as far as that can be told.
+func (v *Value) Type() VariableType {
+	if len(v.template) == 1 {
+		return AnyType
+	}
+	switch v.fixed.(type) {
+	case string:
+		return TextType
+	case bool:
+		return TruthType
+	}
+	return NumberType
+}
+
 func (v *Value) expressions() []*expression { return v.template.expressions() }
 
 func (v *Value) eval(env *environment) (any, error) {

@@ -28,6 +28,9 @@ func (s *Session) Set(name string, value any) error {
 	return nil
 }
 
+// Unset takes a variable away.
+func (s *Session) Unset(name string) { delete(s.vars, name) }
+
 // spare is what is left free in the checkpoint when a value goes into it, in bytes:
 // the nodes after this one keep their state there.
 const spare = 1024
@@ -97,12 +100,13 @@ func (s *Session) record(e call.Event) {
 	s.rec.Record(e)
 }
 
-// lostSecret says that an expression needs a secret which only the process knew
-// that the call was taken over from.
-type lostSecret struct{ name string }
+// LostSecretError says that an expression needs a secret which only the process knew
+// that the call was taken over from. A node that returns it sends the call back to
+// the node that asks for the secret.
+type LostSecretError struct{ Name string }
 
-func (e *lostSecret) Error() string {
-	return fmt.Sprintf("the secret %s was lost with the server that heard it", e.name)
+func (e *LostSecretError) Error() string {
+	return fmt.Sprintf("the secret %s was lost with the server that heard it", e.Name)
 }
 
 // has says whether the secrets that a setting reads are known.
@@ -113,7 +117,7 @@ func (s *Session) has(x expressive) error {
 				continue
 			}
 			if _, known := s.secrets[r.name]; !known && s.asked[r.name] != "" {
-				return &lostSecret{r.name}
+				return &LostSecretError{r.name}
 			}
 		}
 	}
@@ -137,8 +141,8 @@ func (s *Session) Prompt(p *Prompt) (call.Prompt, error) {
 }
 
 // Text returns what a text is in this call; each value in it is passed through as,
-// unless that is nil.
-func (s *Session) Text(t *Text, as func(string) string) (string, error) {
+// unless that is nil, together with the text before it.
+func (s *Session) Text(t *Text, as func(before, value string) string) (string, error) {
 	if err := s.has(t); err != nil {
 		return "", err
 	}
@@ -157,19 +161,23 @@ func (s *Session) Data(x *Data) (any, error) {
 }
 
 // Take returns what a setting takes out of an answer; the body is decoded JSON or
-// a text. A value in which a secret stands is not given away.
+// a text. It fails where the answer has no such value, and where a secret stands in
+// it, which is not given away. Its errors hold nothing of the answer.
 func (s *Session) Take(a *Answer, status int, headers map[string]string, body any) (any, error) {
 	env := s.environment()
 	env.Status, env.Headers, env.Body = status, headers, body
 	v, err := a.expr.eval(env)
-	if err != nil {
-		return nil, err
+	if err != nil { // in expr's words, which may hold a part of the answer
+		return nil, errors.New("the answer is not of this form")
+	}
+	if v == nil {
+		return nil, errors.New("the answer has no such value")
 	}
 	if v, err = plain(v); err != nil {
 		return nil, err
 	}
 	if s.holdsSecret(spell(v)) {
-		return nil, errors.New("the answer repeats a secret, which is not kept")
+		return nil, errors.New("it repeats a secret")
 	}
 	return v, nil
 }

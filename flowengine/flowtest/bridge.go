@@ -14,7 +14,8 @@ import (
 func (c *controller) Bridge(_ context.Context, b call.Bridge, checkpoint string) (r call.BridgeResult, err error) {
 	var began, lost bool
 	err = c.do("bridge", func() error {
-		c.Checkpoint, c.last = checkpoint, nil
+		c.leave(checkpoint)
+		c.last = nil
 		if err := c.point(); err != nil {
 			return err
 		}

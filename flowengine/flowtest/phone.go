@@ -58,18 +58,20 @@ const (
 // Phone is the channel of a caller: everything that outlives a controller.
 type Phone struct {
 	Scenario
-	Clock      *Clock
-	Checkpoint string
-	Events     []call.Event
-	Dialled    []string // UUIDs of the legs that rang, in order
-	Verbs      []string // what was done, in order
-	Bridges    []call.Bridge
-	Requests   []call.Request
-	Unscripted []string // nodes that made requests for which there is no answer
-	Acts       []Act
-	Over       *call.HungUp
-	Resorted   string // why the call was given to the last resort
+	Clock       *Clock
+	Checkpoint  string   // the last one
+	Checkpoints []string // all, in order
+	Events      []call.Event
+	Dialled     []string // UUIDs of the legs that rang, in order
+	Verbs       []string // what was done, in order
+	Bridges     []call.Bridge
+	Requests    []call.Request
+	Unscripted  []string // nodes that made requests for which there is no answer
+	Acts        []Act
+	Over        *call.HungUp
+	Resorted    string // why the call was given to the last resort
 
+	done    []int // verbs before each event
 	began   time.Time
 	pressed int
 	said    int
@@ -119,6 +121,12 @@ func (p *Phone) pass(d time.Duration) error {
 	}
 	p.Clock.at = until
 	return nil
+}
+
+// leave leaves a checkpoint on the channel.
+func (p *Phone) leave(checkpoint string) {
+	p.Checkpoint = checkpoint
+	p.Checkpoints = append(p.Checkpoints, checkpoint)
 }
 
 // controller is one connection that controls a Phone: a flowengine.Leg. It

@@ -76,6 +76,7 @@ func (p *Phone) recorder(epoch int) flowengine.Recorder {
 		seq++
 		e.Call, e.Epoch, e.Seq, e.Time, e.Node = p.Call.ID, epoch, seq, p.Clock.at, "n1"
 		p.Events = append(p.Events, e)
+		p.done = append(p.done, len(p.Verbs))
 	})
 }
 
@@ -91,6 +92,23 @@ func (r *Result) Path() []string {
 		}
 	}
 	return out
+}
+
+// Did returns what was done in each passing of a node of the kind, and how long that
+// took in milliseconds.
+func (r *Result) Did(kind string) (verbs [][]string, millis []int64) {
+	from := 0
+	for i, e := range r.Events {
+		if e.Type != call.Step {
+			continue
+		}
+		if e.Kind == kind {
+			verbs = append(verbs, r.Verbs[from:r.done[i]])
+			millis = append(millis, e.Millis)
+		}
+		from = r.done[i]
+	}
+	return verbs, millis
 }
 
 // Trace returns the events as lines for people.

@@ -1,14 +1,11 @@
 package flowtest_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 
 	"github.com/hookswitch/hookswitch/call"
-	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
-	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
 const away = `
@@ -54,47 +51,31 @@ func TestTransferredCallComesBack(t *testing.T) {
 	}
 }
 
-// teller is a kind that leaves a secret.
-type teller struct{}
-
-func (*teller) Sets(string) []flowengine.Variable {
-	return []flowengine.Variable{{Name: "pin", Secret: true}}
-}
-
-func (*teller) Run(_ context.Context, s *flowengine.Session) (flowengine.Result, error) {
-	s.SetSecret("pin", "4711")
-	return flowengine.Result{Exit: flowengine.NextExit}, nil
-}
-
 // The flow of the extension knows no secret of the flow before: it is not lost,
 // and not to be asked for again.
 func TestTransferForgetsSecrets(t *testing.T) {
-	kinds := append(flowengine.Kinds{{Name: "tell", New: func() flowengine.Node { return &teller{} }, Exits: []string{"next"}}}, nodes.Kinds...)
-	s, problems := flowengine.LoadFile("f.yaml", []byte(`
+	s := load(t, `
 numbers: {"1000": {flow: first}, "3000": {flow: second}}
 ---
 flow: first
-start: tell
+start: pin
 nodes:
-  tell: {tell: {}, next: away}
+  pin: {gather: {prompt: "say:Your PIN.", secret: true}, exits: {ok: away, else: away}}
   away: {transfer: {to: "3000"}}
 ---
 flow: second
 start: known
 nodes:
-  known: {branch: {cases: [{name: "yes", if: 'secrets.pin == "4711"'}]}, exits: {"yes": bye, else: later}}
-  later: {tell: {}, next: bye}
+  known: {branch: {cases: [{name: one, if: 'secrets.pin == "1"'}]}, exits: {one: bye, else: pin}}
+  pin: {gather: {prompt: "say:Your other PIN.", secret: true}, exits: {ok: bye, else: bye}}
   bye: {hangup: {}}
-`), kinds)
-	if len(problems) > 0 {
-		t.Fatal(problems)
-	}
+`)
 	p := flowtest.NewPhone(scenario(nil), nil)
 	e := flowtest.NewEngine(s, p.Clock, 1)
 	flowtest.Run(e, p)
 	p.Call.Number = "3000"
 	r := flowtest.Run(e, p)
-	if got := r.Path(); !over(r.Err) || !slices.Equal(got, []string{"tell next", "away", "known else", "later next", "bye"}) {
+	if got := r.Path(); !over(r.Err) || !slices.Equal(got, []string{"pin ok", "away", "known else", "pin ok", "bye"}) {
 		t.Errorf("path %v\n%s", got, r.Trace())
 	}
 }

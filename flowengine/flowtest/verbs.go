@@ -70,7 +70,7 @@ func (c *controller) Save(_ context.Context, checkpoint string) error {
 		if len(checkpoint) > call.MaxCheckpoint || call.EpochOf(checkpoint) == 0 {
 			panic("no checkpoint: " + checkpoint)
 		}
-		c.Checkpoint = checkpoint
+		c.leave(checkpoint)
 		return nil
 	})
 }
