@@ -1,19 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/hookswitch/hookswitch/call"
-	"github.com/hookswitch/hookswitch/flowengine"
-	"github.com/hookswitch/hookswitch/flowengine/flowtest"
-	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
 func TestDocumentedSimulation(t *testing.T) {
@@ -67,35 +59,41 @@ nodes:
 	}
 }
 
-// asker is a kind that makes a request.
-type asker struct{}
-
-func (asker) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
-	_, err := s.Fetch(ctx, call.Request{Method: "POST", URL: "https://crm.example/pin/4711", Timeout: time.Second}, &flowengine.Prompt{})
-	return flowengine.Result{Exit: flowengine.NextExit}, err
-}
-
 // A request that nobody answers is not made, and the last line tells how it is answered.
 func TestSimulationOfARequest(t *testing.T) {
-	kinds := append(flowengine.Kinds{{Name: "ask", New: func() flowengine.Node { return &asker{} }, Exits: []string{"next"}}}, nodes.Kinds...)
-	s, problems := flowengine.LoadFile("f.yaml", []byte("flow: f\nstart: crm\nnodes: {crm: {ask: {}, next: bye, exits: {error: bye}}, bye: {hangup: {}}}\n"), kinds)
-	if len(problems) > 0 {
-		t.Fatal(problems)
+	conf(t)
+	files(t, map[string]string{"conf/crm.yaml": `flow: crm
+start: lookup
+nodes:
+  lookup: {request: {url: "https://crm.example/callers/{{ caller.number }}", tags: {vip: body.vip}}, exits: {ok: bye, else: sorry}}
+  bye: {hangup: {}}
+  sorry: {hangup: {cause: CALL_REJECTED}}
+`})
+	simulate := []string{"simulate", "crm", "--config-dir", "conf"}
+	out, _, err := command(t, simulate...)
+	if err != nil {
+		t.Error(err)
 	}
-	var out bytes.Buffer
-	err := runSimulate(&out, flowtest.NewScript(s), flowtest.Test{Flow: "f"}, outputText)
-	same(t, out.String(), `+15550100 → 1000, Wed 2026-07-01 12:00 UTC
-    +0.000  ├─ crm (ask) → error  no answer is written for the request of node crm
+	same(t, out, `+15550100 → +15550142, Wed 2026-07-01 12:00 UTC
+    +0.000  ├─ lookup (request) → error  no answer is written for the request of node lookup
     +0.000  │  ├─ hears it ring
-    +0.000  │  ├─ POST https://crm.example: no answer is written for the request of node crm
-    +0.000  │  └─ flow.error no answer is written for the request of node crm
-    +0.000  └─ bye (hangup)  NORMAL_CLEARING
-    +0.000  NORMAL_CLEARING after 0 ms
-No request was made. Say what it would have got: --request 'crm=200:{…}'
+    +0.000  │  └─ GET https://crm.example: no answer is written for the request of node lookup
+    +0.000  └─ sorry (hangup)  CALL_REJECTED
+    +0.000  CALL_REJECTED after 0 ms
+No request was made. Say what it would have got: --request 'lookup=200:{…}'
 `)
-	if err == nil || !strings.Contains(err.Error(), "crm: no answer is written") {
-		t.Errorf("error %v", err)
+	out, _, err = command(t, append(simulate, "--request", `lookup=200 after 400ms {"vip": true}`)...)
+	if err != nil {
+		t.Error(err)
 	}
+	same(t, out, `+15550100 → +15550142, Wed 2026-07-01 12:00 UTC
+    +0.000  ├─ lookup (request) → ok  GET crm.example: HTTP 200
+    +0.000  │  ├─ hears it ring
+    +0.000  │  ├─ GET https://crm.example: 200 after 400ms
+    +0.400  │  └─ tag vip: true
+    +0.400  └─ bye (hangup)  NORMAL_CLEARING
+    +0.400  NORMAL_CLEARING after 400 ms
+`)
 }
 
 func TestMistakesOnTheCommandLineOfSimulate(t *testing.T) {
