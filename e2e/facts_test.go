@@ -234,11 +234,35 @@ func TestFacts(t *testing.T) {
 			o.between("cut", took, 1900*time.Millisecond, 4500*time.Millisecond)
 			o.run("playback", "tone_stream://%(100,0,440)")
 		}},
+		{"a callee whose media ceases ends with MEDIA_TIMEOUT", func(t *testing.T) {
+			o := s.place(t, true)
+			o.set("continue_on_fail=true")
+			go func() {
+				o.a.awaitSound(o.ctx, 20)
+				all := s.phone.incoming("7002")
+				b := all[len(all)-1]
+				b.mu.Lock()
+				b.media = nil
+				b.mu.Unlock()
+			}()
+			ev, _ := o.dial("[media_timeout=2000]" + carrier + "7002")
+			o.want("cause", ev.value("bridge_hangup_cause"), "MEDIA_TIMEOUT")
+			o.run("playback", "tone_stream://%(100,0,440)")
+		}},
+		{"record hangs up when the connection is lost and socket_resume is true", func(t *testing.T) {
+			o := s.place(t, true)
+			_, err := o.c.start(o.ctx, "record", filepath.Join(s.sw.dir, "recordings", "lost.wav")+" 20")
+			o.check(err)
+			_, err = o.c.await(o.ctx, "the recording", func(e event) bool { return e.name() == "RECORD_START" })
+			o.check(err)
+			o.c.drop()
+			o.check(o.a.awaitEnd(o.ctx))
+		}},
 		{"a recording holds the bridge only", func(t *testing.T) {
 			o := s.place(t, true)
 			path := filepath.Join(s.sw.dir, "recordings", "fact.wav")
-			o.set("continue_on_fail=true;RECORD_BRIDGE_REQ=true")
-			o.run("record_session", path)
+			o.set("continue_on_fail=true")
+			o.run("record_session", path+" {RECORD_BRIDGE_REQ=true}")
 			o.run("playback", "tone_stream://%(1000,0,440)")
 			o.a.sing(true)
 			o.dial(carrier + "7006")

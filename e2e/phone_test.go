@@ -102,6 +102,7 @@ type sipCall struct {
 	tone      bool
 	heard     int // 20 ms packets with sound
 	packets   int
+	sent      int
 	heardAt   time.Time
 	gap       time.Duration // longest time between two of them
 	onMedia   bool
@@ -408,6 +409,11 @@ func (c *sipCall) sendMedia() {
 		seq++
 		ts += 160
 		c.rtp.WriteToUDP(packet, to)
+		c.mu.Lock()
+		c.sent++
+		close(c.change)
+		c.change = make(chan struct{})
+		c.mu.Unlock()
 	}
 }
 
@@ -647,4 +653,18 @@ func mediaOf(sdp string) *net.UDPAddr {
 		return nil
 	}
 	return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
+}
+
+// heardSoFar is how many packets with sound came in.
+func (c *sipCall) heardSoFar() int { c.mu.Lock(); defer c.mu.Unlock(); return c.heard }
+
+// pressAfter presses digits when the phone has sent so many packets of 20 ms.
+func (c *sipCall) pressAfter(ctx context.Context, digits string, packets int) error {
+	c.mu.Lock()
+	from := c.sent
+	c.mu.Unlock()
+	if err := c.until(ctx, "packets", func() bool { return c.sent >= from+packets || c.ended }); err != nil {
+		return err
+	}
+	return c.press(ctx, digits)
 }

@@ -8,10 +8,12 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/big"
 	"net"
 	"os"
@@ -109,7 +111,7 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 		"event_socket_password": f.password, "event_socket_port": fmt.Sprint(ports[1]),
 		"sip_ip": "127.0.0.1", "sip_port": fmt.Sprint(ports[0]), "rtp_ip": "127.0.0.1",
 		"rtp_start_port": fmt.Sprint(rtp), "rtp_end_port": fmt.Sprint(rtp + mediaPorts - 2),
-		"carrier_proxy": o.callees, "log_level": o.logLevel,
+		"carrier_proxy": o.callees, "log_level": o.logLevel, "music_dir": filepath.Join(dir, "music", "hold"),
 		"hookswitch_nodes": o.nodes, "hookswitch_takeover": o.takeover, "hookswitch_last_resort_number": o.lastResort,
 	}
 	if err := copyConf(conf, filepath.Join(dir, "conf"), set, o.apiExpansion); err != nil {
@@ -125,6 +127,10 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 	if err := writeCertificate(filepath.Join(dir, "certs")); err != nil {
 		return nil, err
 	}
+	if err := errors.Join(writeTone(filepath.Join(dir, "music", "tone.wav"), time.Second),
+		writeTone(filepath.Join(dir, "music", "hold", "long.wav"), 20*time.Second)); err != nil {
+		return nil, err
+	}
 	out, err := os.Create(filepath.Join(dir, "stdout"))
 	if err != nil {
 		return nil, err
@@ -137,10 +143,13 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 	}
 	go func() { f.cmd.Wait(); close(f.exited) }()
 
-	// It says itself when it is ready: the SIP profile runs.
+	// It says itself when it is ready: the SIP profile runs, and all modules are
+	// loaded (switch_core.c, switch_core_init_and_modload).
 	for {
-		if status, err := f.api(ctx, "sofia status"); err == nil && strings.Contains(status, "RUNNING") {
-			return f, nil
+		if profiles, err := f.api(ctx, "sofia status"); err == nil && strings.Contains(profiles, "RUNNING") {
+			if status, err := f.api(ctx, "status"); err == nil && strings.Contains(status, "is ready") {
+				return f, nil
+			}
 		}
 		select {
 		case <-f.exited:
@@ -182,6 +191,22 @@ func writeCertificate(dir string) error {
 		}
 	}
 	return nil
+}
+
+// writeTone writes a sound file of 8000 samples a second.
+func writeTone(path string, length time.Duration) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	var samples []byte
+	for i := range 8 * int(length.Milliseconds()) {
+		samples = binary.LittleEndian.AppendUint16(samples, uint16(int16(8000*math.Sin(2*math.Pi*440/8000*float64(i)))))
+	}
+	size := uint32(len(samples))
+	header := binary.LittleEndian.AppendUint32([]byte("RIFF"), 36+size)
+	header = append(header, "WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data"...)
+	header = binary.LittleEndian.AppendUint32(header, size)
+	return os.WriteFile(path, append(header, samples...), 0o644)
 }
 
 var preset = regexp.MustCompile(`(<X-PRE-PROCESS cmd=")(?:exec-)?set(" data=")([a-z0-9_]+)=[^"]*(")`)

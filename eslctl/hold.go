@@ -80,7 +80,7 @@ func (l *Leg) entertain(ctx context.Context, music call.Prompt, done <-chan stru
 		}
 		// At most one sound a second: an empty one would never cease to end. A
 		// hangup is reported just after the end of what it ended.
-		if over, err := l.idle(ctx, done, time.Second-time.Since(began)); over {
+		if over, err := l.idle(ctx, done, max(time.Second-time.Since(began), 0)); over {
 			return err
 		}
 		if response != "FILE PLAYED" {

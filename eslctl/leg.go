@@ -19,6 +19,7 @@ const (
 	varSocket     = "hookswitch_socket"   // hosts of the next socket action
 	varDigits     = "hookswitch_digits"
 	varRecording  = "hookswitch_recording" // path of the recording of an attempt that runs
+	varMessage    = "hookswitch_message"   // path of the message that is recorded, or was
 )
 
 // Limits of the verbs, after which the application is stopped.
@@ -41,11 +42,13 @@ type Leg struct {
 	context   string // dialplan context
 	takeover  string // hosts for the next connection
 	last      call.BridgeResult
-	begun     bool   // last is the result of an attempt that was begun
-	armed     bool   // the channel has the variables of the first Save
-	given     bool   // the dialplan has the call, for good
-	blank     bool   // the channel has no digits of an earlier Gather
-	recording string // path of the recording of an attempt that was begun and not stopped
+	begun     bool     // last is the result of an attempt that was begun
+	armed     bool     // the channel has the variables of the first Save
+	given     bool     // the dialplan has the call, for good
+	blank     bool     // the channel has no digits of an earlier Gather
+	secret    bool     // what is pressed is kept secret
+	recording string   // path of the recording of an attempt that was begun and not stopped
+	found     recorded // on the channel when this connection took the call over
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -196,6 +199,10 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	vars := varCheckpoint + "=" + checkpoint + ";socket_resume=true"
 	if !l.blank {
 		vars += noDigits
+	}
+	if l.secret && l.armed {
+		vars += ";sensitive_dtmf="
+		l.secret = false
 	}
 	if !l.armed {
 		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none;tts_engine=" +

@@ -18,8 +18,17 @@ const quiet = 200
 // file, but not in the length, so that a message of nothing else has none.
 //
 // When the caller hangs up, which is how most messages end, the result is
-// returned with the *call.HungUp. A file that is there is overwritten.
+// returned with the *call.HungUp.
+//
+// The switch finishes a message alone, whatever becomes of us, and only then
+// gives the call to the next connection. There a Message of the same path records
+// nothing and returns the result; any other message overwrites the file at its
+// path.
 func (l *Leg) Message(ctx context.Context, m call.Message) (call.MessageResult, error) {
+	if found := l.found; found.ended && found.path == m.Path {
+		l.found = recorded{}
+		return found.result(m), l.set(ctx, "socket_resume=true;"+varMessage+"=")
+	}
 	if err := recordable(m.Path); err != nil {
 		return call.MessageResult{}, err
 	}
@@ -38,19 +47,21 @@ func (l *Leg) Message(ctx context.Context, m call.Message) (call.MessageResult, 
 	if err := l.execute(ctx, "stop_record_session", m.Path, shortLimit, unread); err != nil {
 		return call.MessageResult{}, err
 	}
-	// %[…] sets variables for this one application (switch_core_session.c,
-	// switch_core_session_exec): nothing has to be set back, whatever becomes of us.
+	// With resume on, record would hang up when the connection is lost: it takes
+	// a channel in CS_RESET for one that is gone.
+	err := l.set(ctx, "socket_resume=false;record_ms=;silence_hits_exhausted=;playback_terminator_used=;"+varMessage+"="+m.Path)
+	if err != nil {
+		return call.MessageResult{}, err
+	}
+	crash("message.committed")
+	// %[…] sets a variable for this one application (switch_core_session.c,
+	// switch_core_session_exec).
 	arg := fmt.Sprintf("%%[playback_terminators=%s]%s %d", terminators, m.Path, seconds(m.Max))
 	if m.Silence > 0 {
 		arg += fmt.Sprintf(" %d %d", quiet, seconds(m.Silence))
 	}
 	var result call.MessageResult
-	r, err := l.start(ctx, "record", arg, func(ev Event) {
-		result = call.MessageResult{Length: milliseconds(ev.Var("record_ms")), Terminator: ev.Var("playback_terminator_used")}
-		if ev.Var("silence_hits_exhausted") == "true" {
-			result.Length = max(result.Length-m.Silence, 0)
-		}
-	})
+	r, err := l.start(ctx, "record", arg, func(ev Event) { result = recordedOn(ev).result(m) })
 	if err != nil {
 		return result, err
 	}
@@ -60,7 +71,34 @@ func (l *Leg) Message(ctx context.Context, m call.Message) (call.MessageResult, 
 		l.seen(r)
 	}
 	l.forget(r) // so that the result does not change any more
-	return result, err
+	if err != nil {
+		return result, err
+	}
+	crash("message.done")
+	return result, l.set(ctx, "socket_resume=true;"+varMessage+"=")
+}
+
+// recorded is a message on the channel.
+type recorded struct {
+	path   string
+	ended  bool // and this is how:
+	length time.Duration
+	key    string
+	silent bool // its end was silence
+}
+
+func recordedOn(ev Event) recorded {
+	ms := ev.Var("record_ms")
+	return recorded{path: ev.Var(varMessage), ended: ms != "", length: milliseconds(ms),
+		key: ev.Var("playback_terminator_used"), silent: ev.Var("silence_hits_exhausted") == "true"}
+}
+
+// result is what became of the message as it was asked for.
+func (on recorded) result(m call.Message) call.MessageResult {
+	if on.silent {
+		on.length = max(on.length-m.Silence, 0)
+	}
+	return call.MessageResult{Length: on.length, Terminator: on.key}
 }
 
 // seen waits for the completion of an application that the hangup ended: it
@@ -86,7 +124,7 @@ func (l *Leg) Recording(ctx context.Context, do call.Recording, path string) err
 	switch do {
 	case call.StartRecording:
 		// A channel may carry RECORD_BRIDGE_REQ from elsewhere.
-		err := l.record(ctx, path, "RECORD_APPEND=true,RECORD_BRIDGE_REQ=false")
+		err := l.record(ctx, path, "RECORD_APPEND=true,RECORD_BRIDGE_REQ=false,RECORD_PRE_BUFFER_FRAMES=1")
 		crash("recording.begun")
 		return err
 	case call.PauseRecording:

@@ -320,7 +320,8 @@ func (l *Leg) read(ev Event) error {
 		// Nobody saw the end: from its beginning until now, never less than it was.
 		l.last.Connected = microseconds(ev.Get("Event-Date-Timestamp")).Sub(microseconds(ev.Get("Caller-Channel-Bridged-Time")))
 	}
-	l.recording = ev.Var(varRecording)
+	l.secret = ev.Var("sensitive_dtmf") == "true"
+	l.recording, l.found = ev.Var(varRecording), recordedOn(ev)
 	return nil
 }
 

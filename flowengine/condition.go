@@ -2,9 +2,8 @@ package flowengine
 
 import (
 	"errors"
+	"reflect"
 	"strings"
-
-	"github.com/expr-lang/expr"
 )
 
 // Condition is a setting that is true or false: an expression. It may read secrets;
@@ -20,7 +19,7 @@ func (c *Condition) UnmarshalText(text []byte) error {
 	if strings.HasPrefix(strings.TrimSpace(src), "{{") {
 		return &SettingError{Message: "a condition is an expression already", Hint: "leave {{ and }} out"}
 	}
-	x, err := compile(src, secret, expr.AsBool())
+	x, err := compile(src, secret, reflect.Bool)
 	*c = Condition{src, x}
 	return err
 }

@@ -135,9 +135,19 @@ type loader struct {
 	targets  map[string]Target // nil: unknown
 	flows    []*document
 	ends     map[string][]string // of flows, by name, also of those with problems
+	built    []*flowBuilder      // of the flows without a problem of their own
 	running  []runner
+	silent   map[*step]bool    // nodes at which a silence was reported
+	used     map[string]bool   // targets that a node names
+	defined  []definition      // of targets
 	places   map[string]string // where a number, target or flow was defined
 	asked    []wantedFlow
+}
+
+// definition is where something with a name is defined.
+type definition struct {
+	doc *document
+	key *yaml.Node
 }
 
 // wantedFlow is a number's flow, to be looked up when all flows are known.
@@ -147,7 +157,7 @@ type wantedFlow struct {
 }
 
 func newLoader(kinds Kinds) *loader {
-	l := &loader{kinds: kinds, ends: map[string][]string{}, places: map[string]string{}}
+	l := &loader{kinds: kinds, ends: map[string][]string{}, places: map[string]string{}, silent: map[*step]bool{}, used: map[string]bool{}}
 	l.snapshot = &Snapshot{numbers: map[string]Number{}, targets: map[string]Target{}, flows: map[string]*Flow{}, versions: map[versionKey]*Flow{}}
 	l.targets = l.snapshot.targets
 	return l
@@ -251,6 +261,7 @@ func (l *loader) target(d *document, k, v *yaml.Node) {
 	if !l.once(d, k, "target", k.Value) {
 		return
 	}
+	l.defined = append(l.defined, definition{d, k})
 	// Known by name from here on, so that a fault in it is reported once.
 	l.snapshot.targets[k.Value] = Target{Name: k.Value, Weight: 1}
 	s := struct {
@@ -330,7 +341,9 @@ func count(bs ...bool) int {
 // the numbers ask for.
 func (l *loader) finish() (*Snapshot, []Problem) {
 	l.flowDocuments()
-	l.link()
+	if l.link() {
+		l.prove()
+	}
 	for _, w := range l.asked {
 		if _, known := l.ends[w.node.Value]; !known && !l.full() {
 			w.doc.at(w.node, l.nearestFlow(w.node.Value), "there is no flow %s", quote(w.node.Value))
@@ -339,6 +352,7 @@ func (l *loader) finish() (*Snapshot, []Problem) {
 	if len(l.problems) > 0 {
 		return nil, sorted(l.problems)
 	}
+	l.warn()
 	l.snapshot.routes = make(map[uint64]*Flow, len(l.snapshot.numbers))
 	for plain, n := range l.snapshot.numbers {
 		if key, ok := packed(plain); ok {

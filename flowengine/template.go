@@ -37,7 +37,7 @@ func compileTemplate(src string, in scope) (template, error) {
 			return nil, &SettingError{utf8.RuneCountInString(src[:start-2]), "{{ without }}", "close the expression with }}"}
 		}
 		before := utf8.RuneCountInString(src[:start])
-		x, err := compile(src[start:start+length], in)
+		x, err := compile(src[start:start+length], in, reflect.Invalid)
 		if e := (*SettingError)(nil); errors.As(err, &e) {
 			e.Offset += before
 			return nil, e

@@ -1,6 +1,9 @@
 package flowengine
 
-import "strings"
+import (
+	"reflect"
+	"strings"
+)
 
 // Text is a setting that is a text and may hold templates.
 type Text struct {
@@ -60,7 +63,7 @@ type Answer struct {
 // UnmarshalText compiles the expression; it fails with a *SettingError.
 func (a *Answer) UnmarshalText(text []byte) (err error) {
 	a.Source = string(text)
-	a.expr, err = compile(a.Source, answer)
+	a.expr, err = compile(a.Source, answer, reflect.Invalid)
 	return err
 }
 

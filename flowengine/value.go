@@ -29,7 +29,7 @@ func (v *Value) decodeIn(d *document, n *yaml.Node, name string, in scope) {
 	if fixed, ok := plainScalar(n); ok {
 		v.fixed = fixed
 	} else if d.text(n, name, func(src string) error { return v.read(src, in) }) {
-		d.note(n, v)
+		d.note(n, name, v)
 	}
 }
 

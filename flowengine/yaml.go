@@ -69,7 +69,21 @@ func (r *report) mark(n *yaml.Node) {
 // at reports a problem with n.
 func (d *document) at(n *yaml.Node, hint, format string, args ...any) {
 	d.report.mark(n)
-	d.report.add(Problem{d.file, d.before + max(n.Line, 1), max(n.Column, 1), fmt.Sprintf(format, args...), hint})
+	d.problem(n.Line, n.Column, hint, format, args...)
+}
+
+// problem reports a problem at a place of the document.
+func (d *document) problem(line, col int, hint, format string, args ...any) {
+	d.report.add(d.about(line, col, hint, fmt.Sprintf(format, args...)))
+}
+
+// about makes a problem of a message about a place of the document.
+func (d *document) about(line, col int, hint, message string) Problem {
+	p := Problem{File: d.file, Line: d.before + max(line, 1), Col: max(col, 1), Message: message, Hint: hint}
+	if line >= 1 && line <= len(d.lines) {
+		p.text = d.lines[line-1]
+	}
+	return p
 }
 
 // place names where n stands, for a message about something else.
@@ -138,7 +152,7 @@ func (d *document) parse() bool {
 	}
 	var n yaml.Node
 	if err := yaml.Load([]byte(d.source), &n); err != nil {
-		d.report.add(d.syntax(err))
+		d.syntax(err)
 		return false
 	}
 	if n.Kind != yaml.DocumentNode || len(n.Content) != 1 {
@@ -164,27 +178,35 @@ func blank(lines []string) bool {
 	return true
 }
 
-// syntax turns the parser's error into a Problem.
-func (d *document) syntax(err error) Problem {
-	p := Problem{File: d.file, Line: d.before + 1, Col: 1, Message: "this is not YAML: " + err.Error()}
+// syntax reports the parser's error.
+func (d *document) syntax(err error) {
+	message, hint := err.Error(), ""
+	line, col := 1, 1
 	if e := (*yaml.LoadError)(nil); errors.As(err, &e) {
-		p.Message = "this is not YAML: " + strings.TrimPrefix(e.Message, "yaml: ")
+		message = strings.TrimPrefix(e.Message, "yaml: ")
 		if e.Mark.Line > 0 {
-			p.Line, p.Col = d.before+e.Mark.Line, max(e.Mark.Column, 1)
-		}
-		switch {
-		case strings.Contains(e.Message, "mapping values are not allowed"):
-			p.Hint = "a text with a colon needs quotes around it; otherwise look at the indentation"
-		case strings.Contains(e.Message, "cannot start any token"):
-			p.Hint = "indent with spaces, and put quotes around texts that begin with @, ` or %"
-		case strings.Contains(e.Message, "multiple"):
-			p.Message, p.Hint = "something follows the end of the document", "write --- between two documents"
-		case strings.Contains(e.Message, "max depth"):
-			p.Message = fmt.Sprintf("nested deeper than %d", maxDepth)
+			line, col = e.Mark.Line, e.Mark.Column
 		}
 	}
-	return p
+	switch {
+	case strings.Contains(message, "mapping values are not allowed"):
+		hint = "a text with a colon needs quotes around it; otherwise look at the indentation"
+	case strings.Contains(message, "cannot start any token"):
+		hint = "indent with spaces, and put quotes around texts that begin with @, ` or %"
+	case startsOddly.MatchString(message):
+		hint = `a text that begins with * or # needs quotes, as in "*"`
+	case strings.Contains(message, "multiple"):
+		d.problem(line, col, "write --- between two documents", "something follows the end of the document")
+		return
+	case strings.Contains(message, "max depth"):
+		d.problem(line, col, "", "nested deeper than %d", maxDepth)
+		return
+	}
+	d.problem(line, col, hint, "this is not YAML: %s", message)
 }
+
+// startsOddly matches the parser's words for a * or # without quotes.
+var startsOddly = regexp.MustCompile(`comment without preceding whitespace|expected alphabetic or numeric character|unknown anchor`)
 
 // measure refuses what a flow never needs and what could be expanded, and
 // makes texts of the plain scalars that YAML would take for dates or for numbers

@@ -13,8 +13,9 @@ import (
 // application is one of FreeSWITCH's. media: it opens the media of an
 // unanswered call first (file 02b).
 type application struct {
-	run   func(c *channel, data string)
-	media bool
+	run    func(c *channel, data string)
+	media  bool
+	zombie bool // runs also on a channel that is down (mod_dptools.c, SAF_ZOMBIE_EXEC)
 }
 
 var applications map[string]application
@@ -22,19 +23,20 @@ var applications map[string]application
 func init() {
 	quiet := func(run func(c *channel, data string)) application { return application{run: run} }
 	loud := func(run func(c *channel, data string)) application { return application{run: run, media: true} }
+	late := func(run func(c *channel, data string)) application { return application{run: run, zombie: true} }
 	applications = map[string]application{
 		"answer":     quiet(func(c *channel, _ string) { c.doAnswer() }),
 		"pre_answer": quiet(func(c *channel, _ string) { c.preAnswer() }),
 		"ring_ready": quiet(func(c *channel, _ string) { c.ringReady() }),
-		"set":        quiet(func(c *channel, data string) { c.assign(data) }),
-		"export":     quiet(func(c *channel, data string) { c.assign(data) }),
-		"unset":      quiet(func(c *channel, data string) { c.vars.set(data, "") }),
-		"multiunset": quiet(func(c *channel, data string) {
+		"set":        late(func(c *channel, data string) { c.assign(data) }),
+		"export":     late(func(c *channel, data string) { c.assign(data) }),
+		"unset":      late(func(c *channel, data string) { c.vars.set(data, "") }),
+		"multiunset": late(func(c *channel, data string) {
 			for _, name := range list(data) {
 				c.vars.set(name, "")
 			}
 		}),
-		"multiset": quiet(func(c *channel, data string) {
+		"multiset": late(func(c *channel, data string) {
 			for _, pair := range list(data) {
 				c.assign(pair)
 			}
@@ -52,12 +54,15 @@ func init() {
 		"playback":     loud(playback),
 		"speak":        loud(speak),
 
-		"play_and_get_digits": loud(playAndGetDigits),
-		"read":                loud(read),
-		"record_session":      loud(recordSession),
-		"stop_record_session": quiet(stopRecordSession),
-		"flush_dtmf":          quiet(func(c *channel, _ string) { c.digits = nil }),
-		"log":                 quiet(func(*channel, string) {}),
+		"play_and_get_digits":   loud(playAndGetDigits),
+		"read":                  loud(read),
+		"record":                loud(record),
+		"record_session":        loud(recordSession),
+		"record_session_mask":   loud(func(c *channel, data string) { c.mask(data, true) }),
+		"record_session_unmask": loud(func(c *channel, data string) { c.mask(data, false) }),
+		"stop_record_session":   quiet(stopRecordSession),
+		"flush_dtmf":            quiet(func(c *channel, _ string) { c.digits = nil }),
+		"log":                   quiet(func(*channel, string) {}),
 	}
 }
 
@@ -105,7 +110,10 @@ func sleep(c *channel, data string) {
 	if c.parked > 0 {
 		d = c.sw.span(d)
 	}
-	eats := isTrue(c.vars.get("sleep_eat_digits"))
+	eats := isTrue(c.variable("sleep_eat_digits"))
+	if eats {
+		c.vars.set("playback_terminator_used", "")
+	}
 	c.during(d, func() bool {
 		if eats {
 			c.takeDigits()
@@ -203,7 +211,20 @@ func (c *channel) setPlayed(took time.Duration) {
 // playback answers FILE PLAYED also when something other than the caller
 // stopped it (mod_dptools.c, playback_function; files 22, 22d, 26).
 func playback(c *channel, data string) {
-	terminators := c.vars.get("playback_terminators")
+	c.vars.set("playback_terminator_used", "")
+	response := "FILE PLAYED"
+	switch c.play(data, c.terminates()) {
+	case missing:
+		response = "FILE NOT FOUND"
+	case cut:
+		response = "PLAYBACK ERROR"
+	}
+	c.vars.set("current_application_response", response)
+}
+
+// terminates says of a digit whether it ends what runs (mod_dptools.c, on_dtmf).
+func (c *channel) terminates() func(byte) bool {
+	terminators := c.variable("playback_terminators")
 	switch terminators {
 	case "":
 		terminators = "*"
@@ -212,20 +233,13 @@ func playback(c *channel, data string) {
 	case "any":
 		terminators = "0123456789*#"
 	}
-	response := "FILE PLAYED"
-	switch c.play(data, func(d byte) bool {
+	return func(d byte) bool {
 		if strings.IndexByte(terminators, d) < 0 {
 			return false
 		}
 		c.vars.set("playback_terminator_used", string(d))
 		return true
-	}) {
-	case missing:
-		response = "FILE NOT FOUND"
-	case cut:
-		response = "PLAYBACK ERROR"
 	}
-	c.vars.set("current_application_response", response)
 }
 
 // speak fires no PLAYBACK events, and says nothing of an engine that is not
@@ -263,6 +277,9 @@ func (s *Switch) soundOf(what string) (time.Duration, bool) {
 		return 0, false
 	case strings.HasPrefix(what, "say:"): // inside of file_string
 		return speech(what[len("say:"):]), true
+	case scheme == "local_stream":
+		f, ok := s.Files[what]
+		return forever, !f.Missing && (ok || !strings.Contains(rest, "missing"))
 	case scheme == "tts": // engine|voice|text
 		part := strings.SplitN(rest, "|", 3)
 		return speech(part[len(part)-1]), len(part) == 3

@@ -134,6 +134,10 @@ func (c *channel) dialRound(globals []header, round []target) (winner *channel, 
 	}
 	limit := time.Now().Add(s.span(c.dialTime(globals)))
 	silence := c.ringback()
+	if silence != nil && isTrue(c.setting(globals, "instant_ringback")) {
+		c.preAnswer()
+		silence.over = c.hears(silence.what)
+	}
 	for {
 		live = live[:0]
 		for _, b := range legs {

@@ -27,6 +27,9 @@ func (k *Call) act(who Caller) {
 			k.HangUp()
 			return
 		}
+		if a.speech > 0 {
+			k.Speak(a.speech)
+		}
 		for i, digit := range a.digits {
 			if i > 0 && !k.pause(gap, patience) {
 				return
@@ -182,8 +185,15 @@ func (c *channel) press(digits string) {
 	if c.cause != "" {
 		return
 	}
-	for _, d := range []byte(digits) {
-		c.digits = append(c.digits, d)
+	sensitive := isTrue(c.variable("sensitive_dtmf"))
+	for _, key := range []byte(digits) {
+		c.digits = append(c.digits, digit{key, sensitive})
 	}
+	c.poke()
+}
+
+// speak lets the channel's person speak for a while.
+func (c *channel) speak(d time.Duration) {
+	c.speech = time.Now().Add(c.sw.span(d))
 	c.poke()
 }

@@ -56,7 +56,9 @@ type channel struct {
 	other   *channel   // the leg of the Other-Leg headers
 	otherIs string     // originator or originatee
 
-	digits     []byte
+	digits     []digit
+	dialled    string    // digits_dialed
+	speech     time.Time // until when the person speaks
 	queue      []message // sendmsg that wait
 	locked     bool      // an application runs under event-lock
 	brk        bool      // uuid_break
@@ -71,6 +73,7 @@ type channel struct {
 	lastApp    [2]string
 	log        []logged
 	records    []*recording
+	scope      []header      // variables of the running application alone
 	talked     time.Duration // in bridges that are over
 	hangAt     *time.Timer
 
@@ -83,6 +86,13 @@ type channel struct {
 }
 
 type times struct{ answered, progress, media, hangup, bridged, transfer time.Time }
+
+// digit is one that was pressed. Whether it is sensitive is decided as it comes
+// in (switch_channel.c, switch_channel_queue_dtmf).
+type digit struct {
+	key       byte
+	sensitive bool
+}
 
 type logged struct {
 	app, data string

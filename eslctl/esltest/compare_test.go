@@ -30,9 +30,6 @@ func TestSwitchDoesWhatFreeSWITCHDid(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".esl")
 		t.Run(name, func(t *testing.T) {
-			if why, ok := unlike[name]; ok {
-				t.Skip("SKIPPED, not compared: " + why)
-			}
 			tr, err := esltest.OpenTranscript(file)
 			if err != nil {
 				t.Fatal(err)
@@ -40,11 +37,6 @@ func TestSwitchDoesWhatFreeSWITCHDid(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { compare(t, name, tr) })
 		})
 	}
-}
-
-// unlike are the transcripts that cannot be compared, and why.
-var unlike = map[string]string{
-	"20b_record": "the record application is not simulated",
 }
 
 // callees are the people of transcripts that the notes do not describe well
@@ -178,7 +170,7 @@ var fields = []string{"Application", "Application-Data", "Application-Response",
 var results = []string{"originate_disposition", "DIALSTATUS", "last_bridge_hangup_cause", "bridge_hangup_cause",
 	"last_bridge_role", "originate_failed_cause", "sip_invite_failure_status", "proto_specific_hangup_cause",
 	"last_bridge_proto_specific_hangup_cause", "read_result", "read_terminator_used", "pin", "menu", "menu2", "d",
-	"menu_invalid", "menu2_invalid", "pin_invalid", "playback_terminator_used", "hangup_after_bridge", "continue_on_fail",
+	"menu_invalid", "menu2_invalid", "pin_invalid", "playback_terminator_used", "silence_hits_exhausted", "hangup_after_bridge", "continue_on_fail",
 	"sip_hangup_disposition", "hangup_cause", "hangup_cause_q850", "socket_host", "hs_node", "queued_one",
 	"current_application", "current_application_data", "current_application_response", "socket_resume",
 	"endpoint_disposition", "record_completion_cause", "is_outbound", "last_app", "last_arg", "current_loop"}

@@ -37,7 +37,7 @@ func Dialplan(nodes, takeover string, tries int) []Action {
 }
 
 // extension returns what a call that is transferred there executes; the last
-// resort is there also without being set.
+// resort is there also without being set, and numbers lead where new calls go.
 func (s *Switch) extension(name string) []Action {
 	if a, ok := s.Extensions[name]; ok {
 		return slices.Clone(a)
@@ -45,7 +45,10 @@ func (s *Switch) extension(name string) []Action {
 	if name == LastResort {
 		return []Action{{"hangup", "NORMAL_TEMPORARY_FAILURE"}}
 	}
-	return []Action{{"hangup", string(call.Cause("NO_ROUTE_DESTINATION"))}}
+	if call.ValidNumber(name) {
+		return slices.Clone(s.Dialplan)
+	}
+	return []Action{{"hangup", "NO_ROUTE_DESTINATION"}}
 }
 
 func sorted(m map[string]string) []string {

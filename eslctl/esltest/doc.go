@@ -7,10 +7,9 @@
 // commands of recorded transcripts against it and compare what comes back.
 // Comments that say "file 09" mean the transcript of that number in
 // eslctl/testdata/transcripts; "seen on 1.11.1" was seen in calls that are not
-// kept there. What neither shows is not simulated: conferences, hold, the
-// record application, sync mode of the socket, events in JSON or XML, enterprise
-// dial strings, transfers of a callee's leg, and the second half of a loopback
-// channel.
+// kept there. What neither shows is not simulated: conferences, hold, sync mode
+// of the socket, events in JSON or XML, enterprise dial strings, transfers of a
+// callee's leg, and the second half of a loopback channel.
 //
 // Nothing here waits in real time by itself: every delay is a timer, so that a
 // test under testing/synctest, with net.Pipe for Switch.Dial, takes none.

@@ -106,6 +106,9 @@ func (c *channel) fire(name string, before, after []header) {
 	b = add(c.sw.prelude(b, name, clock()), before)
 	b = c.data(b)
 	if !bare[name] {
+		for _, h := range c.scope {
+			b = append(encode(append(append(append(b, "scope_variable_"...), h.name...), ": "...), h.value), '\n')
+		}
 		b = append(b, c.vars.lines()...)
 	}
 	b = append(add(b, after), '\n')

@@ -230,7 +230,7 @@ func (b *channel) life() {
 		b.takeDigits()
 		if app := b.leg.app; app != nil { // what originate connects it to
 			b.leg.app = nil
-			b.execute(app.App, app.Data, "")
+			b.execute(app.App, app.Data)
 			if b.cause == "" && app.App != "park" {
 				b.hangup(call.NormalClearing, false)
 			}
@@ -382,7 +382,7 @@ func (b *channel) askForKey() {
 	l := b.leg
 	if l.key == "exec" {
 		app, arg, _ := strings.Cut(l.file, " ")
-		b.execute(app, arg, "")
+		b.execute(app, arg)
 		l.confirmed = b.cause == ""
 		l.owner.poke()
 		return

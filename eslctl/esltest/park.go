@@ -74,7 +74,7 @@ func (c *channel) handle(m message) {
 			c.vars.set("app_uuid", m.uuid)
 			c.vars.set("current_loop", strconv.Itoa(i+1))
 			c.vars.set("total_loops", strconv.Itoa(m.loops))
-			if !c.execute(m.app, m.arg, "") || !c.ready() || time.Since(began) < 500*time.Millisecond {
+			if !c.execute(m.app, m.arg) || !c.ready() || time.Since(began) < 500*time.Millisecond {
 				break
 			}
 		}
@@ -103,12 +103,12 @@ func causeNamed(s string) call.Cause {
 
 // execute runs an application (switch_core_session.c,
 // switch_core_session_execute_application and switch_core_session_exec). It
-// says whether it ran: on a channel that is down it does not, silently.
-func (c *channel) execute(app, arg, scope string) bool {
-	if c.cause != "" {
+// says whether it ran: on a channel that is down most do not, silently.
+func (c *channel) execute(app, arg string) bool {
+	a, ok := applications[app]
+	if c.cause != "" && !a.zombie {
 		return false
 	}
-	a, ok := applications[app]
 	if !ok {
 		c.hangup("DESTINATION_OUT_OF_ORDER", false) // files 23, 23b
 		return false
@@ -122,6 +122,11 @@ func (c *channel) execute(app, arg, scope string) bool {
 	}
 	c.vars.set("app_uuid", "")
 	data := c.expand(arg)
+	outerScope := c.scope
+	if inside, rest, ok := scoped(data); ok {
+		c.scope, data = append(inside, c.scope...), rest
+	}
+	defer func() { c.scope = outerScope }()
 	c.vars.set("current_application_data", data)
 	c.vars.set("current_application_response", "")
 	c.vars.set("current_application", app)
@@ -146,6 +151,15 @@ func (c *channel) execute(app, arg, scope string) bool {
 	done = append(done, header{"Application-Response", response}, who[len(who)-1])
 	c.fire("CHANNEL_EXECUTE_COMPLETE", nil, done)
 	return true
+}
+
+// scoped reads %[name=value,…] in front of an application's argument.
+func scoped(data string) (vars []header, rest string, ok bool) {
+	if !strings.HasPrefix(data, "%[") {
+		return nil, data, false
+	}
+	inside, rest := bracket(data[1:], '[', ']')
+	return pairs(inside), rest, true
 }
 
 // during is the inside of an application that takes time: what is queued
@@ -249,10 +263,11 @@ func (c *channel) takeDigits() {
 func (c *channel) digit() byte {
 	d := c.digits[0]
 	c.digits = c.digits[1:]
-	if !isTrue(c.vars.get("sensitive_dtmf")) {
-		c.fire("DTMF", nil, []header{{"DTMF-Digit", string(d)}, {"DTMF-Duration", "2240"}, {"DTMF-Source", "RTP"}})
+	if !d.sensitive {
+		c.dialled += string(d.key)
+		c.fire("DTMF", nil, []header{{"DTMF-Digit", string(d.key)}, {"DTMF-Duration", "2240"}, {"DTMF-Source", "RTP"}})
 	}
-	return d
+	return d.key
 }
 
 // drop forgets a socket of the call.

@@ -79,6 +79,7 @@ const (
 // Act is one thing a caller does: when, after which delay, what.
 type Act struct {
 	digits string
+	speech time.Duration
 	hangup bool
 	delay  time.Duration
 	state  State
@@ -87,6 +88,9 @@ type Act struct {
 
 // Press presses digits, a tenth of a second apart.
 func Press(digits string) Act { return Act{digits: digits} }
+
+// Speak begins to speak, for so long. The script goes on meanwhile.
+func Speak(d time.Duration) Act { return Act{speech: d} }
 
 // HangUp hangs up; before the answer that is a cancel.
 func HangUp() Act { return Act{hangup: true} }
@@ -161,6 +165,13 @@ func (k *Call) Press(digits string) {
 	k.c.lock()
 	defer k.c.unlock()
 	k.c.press(digits)
+}
+
+// Speak begins to speak now, for so long.
+func (k *Call) Speak(d time.Duration) {
+	k.c.lock()
+	defer k.c.unlock()
+	k.c.speak(d)
 }
 
 // Variable returns a channel variable of the caller's leg.

@@ -1,6 +1,7 @@
 package esltest
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -130,7 +131,7 @@ func (c *channel) session() {
 				c.hangup("SYSTEM_SHUTDOWN", false)
 				continue
 			}
-			c.execute(a.App, a.Data, "")
+			c.execute(a.App, a.Data)
 		}
 	}
 	c.finish()
@@ -154,7 +155,7 @@ func (c *channel) summary() {
 	}
 	set("hangup_cause", string(c.cause))
 	set("hangup_cause_q850", strconv.Itoa(q850(c.cause)))
-	set("digits_dialed", "none")
+	set("digits_dialed", cmp.Or(c.dialled, "none"))
 	t := c.times
 	moments := []struct {
 		name string

@@ -242,5 +242,5 @@ type Heard struct {
 // Sound is a sound file.
 type Sound struct {
 	Length  time.Duration
-	Missing bool
+	Missing bool // and cannot be written either
 }

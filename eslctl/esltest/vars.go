@@ -134,10 +134,21 @@ func (c *channel) expand(s string) string {
 	return s
 }
 
+// variable finds a variable as applications do: those of the running application
+// alone first (switch_channel.c, switch_channel_get_variable_dup).
+func (c *channel) variable(name string) string {
+	for _, h := range c.scope {
+		if h.name == name {
+			return h.value
+		}
+	}
+	return c.vars.get(name)
+}
+
 // lookup finds a variable, or a field of the caller's profile
 // (switch_channel.c, switch_channel_get_variable_dup).
 func (c *channel) lookup(name string) string {
-	if v := c.vars.get(name); v != "" {
+	if v := c.variable(name); v != "" {
 		return v
 	}
 	switch name {

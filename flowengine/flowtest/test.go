@@ -34,7 +34,7 @@ type Test struct {
 	Without    []string                     `yaml:"without"`  // targets that were removed after the flow was loaded
 	Lose       []int                        `yaml:"lose"`     // see Run
 	Seed       int                          `yaml:"seed"`     // of what is left to chance
-	Expect     Expect                       `yaml:"expect"`
+	Expect     Expect                       `yaml:"expect,required"`
 }
 
 // Expect is what becomes of a call. What is left out is not checked.

@@ -147,6 +147,11 @@ func TestLists(t *testing.T) {
 	if len(states) != 50+1+5+3+13 || !slices.IsSorted(states) || slices.Contains(states, "") {
 		t.Errorf("%d states: %v", len(states), states)
 	}
+	for name, want := range map[string]string{"New York": "NY", "ontario": "ON", "NY": "", "": ""} {
+		if got := geo.StateCode(name); got != want {
+			t.Errorf("%q is %q", name, got)
+		}
+	}
 	countries := geo.Countries()
 	if !slices.IsSorted(countries) || len(countries) < 200 {
 		t.Errorf("%d countries: %v", len(countries), countries)

@@ -3,6 +3,7 @@ package geo
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // codes gives the two letters of a state or province, by the name under which
@@ -33,6 +34,17 @@ var military = []string{"AA", "AE", "AP"}
 
 var states = slices.Compact(slices.Sorted(slices.Values(slices.Concat(
 	slices.Collect(maps.Values(codes)), territories, military))))
+
+// StateCode returns the two letters of a state or province by its name in English;
+// empty for what is none.
+func StateCode(name string) string {
+	for known, code := range codes {
+		if strings.EqualFold(name, known) {
+			return code
+		}
+	}
+	return ""
+}
 
 // States returns the two-letter codes of the states of the US, its capital
 // district, its territories and its forces' mail (AA, AE, AP), and of the

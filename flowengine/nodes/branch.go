@@ -19,7 +19,10 @@ type Case struct {
 	If   flowengine.Condition `yaml:"if,required"`
 }
 
-const otherwise = "else"
+const (
+	otherwise = "else"
+	maxCases  = 50
+)
 
 // Exits are the names of the cases, and else.
 func (b *Branch) Exits() []string {
@@ -34,8 +37,8 @@ func (b *Branch) Exits() []string {
 
 // Check wants names that can be exits, each once.
 func (b *Branch) Check(c *flowengine.Check) {
-	if len(b.Cases) == 0 || len(b.Cases) > 50 {
-		c.Problem("cases", "", "cases: a branch has 1 to 50 cases, not %d", len(b.Cases))
+	if len(b.Cases) == 0 || len(b.Cases) > maxCases {
+		c.Problem("cases", "", "cases: a branch has 1 to %d cases, not %d", maxCases, len(b.Cases))
 	}
 	var taken []string
 	for i, one := range b.Cases {

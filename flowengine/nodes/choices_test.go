@@ -3,6 +3,7 @@ package nodes_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -32,37 +33,49 @@ nodes:
   bye: {hangup: {}}
 `
 
-// exits places calls, one from each number, and counts by which exit they leave.
-func exits(e *flowengine.Engine, calls int, from func(i int) string) map[string]int {
-	count := map[string]int{}
-	for i := range calls {
-		p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1000", Caller: call.Caller{Number: from(i)}}}, nil)
-		r := flowtest.Run(e, p)
-		count[strings.TrimPrefix(r.Path()[0], "which ")]++
-	}
-	return count
-}
-
 // Shares are met within one percent of all calls, by chance and by the caller's number.
 func TestSplitMeetsItsShares(t *testing.T) {
-	for name, c := range map[string]struct {
-		sticky string
-		calls  int
-		from   func(i int) string
-	}{
-		"by chance":                {"none", 100_000, func(int) string { return "+15550100" }},
-		"by the caller's number":   {"caller", 100_000, func(i int) string { return fmt.Sprintf("+1555%07d", i) }},
-		"callers without a number": {"caller", 10_000, func(i int) string { return []string{"", "anonymous"}[i%2] }},
+	split := &nodes.Split{Shares: map[string]nodes.Percent{"small": 50, "third": 3325, "rest": 6625}}
+	chance := rand.New(rand.NewPCG(1, 0))
+	for name, point := range map[string]func(i int) float64{
+		"by chance":              func(int) float64 { return chance.Float64() },
+		"by the caller's number": func(i int) float64 { return nodes.PointOf(fmt.Sprintf("1555%07d", i), "f", "which") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := load(t, strings.Replace(splitFlow, "STICKY", c.sticky, 1))
-			got := exits(flowtest.NewEngine(s, &flowtest.Clock{}, 1), c.calls, c.from)
-			for name, want := range map[string]float64{"small": 0.005, "third": 0.3325, "rest": 0.6625} {
-				if share := float64(got[name]) / float64(c.calls); math.Abs(share-want) > 0.01 || got[name] == 0 {
+			const calls = 100_000
+			got := map[string]int{}
+			for i := range calls {
+				got[split.Share(point(i))]++
+			}
+			for name, percent := range split.Shares {
+				want := float64(percent) / 10_000
+				if share := float64(got[name]) / calls; math.Abs(share-want) > 0.01 || got[name] == 0 {
 					t.Errorf("%s has %.4f of the calls, want %.4f", name, share, want)
 				}
 			}
 		})
+	}
+	for point, want := range map[float64]string{0: "rest", 0.6624: "rest", 0.6625: "small", 0.6674: "small", 0.6675: "third", math.Nextafter(1, 0): "third"} {
+		if got := split.Share(point); got != want {
+			t.Errorf("point %v is in %s, want %s", point, got, want)
+		}
+	}
+}
+
+// Callers without a number of their own do not all go the same way, sticky or not.
+func TestSplitWithoutANumber(t *testing.T) {
+	for _, sticky := range []string{"none", "caller"} {
+		e := flowtest.NewEngine(load(t, strings.Replace(splitFlow, "STICKY", sticky, 1)), &flowtest.Clock{}, 1)
+		for _, number := range []string{"", "anonymous"} {
+			ways := map[string]bool{}
+			for range 50 {
+				p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1000", Caller: call.Caller{Number: number}}}, nil)
+				ways[flowtest.Run(e, p).Path()[0]] = true
+			}
+			if len(ways) < 2 {
+				t.Errorf("sticky: %s, caller %q: all calls go by %v", sticky, number, ways)
+			}
+		}
 	}
 }
 

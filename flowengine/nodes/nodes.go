@@ -22,15 +22,16 @@ import (
 
 // Kinds is the table of all kinds.
 var Kinds = flowengine.Kinds{
-	{Name: "answer", New: func() flowengine.Node { return &Answer{} }, Exits: []string{flowengine.NextExit}},
+	{Name: "answer", New: func() flowengine.Node { return &Answer{} }, Exits: []string{flowengine.NextExit}, Answers: true, Openly: true},
 	{Name: "play", New: func() flowengine.Node { return &Play{} }, Exits: []string{flowengine.NextExit}, Takes: true, Sounds: true, Answers: true},
 	{Name: "say", New: func() flowengine.Node { return &Say{} }, Exits: []string{flowengine.NextExit}, Takes: true, Sounds: true, Answers: true},
 	{Name: "wait", New: func() flowengine.Node { return &Wait{} }, Exits: []string{flowengine.NextExit}, Takes: true},
 	{Name: "menu", New: newMenu, Exits: []string{noInput, invalid}, Takes: true, Sounds: true, Answers: true},
 	{Name: "gather", New: newGather, Exits: []string{gathered, noInput, invalid}, Takes: true, Sounds: true, Answers: true},
-	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true},
+	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true, Connect: []string{"completed"}},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
 	{Name: "hours", New: func() flowengine.Node { return &Hours{} }, Exits: []string{string(hours.Open), string(hours.Closed), string(hours.Holiday)}},
+	{Name: "geo", New: newGeo},
 	{Name: "split", New: func() flowengine.Node { return &Split{Sticky: notSticky} }},
 	{Name: "tag", New: func() flowengine.Node { return &Tag{} }, Exits: []string{flowengine.NextExit}},
 	{Name: "set", New: func() flowengine.Node { return &Set{} }, Exits: []string{flowengine.NextExit}},

@@ -257,9 +257,17 @@ func testDoc(t *testing.T, kind flowengine.Kind, schema *jsonschema.Schema) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := script.Simulate(flowtest.Test{Name: file, Digits: []string{"1"}})
-	if end, ordinary := r.End(); !ordinary {
-		t.Errorf("%s: the call ends with %s\n%s", file, end, r.Trace())
+	test := flowtest.Test{Name: file, Digits: []string{"1"}, Requests: map[string]flowtest.Answer{}}
+	for _, f := range script.Snapshot.Flows() {
+		for _, id := range f.NodeIDs() {
+			if f.Kind(id) == "request" {
+				test.Requests[id] = flowtest.Answer{Status: 200, Body: "{}"}
+			}
+		}
+	}
+	r, err := script.Play(test)
+	if err != nil {
+		t.Errorf("%v\n%s", err, r.Trace())
 	}
 	for _, e := range r.Events {
 		if e.Type == call.FlowError {

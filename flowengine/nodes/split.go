@@ -40,7 +40,7 @@ func (p *Percent) UnmarshalText(text []byte) error {
 	if m == nil {
 		return &flowengine.SettingError{Message: fmt.Sprintf("%.20q is no percentage", text), Hint: "a number of 0 to 100 with at most two decimals, as in 12.5"}
 	}
-	n, err := strconv.Atoi(string(m[1]) + string(append(m[2], "00"...)[:2]))
+	n, err := strconv.Atoi(string(m[1]) + (string(m[2]) + "00")[:2])
 	*p = Percent(n)
 	return err
 }
@@ -74,14 +74,12 @@ func (n *Split) Check(c *flowengine.Check) {
 // Run draws a share by chance and keeps it, or finds that of the caller.
 func (n *Split) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
 	if caller := call.PlainNumber(s.Call().Caller.Number); n.Sticky == stickyCaller && call.ValidNumber(caller) {
-		h := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", caller, s.Flow(), s.ID()))
-		name := n.share(Percent(binary.BigEndian.Uint64(h[:]) % uint64(whole)))
-		return n.result(name, "by the caller's number"), nil
+		return n.result(n.share(pointOf(caller, s.Flow(), s.ID())), "by the caller's number"), nil
 	}
 	var name string
 	resumed, err := s.Resumed(&name)
 	if err == nil && !resumed {
-		name = n.share(Percent(s.Float() * float64(whole)))
+		name = n.share(s.Float())
 		err = s.Keep(ctx, name)
 	}
 	return n.result(name, "by chance"), err
@@ -91,10 +89,16 @@ func (n *Split) result(name, how string) flowengine.Result {
 	return flowengine.Result{Exit: name, Why: fmt.Sprintf("%s, %s", n.Shares[name], how)}
 }
 
-// share returns the name of the share in which a point of all calls lies.
-func (n *Split) share(at Percent) string {
+// pointOf spreads callers evenly over [0,1), at each node in another way.
+func pointOf(caller, flow, node string) float64 {
+	h := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", caller, flow, node))
+	return float64(binary.BigEndian.Uint64(h[:])>>11) / (1 << 53)
+}
+
+// share returns the name of the share in which a point of [0,1) lies.
+func (n *Split) share(point float64) string {
 	names := n.Exits()
-	i := 0
+	i, at := 0, Percent(point*float64(whole))
 	for at >= n.Shares[names[i]] {
 		at -= n.Shares[names[i]]
 		i++
