@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +96,54 @@ No request was made. Say what it would have got: --request 'lookup=200:{…}'
     +0.400  └─ bye (hangup)  NORMAL_CLEARING
     +0.400  NORMAL_CLEARING after 400 ms
 `)
+}
+
+// Live requests go where the operator lets those of the server go, and nowhere else; a
+// request that is scripted is not made.
+func TestSimulationWithLiveRequests(t *testing.T) {
+	conf(t)
+	var keys []string
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+		w.WriteHeader(http.StatusCreated)
+	}))
+	defer outside.Close()
+	files(t, map[string]string{"conf/crm.yaml": `flow: crm
+start: lookup
+nodes:
+  lookup: {request: {url: "` + outside.URL + `/calls", method: POST, repeat: true, tags: {status: status}}, exits: {ok: bye, else: sorry}}
+  bye: {hangup: {}}
+  sorry: {hangup: {cause: CALL_REJECTED}}
+`})
+	for _, c := range []struct {
+		allow  string
+		args   []string
+		path   string
+		asked  int
+		status string
+	}{
+		{"", []string{"--live-requests"}, "lookup error", 0, ""},
+		{"127.0.0.0/8", []string{"--live-requests"}, "lookup ok", 1, "201"},
+		{"127.0.0.0/8", []string{"--live-requests"}, "lookup ok", 2, "201"},
+		{"127.0.0.0/8", []string{"--live-requests", "--request", "lookup=200"}, "lookup ok", 2, "200"},
+		{"127.0.0.0/8", nil, "lookup error", 2, ""},
+	} {
+		t.Setenv("HOOKSWITCH_HTTP_ALLOW", c.allow)
+		out, _, err := command(t, append([]string{"simulate", "crm", "--config-dir", "conf", "-o", "json"}, c.args...)...)
+		if err != nil {
+			t.Error(err)
+		}
+		var got simulated
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Path[0] != c.path || len(keys) != c.asked || got.Tags["status"] != c.status {
+			t.Errorf("%+v: path %v, %d requests, tags %v", c, got.Path, len(keys), got.Tags)
+		}
+	}
+	if len(keys) == 2 && (keys[0] == "" || keys[0] == keys[1]) {
+		t.Errorf("two calls have the keys %q", keys)
+	}
 }
 
 func TestMistakesOnTheCommandLineOfSimulate(t *testing.T) {
