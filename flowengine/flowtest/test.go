@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"crypto/rand"
 	"fmt"
 	"runtime"
 	"strings"
@@ -98,6 +99,9 @@ const (
 func (s *Script) Scenario(t Test) Scenario {
 	out := Scenario{At: t.At.Time, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Live: s.Live}
 	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: defaultCaller, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
+	if s.Live != nil { // whoever is asked must not take it for a call that was there before
+		out.Call.ID = call.LegUUID(rand.Text(), 0, 0)
+	}
 	if t.From != nil {
 		out.Call.Caller.Number = *t.From
 	}
