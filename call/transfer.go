@@ -13,14 +13,15 @@ type Extension struct {
 }
 
 var (
-	extensionSyntax = regexp.MustCompile(`^[A-Za-z0-9+*#._-]{1,64}$`)
+	extensionSyntax = regexp.MustCompile(`^[A-Za-z0-9+*#._][A-Za-z0-9+*#._-]{0,63}$`)
 	contextSyntax   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 )
 
-// NewExtension checks both parts; the context may be empty.
+// NewExtension checks both parts; the context may be empty. A number that begins
+// with - would be an option (mod_commands.c, transfer_function).
 func NewExtension(number, context string) (Extension, error) {
 	if !extensionSyntax.MatchString(number) {
-		return Extension{}, fmt.Errorf("extension %.60q: letters, digits, + * # . _ -, at most 64", number)
+		return Extension{}, fmt.Errorf("extension %.60q: letters, digits, + * # . _ -, no - first, at most 64", number)
 	}
 	if context != "" && !contextSyntax.MatchString(context) {
 		return Extension{}, fmt.Errorf("context %.60q: letters, digits, . _ -, at most 64", context)

@@ -20,15 +20,19 @@ var mayImport = map[string][]string{
 	"call":                {},
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
+	"eslctl/doctor":       {"call", "eslctl"},
 	"flowengine":          {"call"},
+	"flowengine/geo":      {},
+	"flowengine/hours":    {},
 	"flowengine/routing":  {},
-	"flowengine/nodes":    {"call", "flowengine", "flowengine/routing"},
-	"flowengine/flowtest": {"call", "flowengine", "flowengine/nodes", "flowengine/routing"},
+	"flowengine/nodes":    {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
+	"flowengine/flowtest": {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
 	"store/journal":       {"call"},
+	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "eslctl", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing",
-		"store/journal", "examples"},
+	"cmd/hookswitch": {"call", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+		"store/journal", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

@@ -36,7 +36,8 @@ func run(m *testing.M) int {
 	if freeswitchBinary == "" {
 		fmt.Print("SKIPPED: everything in e2e. No FreeSWITCH is on PATH and FREESWITCH names none, so nothing was tested of:\n" +
 			"  the shipped configuration, SIP calls, digits, dialling, early media, recording,\n" +
-			"  kill -9 of the server in every state of a call, two servers, two switches, the last resort.\n")
+			"  kill -9 of the server in every state of a call, two servers, two switches, the last resort,\n" +
+			"  what the doctor finds.\n")
 		return 0
 	}
 	if sippBinary == "" {

@@ -143,10 +143,13 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 	}
 	go func() { f.cmd.Wait(); close(f.exited) }()
 
-	// It says itself when it is ready: the SIP profile runs.
+	// It says itself when it is ready: the SIP profile runs, and all modules are
+	// loaded (switch_core.c, switch_core_init_and_modload).
 	for {
-		if status, err := f.api(ctx, "sofia status"); err == nil && strings.Contains(status, "RUNNING") {
-			return f, nil
+		if profiles, err := f.api(ctx, "sofia status"); err == nil && strings.Contains(profiles, "RUNNING") {
+			if status, err := f.api(ctx, "status"); err == nil && strings.Contains(status, "is ready") {
+				return f, nil
+			}
 		}
 		select {
 		case <-f.exited:

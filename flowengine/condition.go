@@ -2,13 +2,12 @@ package flowengine
 
 import (
 	"errors"
+	"reflect"
 	"strings"
-
-	"github.com/expr-lang/expr"
 )
 
-// Condition is a setting that is true or false: an expression. It may read
-// secrets, since only its source is ever recorded.
+// Condition is a setting that is true or false: an expression. It may read secrets;
+// then its source is not to be recorded, for it may hold what a secret is compared with.
 type Condition struct {
 	Source string
 	expr   *expression
@@ -20,10 +19,13 @@ func (c *Condition) UnmarshalText(text []byte) error {
 	if strings.HasPrefix(strings.TrimSpace(src), "{{") {
 		return &SettingError{Message: "a condition is an expression already", Hint: "leave {{ and }} out"}
 	}
-	x, err := compile(src, secret, expr.AsBool())
+	x, err := compile(src, secret, reflect.Bool)
 	*c = Condition{src, x}
 	return err
 }
+
+// ReadsSecrets says whether the condition is about secrets.
+func (c *Condition) ReadsSecrets() bool { return c.expr.readsSecrets() }
 
 func (c *Condition) expressions() []*expression { return []*expression{c.expr} }
 

@@ -27,14 +27,15 @@ type expressive interface{ expressions() []*expression }
 // placed is an expression and the scalar it stands in.
 type placed struct {
 	node *yaml.Node
+	name string // of the setting
 	expr *expression
 }
 
 // note keeps the expressions of a setting, to be looked at when all of the folder
 // is known.
-func (d *document) note(n *yaml.Node, x expressive) {
+func (d *document) note(n *yaml.Node, name string, x expressive) {
 	for _, one := range x.expressions() {
-		d.exprs = append(d.exprs, placed{n, one})
+		d.exprs = append(d.exprs, placed{n, name, one})
 	}
 }
 
@@ -71,7 +72,13 @@ func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
 // value fills one setting.
 func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 	if short, ok := out.Addr().Interface().(Short); ok && n.Kind == yaml.ScalarNode {
-		d.text(n, name, short.FromText)
+		if d.text(n, name, short.FromText) {
+			for _, f := range settingsOf(out.Type()) {
+				if x, ok := out.Field(f.index).Addr().Interface().(expressive); ok {
+					d.note(n, name, x)
+				}
+			}
+		}
 		return
 	}
 	if own, ok := out.Addr().Interface().(nodeDecoder); ok {
@@ -81,7 +88,7 @@ func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if d.text(n, name, func(s string) error { return u.UnmarshalText([]byte(s)) }) {
 			if x, ok := u.(expressive); ok {
-				d.note(n, x)
+				d.note(n, name, x)
 			}
 		}
 		return
@@ -153,15 +160,19 @@ func (d *document) text(n *yaml.Node, name string, f func(string) error) bool {
 	if err == nil {
 		return true
 	}
-	d.report.mark(n)
-	p := Problem{File: d.file, Line: d.before + n.Line, Col: n.Column, Message: name + ": " + err.Error()}
+	at, hint := 0, ""
 	if e := (*SettingError)(nil); errors.As(err, &e) {
-		p.Hint = e.Hint
-		line, col := d.inside(n, e.Offset)
-		p.Line, p.Col = d.before+line, col
+		at, hint = e.Offset, e.Hint
 	}
-	d.report.add(p)
+	d.inText(n, at, hint, "%s: %s", name, err)
 	return false
+}
+
+// inText reports a problem with a character of the scalar n.
+func (d *document) inText(n *yaml.Node, offset int, hint, format string, args ...any) {
+	d.report.mark(n)
+	line, col := d.inside(n, offset)
+	d.problem(line, col, hint, format, args...)
 }
 
 // inside returns where in the document a character of a scalar stands; the
@@ -229,30 +240,36 @@ type Check struct {
 	doc     *document
 	node    *yaml.Node
 	targets map[string]Target // nil: unknown
+	used    map[string]bool   // those that were asked for
 }
 
 // Problem reports that the setting at path is wrong. The path names the
 // fields and list positions that lead to it, as in "targets/0/to"; as much of it
-// is used as the document has.
+// is used as the document has. Only the last field may have a / in its name.
 func (c *Check) Problem(path, hint, format string, args ...any) {
-	n := c.node
-	for _, part := range strings.Split(path, "/") {
-		next := (*yaml.Node)(nil)
-		if i, err := strconv.Atoi(part); err == nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
-			next = n.Content[i]
-		} else if _, v := field(n, part); v != nil {
-			next = v
-		}
-		if next == nil {
+	at := Place{document: c.doc, node: c.node}
+	for rest := path; rest != ""; {
+		if whole := at.Field(rest); whole.node != at.node { // a key may have a / in it
+			at = whole
 			break
 		}
-		if n = next; c.doc.report.faulty[n] {
-			return // nothing is known of what is inside
+		part, more, _ := strings.Cut(rest, "/")
+		next := at.Field(part)
+		if i, err := strconv.Atoi(part); err == nil && at.node.Kind == yaml.SequenceNode {
+			next = at.Item(i)
 		}
+		if next.node == at.node {
+			break
+		}
+		at, rest = next, more
 	}
-	if !c.doc.report.faulty[n] { // one problem a setting is enough
-		c.doc.at(n, hint, format, args...)
-	}
+	at.Problem(hint, format, args...)
+}
+
+// Given says whether the document has the setting, with whatever value.
+func (c *Check) Given(name string) bool {
+	key, _ := field(c.node, name)
+	return key != nil
 }
 
 // Target says whether a target of this name exists. Where the targets are
@@ -261,6 +278,7 @@ func (c *Check) Target(name string) bool {
 	if c.targets == nil {
 		return true
 	}
+	c.used[name] = true
 	_, ok := c.targets[name]
 	return ok
 }

@@ -52,6 +52,10 @@ type Control struct {
 	Call  call.Call
 	Taken string // text of the checkpoint on the channel; empty for a new call
 	Epoch int    // of this controller, at least call.EpochOf(Taken) + 1
+
+	// What a new call begins with.
+	Flow string         // name of its flow; empty: that of the number
+	Tags map[string]any // tags that were written before
 }
 
 // RefusedError says that a call was given to the dialplan's last resort
@@ -98,7 +102,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 			}
 		}
 		s.away = ""
-	} else if err := e.start(ctx, s); err != nil {
+	} else if err := e.start(ctx, s, c); err != nil {
 		return err
 	}
 	// From here on s.opening waits to be recorded.
@@ -122,19 +126,25 @@ func untouched(taken string) bool {
 }
 
 // start finds the flow of a new call.
-func (e *Engine) start(ctx context.Context, s *Session) error {
+func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
+	maps.Copy(s.tags, c.Tags)
 	s.opening = &call.Event{Type: call.Started, Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
-	return e.begin(ctx, s)
+	return e.begin(ctx, s, c.Flow)
 }
 
-// begin enters the flow of the number that was dialled.
-func (e *Engine) begin(ctx context.Context, s *Session) error {
+// begin enters a flow: that of the number that was dialled unless it is named.
+func (e *Engine) begin(ctx context.Context, s *Session, name string) error {
 	flow, ok := e.Current().Lookup(s.call.Number)
+	why := fmt.Sprintf("number %s is not configured", s.call.Number)
+	if name != "" {
+		flow, ok = e.Current().Flow(name)
+		why = "there is no flow " + name
+	}
 	if !ok {
 		if err := e.own(ctx, s, call.Checkpoint{}); err != nil {
 			return err
 		}
-		s.rec.Record(call.Event{Type: call.Failed, Why: fmt.Sprintf("number %s is not configured", s.call.Number)})
+		s.rec.Record(call.Event{Type: call.Failed, Why: why})
 		return e.hangup(ctx, s, call.UnallocatedNumber)
 	}
 	s.opening.Attrs["flow"], s.opening.Attrs["version"] = flow.Name, flow.Version
@@ -148,7 +158,8 @@ func (e *Engine) begin(ctx context.Context, s *Session) error {
 func (e *Engine) comeBack(ctx context.Context, s *Session) error {
 	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
 		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
-	return e.begin(ctx, s)
+	clear(s.asked) // by nodes of another flow
+	return e.begin(ctx, s, "")
 }
 
 // resume goes on from a checkpoint. It returns why that cannot be; empty when
@@ -236,7 +247,7 @@ func (e *Engine) pass(ctx context.Context, s *Session) (next *step, err error) {
 	if errors.Is(context.Cause(ctx), call.ErrLost) {
 		return nil, call.ErrLost
 	}
-	if lost := (*lostSecret)(nil); errors.As(err, &lost) {
+	if lost := (*LostSecretError)(nil); errors.As(err, &lost) {
 		return e.askAgain(s, began, lost)
 	}
 	if err != nil {
@@ -289,14 +300,14 @@ func (e *Engine) follow(ctx context.Context, s *Session, r Result) (*step, error
 
 // askAgain sends the call back to the node that gathers a secret which is needed now
 // and was lost.
-func (e *Engine) askAgain(s *Session, began time.Time, lost *lostSecret) (*step, error) {
+func (e *Engine) askAgain(s *Session, began time.Time, lost *LostSecretError) (*step, error) {
 	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
 	main := s.flow
 	if len(s.around) > 0 {
 		main = s.around[0].flow
 	}
-	if !s.locate(main, s.asked[lost.name]) {
-		return nil, fmt.Errorf("no node asks for %s", lost.name)
+	if !s.locate(main, s.asked[lost.Name]) {
+		return nil, fmt.Errorf("no node asks for %s", lost.Name)
 	}
 	return s.step, nil
 }

@@ -3,12 +3,19 @@ package flowengine
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
@@ -86,6 +93,7 @@ type expression struct {
 	source  string
 	offset  int // of the expression in its setting, in characters
 	in      scope
+	want    reflect.Kind // of its value; Invalid: any
 	program *vm.Program
 	reads   []read
 }
@@ -97,15 +105,49 @@ type read struct {
 	offset int // in characters from the start of the expression
 }
 
-// compile checks and compiles one expression. Errors are *SettingError.
-func compile(src string, in scope, opts ...expr.Option) (*expression, error) {
+// String is how the variable is written in an expression.
+func (r read) String() string {
+	if plainName.MatchString(r.name) {
+		return r.space + "." + r.name
+	}
+	return fmt.Sprintf("%s[%q]", r.space, r.name)
+}
+
+// plainName is a name that can follow a point.
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// compilers are used over and over: to build one takes longer than to compile an
+// expression with it. None is used by two at once.
+var compilers = sync.Pool{New: func() any {
+	return configure(&environment{}, expr.Patch(emptyText{}))
+}}
+
+// configure returns what expr needs to know for expressions over env.
+func configure(env any, opts ...expr.Option) *conf.Config {
+	c := conf.New(env)
+	for _, set := range append(opts, expr.MaxNodes(maxExprNodes), expr.Optimize(false)) {
+		set(c)
+	}
+	for _, name := range []string{"now", "repeat"} { // the time is the engine's
+		expr.DisableBuiltin(name)(c)
+		delete(c.Builtins, name)
+	}
+	return c
+}
+
+// compile checks and compiles one expression, whose value is to be of the kind
+// want; Invalid stands for any. Errors are *SettingError.
+func compile(src string, in scope, want reflect.Kind) (*expression, error) {
 	if len(src) > maxExpression {
 		return nil, &SettingError{Message: fmt.Sprintf("the expression has %d bytes, at most %d are read", len(src), maxExpression)}
 	}
 	if strings.TrimSpace(src) == "" {
 		return nil, &SettingError{Message: "the expression is empty"}
 	}
-	tree, err := parser.Parse(src)
+	c := compilers.Get().(*conf.Config)
+	defer compilers.Put(c)
+	c.Expect, c.ExpectAny = want, true
+	tree, err := parser.ParseWithConfig(src, c)
 	if err != nil {
 		return nil, exprError(err)
 	}
@@ -114,18 +156,18 @@ func compile(src string, in scope, opts ...expr.Option) (*expression, error) {
 	if look.err != nil {
 		return nil, look.err
 	}
-	program, err := expr.Compile(src, append([]expr.Option{
-		expr.Env(&environment{}), expr.MaxNodes(maxExprNodes), expr.Optimize(false), expr.Patch(emptyText{}),
-		expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat"), // the time is the engine's
-	}, opts...)...)
+	if _, err := new(checker.Checker).PatchAndCheck(tree, c); err != nil {
+		return nil, exprError(err)
+	}
+	program, err := compiler.Compile(tree, c)
 	if err != nil {
 		return nil, exprError(err)
 	}
-	return &expression{src, 0, in, program, look.reads}, nil
+	return &expression{src, 0, in, want, program, look.reads}, nil
 }
 
 // exprError keeps expr's words and their place.
-func exprError(err error) error {
+func exprError(err error) *SettingError {
 	e := (*file.Error)(nil)
 	if !errors.As(err, &e) {
 		msg, _, _ := strings.Cut(err.Error(), "\n")
@@ -133,25 +175,46 @@ func exprError(err error) error {
 	}
 	msg, _, _ := strings.Cut(e.Message, "\n")
 	hint := ""
-	switch m := noField.FindStringSubmatch(msg); {
-	case m != nil:
-		owner := strings.ToLower(m[1])
-		msg = fmt.Sprintf("%s has no field %s", owner, m[2])
-		hint = didYouMean(m[2], variableFields[owner])
-	case strings.HasPrefix(msg, "unknown name"):
-		hint = variableHint
+	if m := noField.FindStringSubmatch(msg); m != nil {
+		if owner, ok := owners[m[1]]; ok {
+			msg, hint = fmt.Sprintf("%s has no field %s", owner.name, m[2]), didYouMean(m[2], owner.fields)
+		}
+	} else if name, ok := strings.CutPrefix(msg, "unknown name "); ok {
+		hint = nearestName(name)
 	}
 	return &SettingError{Offset: max(e.From, 0), Message: "expression: " + msg, Hint: hint}
 }
 
+// nearestName suggests a variable or a function for a wrong name.
+func nearestName(wrong string) string {
+	if hint := didYouMean(wrong, slices.Concat(variableNames, builtin.Names)); strings.HasPrefix(hint, "did") {
+		return hint
+	}
+	return variableHint
+}
+
 const variableHint = "there are call, caller, number, campaign, tags, vars, now; a text needs quotes"
 
-// noField matches expr's words for a field that call or caller lacks.
-var noField = regexp.MustCompile(`^type flowengine\.(Call|Caller)Variables has no field (\w+)`)
+var variableNames = []string{"call", "caller", "number", "campaign", "tags", "vars", "now"}
 
-var variableFields = map[string][]string{
-	"call":   {"id", "switch", "headers", "started"},
-	"caller": {"number", "name"},
+// noField matches expr's words for a field or method that a value lacks.
+var noField = regexp.MustCompile(`^type ([\w.]+) has no (?:field|method) (\w+)`)
+
+// owners are the values with fields, by the names of their types.
+var owners = map[string]struct {
+	name   string
+	fields []string
+}{
+	"flowengine.CallVariables":   {"call", []string{"id", "switch", "headers", "started"}},
+	"flowengine.CallerVariables": {"caller", []string{"number", "name"}},
+	"time.Time":                  {"a time", methods(reflect.TypeFor[time.Time]())},
+}
+
+func methods(t reflect.Type) (names []string) {
+	for m := range t.Methods() {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 // examiner refuses what could run for long or is out of scope, and notes what is
@@ -178,6 +241,9 @@ func (x *examiner) Visit(n *ast.Node) {
 			x.err = &SettingError{t.Location().From, "expression: a loop inside a loop is not allowed", ""}
 		}
 	case *ast.IdentifierNode:
+		if t.Value == "$env" { // all there is, in scope or not
+			x.err = &SettingError{t.Location().From, "expression: unknown name $env", variableHint}
+		}
 		if needs, ok := beyond[t.Value]; ok && needs != x.in {
 			x.err = &SettingError{t.Location().From, "expression: unknown name " + t.Value, variableHint}
 			if needs == secret {
@@ -245,13 +311,16 @@ func (x *expression) eval(env *environment) (any, error) {
 	if err == nil {
 		return out, nil
 	}
-	for _, r := range x.reads {
-		if r.space == "secrets" { // expr's words may hold the value
-			return nil, fmt.Errorf("expression %q fails", x.source)
-		}
+	if x.readsSecrets() { // expr's words may hold one
+		return nil, errors.New("an expression that reads secrets fails")
 	}
 	msg, _, _ := strings.Cut(err.Error(), "\n")
 	return nil, fmt.Errorf("expression: %s", msg)
+}
+
+// readsSecrets says whether secrets are named anywhere in the expression.
+func (x *expression) readsSecrets() bool {
+	return x.in == secret && strings.Contains(x.source, "secrets")
 }
 
 // callVariables returns what expressions see of a call itself.

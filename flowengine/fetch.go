@@ -15,8 +15,14 @@ type Requester interface {
 	Request(ctx context.Context, r call.Request) (call.Response, error)
 }
 
+// RequestError says that a request has no answer, and why.
+type RequestError struct{ Err error }
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+func (e *RequestError) Unwrap() error { return e.Err }
+
 // Fetch makes a request. The caller hears the music meanwhile, on an answered call;
-// ringing, on one that is not.
+// ringing, on one that is not. Without an answer the error is a *RequestError.
 func (s *Session) Fetch(ctx context.Context, r call.Request, music *Prompt) (out call.Response, err error) {
 	if s.engine.Requests == nil {
 		return out, errors.New("this server makes no requests")
@@ -33,7 +39,10 @@ func (s *Session) Fetch(ctx context.Context, r call.Request, music *Prompt) (out
 	if err != nil {
 		return out, err
 	}
-	return out, failed
+	if failed != nil {
+		return out, &RequestError{failed}
+	}
+	return out, nil
 }
 
 // minSecret is the length below which a secret is not looked for in other texts:

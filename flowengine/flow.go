@@ -20,11 +20,12 @@ import (
 // Flow is one version of one call flow, ready to run. It does not change.
 type Flow struct {
 	Name    string
-	Version string   // the first 16 hex digits of the SHA-256 of its content, and of the flows it runs
-	Start   string   // id of the first node
-	Ends    []string // names under which the flow can end, for the flows that run it
-	Source  string   // text of the document
-	File    string   // where it was read
+	Version string        // the first 16 hex digits of the SHA-256 of its content, and of the flows it runs
+	Start   string        // id of the first node
+	Ends    []string      // names under which the flow can end, for the flows that run it
+	Silence time.Duration // how long a caller whose call is answered may hear nothing
+	Source  string        // text of the document
+	File    string        // where it was read
 	Line    int
 	nodes   map[string]*step
 	subs    map[string]*Flow // the flows it runs, in their versions, by name

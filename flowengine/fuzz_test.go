@@ -9,11 +9,11 @@ import (
 
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
-	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
 // FuzzFlow: no document makes the loader panic, and a document that loads
-// loads again from its kept text, as the same version.
+// loads again from its kept text, as the same version. What is said of one is fit for a
+// terminal, and no flow that loads is silent for longer than it allows.
 func FuzzFlow(f *testing.F) {
 	for _, pattern := range []string{"testdata/problems/*.yaml", "nodes/testdata/*.yaml", "../examples/*/*.yaml"} {
 		files, _ := filepath.Glob(pattern)
@@ -26,11 +26,21 @@ func FuzzFlow(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, problems := flowengine.LoadFile("f.yaml", data, nodes.Kinds)
+		s, problems := flowengine.LoadFile("f.yaml", data, proofKinds)
 		if (s == nil) != (len(problems) > 0) {
 			t.Fatalf("snapshot %v with problems %v", s, problems)
 		}
+		if s != nil {
+			problems = s.Warnings()
+		}
 		for _, p := range problems {
+			line, caret, _ := strings.Cut(p.Excerpt(), "\n")
+			if strings.ContainsFunc(line+caret, unicode.IsControl) || len([]rune(line)) > 120 {
+				t.Errorf("excerpt %q is not two short lines", p.Excerpt())
+			}
+			if p.Warning != (s != nil) {
+				t.Errorf("warning: %v, of %s", p.Warning, p)
+			}
 			if strings.ContainsFunc(p.String(), unicode.IsControl) || p.Message == "" {
 				t.Errorf("problem %q is not one line", p)
 			}
@@ -39,7 +49,10 @@ func FuzzFlow(f *testing.F) {
 			return
 		}
 		for _, flow := range s.Flows() {
-			again, problems := flowengine.LoadFlow("f.yaml", []byte(flow.Bundle()), nodes.Kinds)
+			if d, path := flow.Quietest(); d > flow.Silence {
+				t.Errorf("flow %s is silent for %s: %v", flow.Name, d, path)
+			}
+			again, problems := flowengine.LoadFlow("f.yaml", []byte(flow.Bundle()), proofKinds)
 			if len(problems) > 0 || again.Version != flow.Version {
 				t.Errorf("flow %s does not load again: %v", flow.Name, problems)
 			}

@@ -12,10 +12,12 @@ import (
 type Kind struct {
 	Name    string      // how it is written in a flow
 	New     func() Node // a node with its default settings, filled from the document
-	Exits   []string    // the fixed exits, without "error", which every kind has
+	Exits   []string    // the fixed exits; with "error", which every kind has, where it must be wired
 	Takes   bool        // takes the caller's time, so that a cycle through it ends some day
-	Sounds  bool        // the caller hears something in it, whatever its settings
+	Sounds  bool        // the caller hears something at its beginning, whatever its settings
 	Answers bool        // answers a call that nobody has answered, since it needs audio both ways
+	Openly  bool        // is there to answer, so that nobody need be told that it does
+	Connect []string    // the exits behind which the call is answered, since somebody took it
 }
 
 // Kinds is a table of kinds.
@@ -84,8 +86,9 @@ const (
 	TruthType
 )
 
-// Quiet is a node in which the caller may hear nothing for a time: at most so
-// long, by its settings; 0 when there is always something to be heard.
+// Quiet is a node in which a caller whose call is answered may hear nothing for a
+// time: at most so long, by its settings; 0 when there is always something to be heard.
+// On a call that nobody has answered it rings meanwhile.
 type Quiet interface{ Silence() time.Duration }
 
 // Checker is a node that checks more than the types of its settings, once,

@@ -36,7 +36,8 @@ type Holder interface {
 
 // Taper records.
 type Taper interface {
-	// Message records what the caller says.
+	// Message records what the caller says. The result is there also when the
+	// caller hangs up, which is how most messages end.
 	Message(ctx context.Context, m call.Message) (call.MessageResult, error)
 	// Recording starts, pauses, resumes or stops the recording of the call into the
 	// file at path, on the switch. To start what runs or to stop what does not is no

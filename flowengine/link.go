@@ -43,20 +43,21 @@ func (l *loader) nearestFlow(wrong string) string {
 	return didYouMean(wrong, slices.Collect(maps.Keys(l.ends)))
 }
 
-// link joins the flows that run each other, gives each its version and looks at
-// what can only be seen in all of them.
-func (l *loader) link() {
+// link joins the flows that run each other, gives each its version and checks their
+// expressions. It says false when they run round and round, so that nothing can be
+// said of what a call passes.
+func (l *loader) link() bool {
 	for _, r := range l.running {
 		if sub := l.snapshot.flows[r.runs]; sub != nil {
 			r.flow.subs[r.runs] = sub
 		}
 	}
 	if !l.acyclic() {
-		return
+		return false
 	}
 	l.variables()
 	if len(l.problems) > 0 {
-		return
+		return true
 	}
 	for _, d := range l.flows {
 		_, name := field(d.root, "flow")
@@ -65,6 +66,7 @@ func (l *loader) link() {
 	for _, f := range l.snapshot.flows {
 		l.snapshot.versions[versionKey{f.Name, f.Version}] = f
 	}
+	return true
 }
 
 // acyclic reports flows that run themselves, by way of others or not.

@@ -23,43 +23,54 @@ import (
 // reported; with any there is no snapshot.
 func Load(fsys fs.FS, kinds Kinds) (*Snapshot, []Problem) {
 	l := newLoader(kinds)
+	l.folder(fsys, "", isDocument, l.file)
+	return l.finish()
+}
+
+// folder calls f for every file of a folder and the folders in it that is wanted by its
+// name. Files are named as dir/file.
+func (l *loader) folder(fsys fs.FS, dir string, wanted func(name string) bool, f func(name string, data []byte)) {
 	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			l.add(Problem{File: name, Message: err.Error()})
+			l.add(Problem{File: filepath.Join(dir, name), Message: err.Error()})
 			return nil
 		case strings.HasPrefix(entry.Name(), ".") && name != ".":
 			if entry.IsDir() {
 				return fs.SkipDir
 			}
 			return nil
-		case entry.IsDir() || !isDocument(entry.Name()) || entry.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
+		case entry.IsDir() || !wanted(entry.Name()) || entry.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
 			return nil
 		}
 		data, err := readBounded(fsys, name)
 		if err != nil {
-			l.add(Problem{File: name, Message: errors.Unwrap(err).Error()})
+			l.add(Problem{File: filepath.Join(dir, name), Message: errors.Unwrap(err).Error()})
 			return nil
 		}
-		l.file(name, data)
+		f(filepath.Join(dir, name), data)
 		return nil
 	})
 	if err != nil {
-		l.add(Problem{File: ".", Message: err.Error()})
+		l.add(Problem{File: filepath.Join(dir, "."), Message: err.Error()})
 	}
-	return l.finish()
 }
 
 // LoadDir is Load on a directory; the problems name files as dir/file.
 func LoadDir(dir string, kinds Kinds) (*Snapshot, []Problem) {
-	if _, err := os.ReadDir(dir); err != nil {
-		return nil, []Problem{{File: dir, Message: "the folder cannot be read: " + errors.Unwrap(err).Error()}}
+	l := newLoader(kinds)
+	if l.exists(dir) {
+		l.folder(os.DirFS(dir), dir, isDocument, l.file)
 	}
-	s, problems := Load(os.DirFS(dir), kinds)
-	for i := range problems {
-		problems[i].File = filepath.Join(dir, problems[i].File)
+	return l.finish()
+}
+
+func (l *loader) exists(dir string) bool {
+	_, err := os.ReadDir(dir)
+	if err != nil {
+		l.add(Problem{File: dir, Message: "the folder cannot be read: " + errors.Unwrap(err).Error()})
 	}
-	return s, problems
+	return err == nil
 }
 
 // LoadFile is Load on one file that may hold any number of documents.
@@ -94,10 +105,13 @@ func LoadFlow(file string, data []byte, kinds Kinds) (*Flow, []Problem) {
 	return l.snapshot.flows[name.Value], nil
 }
 
-func isDocument(name string) bool {
-	ext := path.Ext(name)
-	return (ext == ".yaml" || ext == ".yml") && !strings.HasSuffix(strings.TrimSuffix(name, ext), ".test")
+func isDocument(name string) bool { return isYAML(name) && !isTest(name) }
+
+func isTest(name string) bool {
+	return isYAML(name) && path.Ext(strings.TrimSuffix(name, path.Ext(name))) == ".test"
 }
+
+func isYAML(name string) bool { return path.Ext(name) == ".yaml" || path.Ext(name) == ".yml" }
 
 // readBounded reads a file, but not much more than may be in one.
 func readBounded(fsys fs.FS, name string) ([]byte, error) {
@@ -121,9 +135,19 @@ type loader struct {
 	targets  map[string]Target // nil: unknown
 	flows    []*document
 	ends     map[string][]string // of flows, by name, also of those with problems
+	built    []*flowBuilder      // of the flows without a problem of their own
 	running  []runner
+	silent   map[*step]bool    // nodes at which a silence was reported
+	used     map[string]bool   // targets that a node names
+	defined  []definition      // of targets
 	places   map[string]string // where a number, target or flow was defined
 	asked    []wantedFlow
+}
+
+// definition is where something with a name is defined.
+type definition struct {
+	doc *document
+	key *yaml.Node
 }
 
 // wantedFlow is a number's flow, to be looked up when all flows are known.
@@ -133,7 +157,7 @@ type wantedFlow struct {
 }
 
 func newLoader(kinds Kinds) *loader {
-	l := &loader{kinds: kinds, ends: map[string][]string{}, places: map[string]string{}}
+	l := &loader{kinds: kinds, ends: map[string][]string{}, places: map[string]string{}, silent: map[*step]bool{}, used: map[string]bool{}}
 	l.snapshot = &Snapshot{numbers: map[string]Number{}, targets: map[string]Target{}, flows: map[string]*Flow{}, versions: map[versionKey]*Flow{}}
 	l.targets = l.snapshot.targets
 	return l
@@ -237,6 +261,7 @@ func (l *loader) target(d *document, k, v *yaml.Node) {
 	if !l.once(d, k, "target", k.Value) {
 		return
 	}
+	l.defined = append(l.defined, definition{d, k})
 	// Known by name from here on, so that a fault in it is reported once.
 	l.snapshot.targets[k.Value] = Target{Name: k.Value, Weight: 1}
 	s := struct {
@@ -316,7 +341,9 @@ func count(bs ...bool) int {
 // the numbers ask for.
 func (l *loader) finish() (*Snapshot, []Problem) {
 	l.flowDocuments()
-	l.link()
+	if l.link() {
+		l.prove()
+	}
 	for _, w := range l.asked {
 		if _, known := l.ends[w.node.Value]; !known && !l.full() {
 			w.doc.at(w.node, l.nearestFlow(w.node.Value), "there is no flow %s", quote(w.node.Value))
@@ -325,6 +352,7 @@ func (l *loader) finish() (*Snapshot, []Problem) {
 	if len(l.problems) > 0 {
 		return nil, sorted(l.problems)
 	}
+	l.warn()
 	l.snapshot.routes = make(map[uint64]*Flow, len(l.snapshot.numbers))
 	for plain, n := range l.snapshot.numbers {
 		if key, ok := packed(plain); ok {

@@ -13,7 +13,7 @@ import (
 )
 
 // Each file of testdata/problems is a folder: documents, then a document
-// "problems:" as comments. The problems are compared line by line.
+// "problems:" as comments. The problems, or the warnings of a folder without any, are compared line by line.
 func TestProblems(t *testing.T) {
 	files, err := filepath.Glob("testdata/problems/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -31,10 +31,15 @@ func TestProblems(t *testing.T) {
 					want = append(want, l)
 				}
 			}
-			_, problems := flowengine.LoadFile("f.yaml", data, nodes.Kinds)
+			s, problems := flowengine.LoadFile("f.yaml", data, proofKinds)
 			var got []string
 			for _, p := range problems {
 				got = append(got, strings.TrimPrefix(p.String(), "f.yaml:"))
+			}
+			if s != nil {
+				for _, p := range s.Warnings() {
+					got = append(got, "warning: "+strings.TrimPrefix(p.String(), "f.yaml:"))
+				}
 			}
 			if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
 				t.Errorf("got\n%s\nwant\n%s", g, w)

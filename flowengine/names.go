@@ -4,18 +4,22 @@ import (
 	"maps"
 	"slices"
 
-	yaml "go.yaml.in/yaml/v4"
+	"github.com/expr-lang/expr/conf"
 )
 
 // shared is what the flows of one call leave in their variables: those that run each
 // other share them.
-type shared struct{ vars map[string]Variable }
+type shared struct {
+	vars  map[string]Variable
+	typed *conf.Config // made when it is needed
+}
 
-// variables reports expressions that read what no node leaves.
+// variables reports expressions that read what no node leaves, or make of it what
+// its type does not allow.
 func (l *loader) variables() {
 	of := map[string]*shared{}
 	for name, f := range l.snapshot.flows {
-		of[name] = &shared{f.sets()}
+		of[name] = &shared{vars: f.sets()}
 	}
 	for _, r := range l.running {
 		a, b := of[r.flow.Name], of[r.runs]
@@ -33,7 +37,7 @@ func (l *loader) variables() {
 		_, name := field(d.root, "flow")
 		if known := of[name.Value]; known != nil {
 			for _, x := range d.exprs {
-				known.check(d, x.node, x.expr)
+				known.check(d, x)
 			}
 		}
 	}
@@ -41,7 +45,7 @@ func (l *loader) variables() {
 
 // sets returns what the nodes of the flow leave.
 func (f *Flow) sets() map[string]Variable {
-	s := shared{map[string]Variable{}}
+	s := shared{vars: map[string]Variable{}}
 	for _, n := range f.nodes {
 		if set, ok := n.node.(Setter); ok {
 			for _, v := range set.Sets(n.id) {
@@ -62,25 +66,31 @@ func (s *shared) join(more map[string]Variable) {
 	}
 }
 
-// check reports the variables of an expression that are not there.
-func (s *shared) check(d *document, n *yaml.Node, x *expression) {
-	for _, r := range x.reads {
+// check reports what is wrong with the variables of an expression.
+func (s *shared) check(d *document, x placed) {
+	unknown := false
+	for _, r := range x.expr.reads {
 		v, known := s.vars[r.name]
 		if known && v.Secret == (r.space == "secrets") {
 			continue
 		}
-		p := Problem{File: d.file, Message: "no node sets " + r.space + "." + r.name}
-		line, col := d.inside(n, x.offset+r.offset)
-		p.Line, p.Col = d.before+line, col
+		unknown = true
+		var message, hint string
 		switch {
 		case known && v.Secret:
-			p.Message, p.Hint = "vars."+r.name+" is a secret", "write secrets."+r.name
+			message, hint = r.String()+" is a secret", "write "+read{space: "secrets", name: r.name}.String()
 		case known:
-			p.Message, p.Hint = "secrets."+r.name+" is no secret", "write vars."+r.name
+			message, hint = r.String()+" is no secret", "write "+read{space: "vars", name: r.name}.String()
 		default:
-			p.Hint = didYouMean(r.name, s.names(r.space == "secrets"))
+			message, hint = "no node sets "+r.String(), didYouMean(r.name, s.names(r.space == "secrets"))
 		}
-		d.report.add(p)
+		d.inText(x.node, x.expr.offset+r.offset, hint, "%s", message)
+	}
+	if unknown {
+		return
+	}
+	if e := s.mismatch(x.expr); e != nil {
+		d.inText(x.node, x.expr.offset+e.Offset, e.Hint, "%s: %s", x.name, e.Message)
 	}
 }
 

@@ -14,6 +14,8 @@ type Problem struct {
 	Col     int    `json:"col"`  // in characters, from 1
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	Warning bool   `json:"warning,omitempty"` // hardly meant, but the document can be used
+	text    string // the line
 }
 
 // String returns "file:line:col: message; hint".

@@ -55,6 +55,9 @@ func Say(text string) (Prompt, error) {
 	if e, ok := err.(*SettingError); ok {
 		e.Offset = max(e.Offset-len("say:"), 0)
 	}
+	for _, x := range p.expressions() {
+		x.offset -= len("say:")
+	}
 	return p, err
 }
 
@@ -69,7 +72,7 @@ func (p *Prompt) Render(vars *Variables) (call.Prompt, error) {
 	if p.template == nil {
 		return p.fixed, nil
 	}
-	text, err := p.template.render(&environment{Variables: *vars}, func(s string) string { return cut(s, maxValue) })
+	text, err := p.template.render(&environment{Variables: *vars}, func(_, s string) string { return cut(s, maxValue) })
 	if err != nil {
 		return call.Prompt{}, err
 	}

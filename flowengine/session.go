@@ -76,6 +76,9 @@ func (s *Session) open() {
 // Call returns the call.
 func (s *Session) Call() call.Call { return s.call }
 
+// Flow returns the name of the flow that the node belongs to.
+func (s *Session) Flow() string { return s.flow.Name }
+
 // ID returns the id of the node.
 func (s *Session) ID() string { return s.step.id }
 

@@ -37,7 +37,7 @@ func compileTemplate(src string, in scope) (template, error) {
 			return nil, &SettingError{utf8.RuneCountInString(src[:start-2]), "{{ without }}", "close the expression with }}"}
 		}
 		before := utf8.RuneCountInString(src[:start])
-		x, err := compile(src[start:start+length], in)
+		x, err := compile(src[start:start+length], in, reflect.Invalid)
 		if e := (*SettingError)(nil); errors.As(err, &e) {
 			e.Offset += before
 			return nil, e
@@ -70,8 +70,8 @@ func closing(s string) int {
 }
 
 // render writes the template's text; each value is passed through as, unless
-// that is nil.
-func (t template) render(env *environment, as func(string) string) (string, error) {
+// that is nil, together with the text before it.
+func (t template) render(env *environment, as func(before, value string) string) (string, error) {
 	var b strings.Builder
 	for _, s := range t {
 		if s.expr == nil {
@@ -84,7 +84,7 @@ func (t template) render(env *environment, as func(string) string) (string, erro
 		}
 		text := spell(v)
 		if as != nil {
-			text = as(text)
+			text = as(b.String(), text)
 		}
 		b.WriteString(text)
 		if b.Len() > maxRendered {

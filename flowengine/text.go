@@ -1,6 +1,9 @@
 package flowengine
 
-import "strings"
+import (
+	"reflect"
+	"strings"
+)
 
 // Text is a setting that is a text and may hold templates.
 type Text struct {
@@ -31,6 +34,18 @@ func (t *Text) Head() string {
 	return head
 }
 
+// With returns the text with the value in the place of each template.
+func (t *Text) With(value string) string {
+	var b strings.Builder
+	for _, s := range t.template {
+		if s.expr != nil {
+			b.WriteString(value)
+		}
+		b.WriteString(s.text)
+	}
+	return b.String()
+}
+
 // SecretText is a Text that may read secrets. Whoever uses it lets nobody know the
 // result but the one it is meant for.
 type SecretText struct{ Text }
@@ -48,7 +63,7 @@ type Answer struct {
 // UnmarshalText compiles the expression; it fails with a *SettingError.
 func (a *Answer) UnmarshalText(text []byte) (err error) {
 	a.Source = string(text)
-	a.expr, err = compile(a.Source, answer)
+	a.expr, err = compile(a.Source, answer, reflect.Invalid)
 	return err
 }
 

@@ -24,7 +24,7 @@ func (l *loader) flowDocuments() {
 // flow reads one flow. It becomes part of the snapshot only without a problem.
 func (l *loader) flow(d *document) {
 	before := len(l.problems)
-	f := &Flow{File: d.file, Line: d.before + 1, Source: d.source, nodes: map[string]*step{}, subs: map[string]*Flow{}, root: d.root}
+	f := &Flow{File: d.file, Line: d.before + 1, Source: d.source, Silence: silenceBudget, nodes: map[string]*step{}, subs: map[string]*Flow{}, root: d.root}
 	b := &flowBuilder{loader: l, d: d, flow: f, keys: map[string]*yaml.Node{}}
 	var nodes *yaml.Node
 	d.pairs(d.root, func(k, v *yaml.Node) {
@@ -35,12 +35,14 @@ func (l *loader) flow(d *document) {
 			d.text(v, "start", func(s string) error { f.Start = s; return nil })
 		case "description":
 			d.text(v, "description", func(string) error { return nil })
+		case "silence":
+			d.value(v, reflect.ValueOf((*Duration)(&f.Silence)).Elem(), "silence")
 		case "nodes":
 			nodes = v
 		case "ends":
 			b.ends(v)
 		default:
-			d.at(k, didYouMean(k.Value, []string{"flow", "start", "nodes", "ends", "description"}), "a flow has no %s", quote(k.Value))
+			d.at(k, didYouMean(k.Value, []string{"flow", "start", "nodes", "ends", "silence", "description"}), "a flow has no %s", quote(k.Value))
 		}
 	})
 	switch {
@@ -67,6 +69,7 @@ func (l *loader) flow(d *document) {
 		return
 	}
 	l.snapshot.flows[f.Name] = f
+	l.built = append(l.built, b)
 }
 
 // flowBuilder reads the nodes of one flow.
@@ -159,7 +162,7 @@ func (b *flowBuilder) node(k, v *yaml.Node) {
 		if node.Kind == yaml.ScalarNode {
 			node = kindKey
 		}
-		c.Check(&Check{Wired: slices.Sorted(maps.Keys(n.exits)), doc: d, node: node, targets: b.targets})
+		c.Check(&Check{Wired: slices.Sorted(maps.Keys(n.exits)), doc: d, node: node, targets: b.targets, used: b.used})
 	}
 }
 
@@ -193,7 +196,9 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 	if known {
 		n.declared = append(n.declared, n.kind.Exits...)
 		if e, ok := n.node.(Exiter); ok {
-			n.declared = append(n.declared, e.Exits()...)
+			own := e.Exits()
+			n.declared = append(n.declared, own...)
+			known = len(own) > 0 // else its settings could not be read
 		}
 	}
 	open, _ := n.node.(OpenExiter)
@@ -271,80 +276,8 @@ func exitList(n *step, open OpenExiter) string {
 	if open != nil {
 		list = append(list, open.ExitForm())
 	}
-	return strings.Join(append(list, ErrorExit), ", ")
-}
-
-// graph checks how the nodes hang together.
-func (b *flowBuilder) graph() {
-	f, d := b.flow, b.d
-	if len(b.order) == 0 {
-		return // no node has an id, which was reported
+	if !slices.Contains(list, ErrorExit) {
+		list = append(list, ErrorExit)
 	}
-	startKey, start := field(d.root, "start")
-	if startKey == nil {
-		d.at(d.root, "add start: "+b.order[0], "the flow does not say where it starts")
-		return
-	}
-	if b.keys[f.Start] == nil {
-		if f.Start != "" {
-			d.at(start, didYouMean(f.Start, b.order), "start: there is no node %s", quote(f.Start))
-		}
-		return
-	}
-	reached := map[string]bool{}
-	for todo := []string{f.Start}; len(todo) > 0; {
-		id := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if n := f.nodes[id]; !reached[id] && n != nil {
-			todo = slices.AppendSeq(todo, maps.Values(n.exits))
-		}
-		reached[id] = true
-	}
-	for _, end := range f.Ends {
-		if !reached[end] {
-			_, v := field(d.root, "ends")
-			d.at(v, "let an exit go to it, or remove it", "the end %s cannot be reached from start", end)
-		}
-	}
-	for _, id := range b.order {
-		if !reached[id] && f.nodes[id] != nil {
-			d.at(b.keys[id], "let an exit go to it, or remove it", "node %s cannot be reached from start", id)
-		}
-	}
-	b.cycles()
-}
-
-// cycles reports circles in which no node takes the caller's time: a call
-// would run round and round without hearing anything.
-func (b *flowBuilder) cycles() {
-	const (
-		fresh = iota
-		open
-		done
-	)
-	state := map[string]int{}
-	var path []string
-	var visit func(id string)
-	visit = func(id string) {
-		n := b.flow.nodes[id]
-		if n == nil || n.kind == nil || n.kind.Takes || state[id] == done {
-			return
-		}
-		if state[id] == open {
-			circle := append(slices.Clone(path[slices.Index(path, id):]), id)
-			b.d.at(b.keys[id], "put a play or menu into it",
-				"the circle %s has no node that takes the caller's time", strings.Join(circle, " → "))
-			return
-		}
-		state[id] = open
-		path = append(path, id)
-		for _, to := range slices.Compact(slices.Sorted(maps.Values(n.exits))) {
-			visit(to)
-		}
-		path = path[:len(path)-1]
-		state[id] = done
-	}
-	for _, id := range b.order {
-		visit(id)
-	}
+	return strings.Join(list, ", ")
 }

@@ -29,7 +29,7 @@ func (v *Value) decodeIn(d *document, n *yaml.Node, name string, in scope) {
 	if fixed, ok := plainScalar(n); ok {
 		v.fixed = fixed
 	} else if d.text(n, name, func(src string) error { return v.read(src, in) }) {
-		d.note(n, v)
+		d.note(n, name, v)
 	}
 }
 
@@ -57,6 +57,20 @@ func (v *Value) read(src string, in scope) (err error) {
 		v.template, err = compileTemplate(src, in)
 	}
 	return err
+}
+
+// Type says of what type the value is in every call, as far as that can be told.
+func (v *Value) Type() VariableType {
+	if len(v.template) == 1 {
+		return AnyType
+	}
+	switch v.fixed.(type) {
+	case string:
+		return TextType
+	case bool:
+		return TruthType
+	}
+	return NumberType
 }
 
 func (v *Value) expressions() []*expression { return v.template.expressions() }

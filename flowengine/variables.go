@@ -19,33 +19,76 @@ func (s *Session) environment() *environment {
 }
 
 // Set leaves a text, a number or a truth in vars for the nodes after this one. It
-// is kept in the checkpoint, and so must be short and no secret.
-func (s *Session) Set(name string, value any) { s.vars[name] = value }
+// is kept in the checkpoint, and so must be no secret. It fails, and leaves nothing,
+// when the checkpoint has no room for it.
+func (s *Session) Set(name string, value any) error {
+	if err := s.leave(s.vars, name, value); err != nil {
+		return fmt.Errorf("vars.%s: %w", name, err)
+	}
+	return nil
+}
 
-// Keep a secret for the nodes after this one, in memory alone. Where a takeover
+// Unset takes a variable away.
+func (s *Session) Unset(name string) { delete(s.vars, name) }
+
+// spare is what is left free in the checkpoint when a value goes into it, in bytes:
+// the nodes after this one keep their state there.
+const spare = 1024
+
+// leave puts a value among the variables or the tags. What callers send can be of any
+// length, and a checkpoint that is too large would end the call.
+func (s *Session) leave(in map[string]any, name string, value any) error {
+	old, had := in[name]
+	in[name] = value
+	text, err := s.checkpoint(nil, false)
+	if err == nil && len(text) > call.MaxCheckpoint-spare {
+		err = errTooLarge
+	}
+	if err != nil && had {
+		in[name] = old
+	} else if err != nil {
+		delete(in, name)
+	}
+	return err
+}
+
+// SetSecret keeps a secret for the nodes after this one, in memory alone. Where a takeover
 // loses it, the call comes back to this node when it is needed.
 func (s *Session) SetSecret(name, value string) {
 	s.secrets[name], s.asked[name] = value, s.path()
 }
 
-// Tag writes a tag of the call. What it replaces is in the event.
-func (s *Session) Tag(name string, value any) {
+// Tag writes a tag of the call. What it replaces is in the event. It fails, and writes
+// nothing, when the checkpoint has no room for it.
+func (s *Session) Tag(name string, value any) error {
 	attrs := map[string]string{"tag": name, "value": spell(value), "source": "flow"}
 	if old, ok := s.tags[name]; ok {
 		attrs["replaced"] = spell(old)
 	}
-	s.tags[name] = value
+	if err := s.leave(s.tags, name, value); err != nil {
+		return fmt.Errorf("tags.%s: %w", name, err)
+	}
 	s.record(call.Event{Type: call.Tagged, Attrs: attrs})
+	return nil
 }
 
+// maxEmitted bounds the data of an event of a flow's own, in bytes.
+const maxEmitted = 8 << 10
+
 // Emit tells the outside of an event of the flow's own. Who hears of it twice can
-// tell by its key.
-func (s *Session) Emit(name string, data map[string]any) {
+// tell by its key. It fails when the data are too much.
+func (s *Session) Emit(name string, data map[string]any) error {
 	attrs := map[string]string{"event": name, "key": s.Key()}
+	size := 0
 	for k, v := range data {
 		attrs["data."+k] = spell(v)
+		size += len(k) + len(attrs["data."+k])
+	}
+	if size > maxEmitted {
+		return fmt.Errorf("the data of the event have %d bytes, at most %d are told", size, maxEmitted)
 	}
 	s.record(call.Event{Type: call.Emitted, Attrs: attrs})
+	return nil
 }
 
 // Tell records an event of the node that runs.
@@ -57,12 +100,13 @@ func (s *Session) record(e call.Event) {
 	s.rec.Record(e)
 }
 
-// lostSecret says that an expression needs a secret which only the process knew
-// that the call was taken over from.
-type lostSecret struct{ name string }
+// LostSecretError says that an expression needs a secret which only the process knew
+// that the call was taken over from. A node that returns it sends the call back to
+// the node that asks for the secret.
+type LostSecretError struct{ Name string }
 
-func (e *lostSecret) Error() string {
-	return fmt.Sprintf("the secret %s was lost with the server that heard it", e.name)
+func (e *LostSecretError) Error() string {
+	return fmt.Sprintf("the secret %s was lost with the server that heard it", e.Name)
 }
 
 // has says whether the secrets that a setting reads are known.
@@ -73,7 +117,7 @@ func (s *Session) has(x expressive) error {
 				continue
 			}
 			if _, known := s.secrets[r.name]; !known && s.asked[r.name] != "" {
-				return &lostSecret{r.name}
+				return &LostSecretError{r.name}
 			}
 		}
 	}
@@ -97,8 +141,8 @@ func (s *Session) Prompt(p *Prompt) (call.Prompt, error) {
 }
 
 // Text returns what a text is in this call; each value in it is passed through as,
-// unless that is nil.
-func (s *Session) Text(t *Text, as func(string) string) (string, error) {
+// unless that is nil, together with the text before it.
+func (s *Session) Text(t *Text, as func(before, value string) string) (string, error) {
 	if err := s.has(t); err != nil {
 		return "", err
 	}
@@ -117,19 +161,23 @@ func (s *Session) Data(x *Data) (any, error) {
 }
 
 // Take returns what a setting takes out of an answer; the body is decoded JSON or
-// a text. A value in which a secret stands is not given away.
+// a text. It fails where the answer has no such value, and where a secret stands in
+// it, which is not given away. Its errors hold nothing of the answer.
 func (s *Session) Take(a *Answer, status int, headers map[string]string, body any) (any, error) {
 	env := s.environment()
 	env.Status, env.Headers, env.Body = status, headers, body
 	v, err := a.expr.eval(env)
-	if err != nil {
-		return nil, err
+	if err != nil { // in expr's words, which may hold a part of the answer
+		return nil, errors.New("the answer is not of this form")
+	}
+	if v == nil {
+		return nil, errors.New("the answer has no such value")
 	}
 	if v, err = plain(v); err != nil {
 		return nil, err
 	}
 	if s.holdsSecret(spell(v)) {
-		return nil, errors.New("the answer repeats a secret, which is not kept")
+		return nil, errors.New("it repeats a secret")
 	}
 	return v, nil
 }

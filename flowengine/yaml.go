@@ -28,6 +28,7 @@ type document struct {
 	before int      // lines of the file before the source
 	root   *yaml.Node
 	exprs  []placed // expressions in it
+	alias  bool     // aliases stand for what they name, bounded like everything else
 	report *report
 }
 
@@ -68,7 +69,21 @@ func (r *report) mark(n *yaml.Node) {
 // at reports a problem with n.
 func (d *document) at(n *yaml.Node, hint, format string, args ...any) {
 	d.report.mark(n)
-	d.report.add(Problem{d.file, d.before + max(n.Line, 1), max(n.Column, 1), fmt.Sprintf(format, args...), hint})
+	d.problem(n.Line, n.Column, hint, format, args...)
+}
+
+// problem reports a problem at a place of the document.
+func (d *document) problem(line, col int, hint, format string, args ...any) {
+	d.report.add(d.about(line, col, hint, fmt.Sprintf(format, args...)))
+}
+
+// about makes a problem of a message about a place of the document.
+func (d *document) about(line, col int, hint, message string) Problem {
+	p := Problem{File: d.file, Line: d.before + max(line, 1), Col: max(col, 1), Message: message, Hint: hint}
+	if line >= 1 && line <= len(d.lines) {
+		p.text = d.lines[line-1]
+	}
+	return p
 }
 
 // place names where n stands, for a message about something else.
@@ -137,13 +152,15 @@ func (d *document) parse() bool {
 	}
 	var n yaml.Node
 	if err := yaml.Load([]byte(d.source), &n); err != nil {
-		d.report.add(d.syntax(err))
+		d.syntax(err)
 		return false
 	}
 	if n.Kind != yaml.DocumentNode || len(n.Content) != 1 {
 		return false
 	}
 	d.root = n.Content[0]
+	tests, _ := field(d.root, "tests")
+	d.alias = tests != nil // tests repeat what they expect
 	count := 0
 	return d.measure(d.root, 1, &count)
 }
@@ -161,27 +178,35 @@ func blank(lines []string) bool {
 	return true
 }
 
-// syntax turns the parser's error into a Problem.
-func (d *document) syntax(err error) Problem {
-	p := Problem{File: d.file, Line: d.before + 1, Col: 1, Message: "this is not YAML: " + err.Error()}
+// syntax reports the parser's error.
+func (d *document) syntax(err error) {
+	message, hint := err.Error(), ""
+	line, col := 1, 1
 	if e := (*yaml.LoadError)(nil); errors.As(err, &e) {
-		p.Message = "this is not YAML: " + strings.TrimPrefix(e.Message, "yaml: ")
+		message = strings.TrimPrefix(e.Message, "yaml: ")
 		if e.Mark.Line > 0 {
-			p.Line, p.Col = d.before+e.Mark.Line, max(e.Mark.Column, 1)
-		}
-		switch {
-		case strings.Contains(e.Message, "mapping values are not allowed"):
-			p.Hint = "a text with a colon needs quotes around it; otherwise look at the indentation"
-		case strings.Contains(e.Message, "cannot start any token"):
-			p.Hint = "indent with spaces, and put quotes around texts that begin with @, ` or %"
-		case strings.Contains(e.Message, "multiple"):
-			p.Message, p.Hint = "something follows the end of the document", "write --- between two documents"
-		case strings.Contains(e.Message, "max depth"):
-			p.Message = fmt.Sprintf("nested deeper than %d", maxDepth)
+			line, col = e.Mark.Line, e.Mark.Column
 		}
 	}
-	return p
+	switch {
+	case strings.Contains(message, "mapping values are not allowed"):
+		hint = "a text with a colon needs quotes around it; otherwise look at the indentation"
+	case strings.Contains(message, "cannot start any token"):
+		hint = "indent with spaces, and put quotes around texts that begin with @, ` or %"
+	case startsOddly.MatchString(message):
+		hint = `a text that begins with * or # needs quotes, as in "*"`
+	case strings.Contains(message, "multiple"):
+		d.problem(line, col, "write --- between two documents", "something follows the end of the document")
+		return
+	case strings.Contains(message, "max depth"):
+		d.problem(line, col, "", "nested deeper than %d", maxDepth)
+		return
+	}
+	d.problem(line, col, hint, "this is not YAML: %s", message)
 }
+
+// startsOddly matches the parser's words for a * or # without quotes.
+var startsOddly = regexp.MustCompile(`comment without preceding whitespace|expected alphabetic or numeric character|unknown anchor`)
 
 // measure refuses what a flow never needs and what could be expanded, and
 // makes texts of the plain scalars that YAML would take for dates or for numbers
@@ -193,7 +218,7 @@ func (d *document) measure(n *yaml.Node, depth int, count *int) bool {
 	case n.Kind == yaml.AliasNode:
 		d.at(n, "write the value out", "aliases (*%s) are not read", n.Value)
 		return false
-	case n.Anchor != "":
+	case n.Anchor != "" && !d.alias:
 		d.at(n, "write the value out where it is needed", "anchors (&%s) are not read", n.Anchor)
 		return false
 	case n.Style&yaml.TaggedStyle != 0:
@@ -206,12 +231,12 @@ func (d *document) measure(n *yaml.Node, depth int, count *int) bool {
 		d.at(n, "split the file", "the document has more than %d values", maxNodes)
 		return false
 	}
-	if n.Kind == yaml.ScalarNode && n.Style == 0 {
-		if n.Tag == "!!timestamp" || n.Tag == "!!int" && !plainInt.MatchString(n.Value) {
-			n.Tag = "!!str"
+	textify(n)
+	for i, c := range n.Content {
+		if d.alias && c.Kind == yaml.AliasNode {
+			c = c.Alias
+			n.Content[i] = c
 		}
-	}
-	for _, c := range n.Content {
 		if !d.measure(c, depth+1, count) {
 			return false
 		}
@@ -219,7 +244,20 @@ func (d *document) measure(n *yaml.Node, depth int, count *int) bool {
 	return true
 }
 
-var plainInt = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,9})$`)
+// textify does so with one scalar.
+func textify(n *yaml.Node) {
+	if n.Kind != yaml.ScalarNode || n.Style != 0 {
+		return
+	}
+	if n.Tag == "!!timestamp" || n.Tag == "!!int" && !plainInt.MatchString(n.Value) || n.Tag == "!!float" && !plainFloat.MatchString(n.Value) {
+		n.Tag = "!!str"
+	}
+}
+
+var (
+	plainInt   = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,9})$`)
+	plainFloat = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+|(\.[0-9]+)?[eE][-+]?[0-9]+)$`)
+)
 
 // isText says whether n was meant as a text or a number, not as nothing.
 func isText(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag != "!!null" }

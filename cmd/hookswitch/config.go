@@ -41,6 +41,7 @@ type settings struct {
 	Watch          bool           `mapstructure:"watch" yaml:"watch"`
 	Data           string         `mapstructure:"data" yaml:"data"`
 	HTTP           string         `mapstructure:"http" yaml:"http"`
+	HTTPAllow      []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
 	Drain          time.Duration  `mapstructure:"drain" yaml:"drain"`
 	Recordings     string         `mapstructure:"recordings" yaml:"recordings"`
 	Profile        string         `mapstructure:"profile" yaml:"profile"`
@@ -104,6 +105,7 @@ func settingTable() []setting {
 		{"watch", false, "apply changes of that folder as they are made, if they are valid"},
 		{"data", "/var/lib/hookswitch", "folder for what the server keeps: the journal, versions of flows"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
+		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
 		{"recordings", "/var/lib/freeswitch/recordings", "folder on the switch for recordings"},
 		{"profile", "external", "Sofia profile of the switch through which targets given as sip: are dialled"},
@@ -360,12 +362,18 @@ func (s *settings) check() error {
 }
 
 func validAddress(a string) bool {
-	_, port, err := net.SplitHostPort(a)
+	_, ok := portOf(a)
+	return ok
+}
+
+// portOf returns the port of an address.
+func portOf(address string) (uint16, bool) {
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return false
+		return 0, false
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	return err == nil && n <= 65535
+	return uint16(n), err == nil
 }
 
 // print writes the settings in force as a settings file, without its secrets.

@@ -43,7 +43,7 @@ type invalidConfig struct {
 func (e *invalidConfig) Error() string {
 	lines := make([]string, len(e.problems))
 	for i, p := range e.problems {
-		lines[i] = p.String()
+		lines[i] = p.Shown()
 	}
 	return fmt.Sprintf("%s is not valid:\n%s", e.dir, strings.Join(lines, "\n"))
 }

@@ -41,7 +41,7 @@ func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metri
 	versions := &flowengine.Versions{Dir: filepath.Join(s.Data, "flows"), Kinds: nodes.Kinds}
 	c.config = &configuration{dir: s.ConfigDir, kept: lastGood(filepath.Join(s.Data, "conf")), versions: versions, log: log, loaded: m.configLoaded}
 	c.engine = &flowengine.Engine{
-		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Node: s.Node,
+		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Requests: newRequests(s), Node: s.Node,
 		Panicked: func(id string, value any, stack []byte) {
 			log.Error().Str("call", id).Interface("panic", value).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
 		},
@@ -76,8 +76,11 @@ func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 
 	var hungUp *call.HungUp
 	var refused *flowengine.RefusedError
+	var transferred *flowengine.TransferredError
 	switch {
 	case errors.As(err, &hungUp):
+	case errors.As(err, &transferred):
+		log.Info().Stringer("to", transferred.To).Msg("call transferred to the dialplan")
 	case errors.Is(err, call.ErrLost):
 		log.Warn().Msg("control of the call was lost")
 	case errors.As(err, &refused):
@@ -95,7 +98,8 @@ func (c *controller) recorder(id string, epoch int) flowengine.RecorderFunc {
 			return
 		}
 		c.metrics.observe(e)
-		if e.Type == call.Started || e.Type == call.TargetDialed {
+		switch e.Type {
+		case call.Started, call.TargetDialed, call.Emitted:
 			c.settle()
 		}
 	}
@@ -105,8 +109,8 @@ func (c *controller) recorder(id string, epoch int) flowengine.RecorderFunc {
 // keeps nobody waiting.
 const settleLimit = 100 * time.Millisecond
 
-// settle waits until what was recorded is on the disk: that a call began and
-// who was dialled must not be lost with this process.
+// settle waits until what was recorded is on the disk: that a call began, who
+// was dialled and what the flow told the outside must not be lost with this process.
 func (c *controller) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
 	defer cancel()

@@ -49,7 +49,7 @@ func newRoot() *cobra.Command {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.PersistentFlags().String("config", "", "file of server settings (default "+settingsFile+" if there is one)")
-	root.AddCommand(newServe(), newDemo(), newValidate(), newCalls(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newValidate(), newSimulate(), newTest(), newSchema(), newDoctor(), newCalls(), newMan(), newVersion())
 	return root
 }
 

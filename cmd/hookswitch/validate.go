@@ -32,22 +32,32 @@ func newValidate() *cobra.Command {
 	return cmd
 }
 
-// runValidate prints every mistake in dir; it fails when there is one.
+// runValidate prints every mistake in dir, or what is hardly meant where there is
+// none; it fails when there is a mistake.
 func runValidate(out io.Writer, dir string, format output) error {
 	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
+	valid := len(problems) == 0
+	if valid {
+		problems = s.Warnings()
+	}
 	if format == outputJSON {
 		if problems == nil {
 			problems = []flowengine.Problem{}
 		}
-		if err := json.NewEncoder(out).Encode(map[string]any{"valid": len(problems) == 0, "problems": problems}); err != nil {
+		if err := json.NewEncoder(out).Encode(map[string]any{"valid": valid, "problems": problems}); err != nil {
 			return err
 		}
 	}
 	switch {
-	case len(problems) > 0:
+	case !valid:
 		return &invalidConfig{dir, problems}
 	case format == outputJSON:
 		return nil
+	}
+	for _, p := range problems {
+		if _, err := fmt.Fprintln(out, "warning: "+p.Shown()); err != nil {
+			return err
+		}
 	}
 	_, err := fmt.Fprintf(out, "%s is valid: %d flows, %d numbers, %d targets\n", dir, len(s.Flows()), len(s.Numbers()), len(s.Targets()))
 	return err

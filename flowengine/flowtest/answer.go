@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -21,11 +22,18 @@ type Answer struct {
 	Hangs  bool          // no answer comes, in any time
 }
 
-// ParseAnswer reads how a server behaves: "200", "200 {…}" with a body,
-// "200 after 2s {…}", "timeout" or "fails", both also with "after 2s".
+// UnmarshalText reads how a server behaves; it fails with a *flowengine.SettingError.
+func (a *Answer) UnmarshalText(text []byte) (err error) {
+	*a, err = ParseAnswer(string(text))
+	return err
+}
+
+// ParseAnswer reads how a server behaves: "200", "200 {…}" with a body, "200 after
+// 2s {…}", "timeout" or "fails", both also with "after 2s". A colon may stand before
+// the body. It fails with a *flowengine.SettingError.
 func ParseAnswer(text string) (Answer, error) {
 	var a Answer
-	word, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	word, rest := cutWord(text)
 	switch status, err := strconv.Atoi(word); {
 	case word == "timeout":
 		a.Hangs = true
@@ -34,31 +42,35 @@ func ParseAnswer(text string) (Answer, error) {
 	case err == nil && status >= 100 && status <= 599:
 		a.Status = status
 	default:
-		return a, fmt.Errorf("answer %q: a status such as 200, timeout or fails", text)
+		return a, wrong("a status such as 200, timeout or fails", "%q is no answer", word)
 	}
-	rest = strings.TrimSpace(rest)
 	if after, ok := strings.CutPrefix(rest, "after "); ok {
-		word, rest, _ = strings.Cut(strings.TrimSpace(after), " ")
-		d, err := time.ParseDuration(word)
-		if err != nil || d < 0 {
-			return a, fmt.Errorf("answer %q: %q is no duration such as 2s", text, word)
+		var err error
+		word, rest = cutWord(after)
+		if a.After, err = span(word); err != nil {
+			return a, err
 		}
-		a.After = d
 	}
-	if a.Body = strings.TrimSpace(rest); a.Body != "" && a.Status == 0 {
-		return a, fmt.Errorf("answer %q: what does not answer has no body", text)
+	if a.Body = rest; a.Body != "" && a.Status == 0 {
+		return a, wrong("leave out what follows", "what does not answer has no body")
 	}
 	return a, nil
+}
+
+// cutWord cuts a text behind its first word, which a space or a colon ends.
+func cutWord(text string) (word, rest string) {
+	text = strings.TrimSpace(text)
+	end := strings.IndexAny(text, " :")
+	if end < 0 {
+		return text, ""
+	}
+	return text[:end], strings.TrimSpace(text[end+1:])
 }
 
 type phoneKey struct{}
 
 // requests answers the requests of flows as the scenario of the call says.
 type requests struct{}
-
-// ErrUnscripted says that a call made a request for which its scenario has no
-// answer.
-var ErrUnscripted = errors.New("no answer is scripted")
 
 // Request answers, in the time of the call.
 func (requests) Request(ctx context.Context, r call.Request) (call.Response, error) {
@@ -67,10 +79,26 @@ func (requests) Request(ctx context.Context, r call.Request) (call.Response, err
 		return call.Response{}, errors.New("a request outside of a call")
 	}
 	p.Requests = append(p.Requests, r)
-	a, ok := p.Answers[r.Step]
-	if !ok {
-		return call.Response{}, fmt.Errorf("%w for node %s", ErrUnscripted, r.Step)
+	a, scripted := p.Answers[r.Step]
+	began := p.Clock.at
+	var out call.Response
+	var err error
+	switch {
+	case scripted:
+		out, err = p.answer(r, a)
+	case p.Live != nil:
+		out, err = p.Live.Request(ctx, r)
+		_ = p.pass(out.Took)
+	default:
+		err = &unscripted{r}
+		p.Unscripted = append(p.Unscripted, r.Step)
 	}
+	p.tell(began, origin(r)+": "+told(out, err, p.Clock.at.Sub(began)))
+	return out, err
+}
+
+// answer lets the time pass and answers as scripted.
+func (p *Phone) answer(r call.Request, a Answer) (call.Response, error) {
 	if a.Hangs || a.After >= r.Timeout {
 		_ = p.pass(r.Timeout) // the end of the call is seen by While
 		return call.Response{}, fmt.Errorf("%s: %w", r.Method, context.DeadlineExceeded)
@@ -84,4 +112,29 @@ func (requests) Request(ctx context.Context, r call.Request) (call.Response, err
 		header[http.CanonicalHeaderKey("content-type")] = "application/json"
 	}
 	return call.Response{Status: a.Status, Header: header, Body: []byte(a.Body), Tries: 1, Took: a.After}, nil
+}
+
+// unscripted says that a call made a request for which its scenario has no answer.
+type unscripted struct{ call.Request }
+
+func (e *unscripted) Error() string {
+	return fmt.Sprintf("no answer is written for the request of node %s", e.Step)
+}
+
+// origin names a request without what may be secret in it.
+func origin(r call.Request) string {
+	if u, err := url.Parse(r.URL); err == nil && u.Host != "" {
+		return fmt.Sprintf("%s %s://%s", r.Method, u.Scheme, u.Host)
+	}
+	return r.Method
+}
+
+func told(r call.Response, err error, took time.Duration) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no answer within %s", took.Round(time.Millisecond))
+	case err != nil:
+		return err.Error()
+	}
+	return fmt.Sprintf("%d after %s", r.Status, took.Round(time.Millisecond))
 }

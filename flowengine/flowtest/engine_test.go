@@ -52,7 +52,9 @@ func (o *odd) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result
 	case "fail":
 		return flowengine.Result{}, fmt.Errorf("it is odd")
 	case "fill":
-		s.Set("x", strings.Repeat("x", o.Size))
+		if err := s.Set("x", strings.Repeat("x", o.Size)); err != nil {
+			return flowengine.Result{}, err
+		}
 	case "lose":
 		return flowengine.Result{Exit: "nowhere"}, nil
 	}
@@ -91,8 +93,8 @@ func TestFaults(t *testing.T) {
 			"call.started flow.error call.failed", "internal error", call.TemporaryFailure},
 		"an exit that is not there": {"  a: {odd: {do: lose}, next: bye}" + bye,
 			"call.started flow.step flow.error call.failed", `exit "nowhere" of node a goes nowhere`, call.TemporaryFailure},
-		"a large checkpoint": {"  a: {odd: {do: fill, size: 4000}, next: b}\n  b: {odd: {}, next: bye}" + bye,
-			"call.started flow.step flow.error flow.step call.failed", "checkpoint too large", call.TemporaryFailure},
+		"a large checkpoint": {"  a: {odd: {do: fill, size: 4000}, next: b, exits: {error: b}}\n  b: {odd: {}, next: bye}" + bye,
+			"call.started flow.error flow.step flow.step flow.step", "vars.x: checkpoint too large", call.NormalClearing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := run(t, c.flow, nil)

@@ -36,12 +36,15 @@ type Callee struct {
 // who are dialled or asked.
 type Scenario struct {
 	Call    call.Call
-	At      time.Time         // when it begins; zero: Epoch
-	Press   []string          // what the caller presses each time it is asked; nothing when used up
-	Says    []time.Duration   // how long the caller speaks each time it is recorded; nothing when used up
-	HangsUp time.Duration     // when the caller hangs up; 0: never by itself
-	Callees map[string]Callee // by target; others answer and talk for 10 s
-	Answers map[string]Answer // to requests, by node
+	At      time.Time            // when it begins; zero: Epoch
+	Press   []string             // what the caller presses each time it is asked; nothing when used up
+	Says    []time.Duration      // how long the caller speaks each time it is recorded; nothing when used up
+	HangsUp time.Duration        // when the caller hangs up; 0: never by itself
+	Callees map[string]Callee    // by target; others answer and talk for 10 s
+	Answers map[string]Answer    // to requests, by node
+	Live    flowengine.Requester // answers the other requests; nil: they fail
+	Flow    string               // begins in this flow, whatever the number's is
+	Tags    map[string]any       // written before the flow begins
 }
 
 // What the caller hears takes so long.
@@ -55,16 +58,20 @@ const (
 // Phone is the channel of a caller: everything that outlives a controller.
 type Phone struct {
 	Scenario
-	Clock      *Clock
-	Checkpoint string
-	Events     []call.Event
-	Dialled    []string // UUIDs of the legs that rang, in order
-	Verbs      []string // what was done, in order
-	Bridges    []call.Bridge
-	Requests   []call.Request
-	Over       *call.HungUp
-	Resorted   string // why the call was given to the last resort
+	Clock       *Clock
+	Checkpoint  string   // the last one
+	Checkpoints []string // all, in order
+	Events      []call.Event
+	Dialled     []string // UUIDs of the legs that rang, in order
+	Verbs       []string // what was done, in order
+	Bridges     []call.Bridge
+	Requests    []call.Request
+	Unscripted  []string // nodes that made requests for which there is no answer
+	Acts        []Act
+	Over        *call.HungUp
+	Resorted    string // why the call was given to the last resort
 
+	done    []int // verbs before each event
 	began   time.Time
 	pressed int
 	said    int
@@ -86,6 +93,18 @@ func NewPhone(s Scenario, clock *Clock) *Phone {
 	return &Phone{Scenario: s, Clock: clock, began: clock.at}
 }
 
+// Act is something that no event tells: what the caller heard and did, and the requests
+// that were made meanwhile.
+type Act struct {
+	At     time.Time
+	Events int    // recorded before it
+	Text   string // for people
+}
+
+func (p *Phone) tell(at time.Time, text string) {
+	p.Acts = append(p.Acts, Act{at, len(p.Events), text})
+}
+
 // pass lets time go by; it fails when the caller hangs up meanwhile.
 func (p *Phone) pass(d time.Duration) error {
 	if p.Over != nil {
@@ -102,6 +121,12 @@ func (p *Phone) pass(d time.Duration) error {
 	}
 	p.Clock.at = until
 	return nil
+}
+
+// leave leaves a checkpoint on the channel.
+func (p *Phone) leave(checkpoint string) {
+	p.Checkpoint = checkpoint
+	p.Checkpoints = append(p.Checkpoints, checkpoint)
 }
 
 // controller is one connection that controls a Phone: a flowengine.Leg. It
@@ -144,7 +169,10 @@ func (c *controller) do(verb string, f func() error) error {
 }
 
 func (c *controller) Ring(context.Context) error {
-	return c.do("ring", func() error { return nil })
+	return c.do("ring", func() error {
+		c.tell(c.Clock.at, "hears it ring")
+		return nil
+	})
 }
 
 func (c *controller) Answer(context.Context) error {
@@ -158,7 +186,10 @@ func (c *controller) Answer(context.Context) error {
 }
 
 func (c *controller) Play(_ context.Context, p call.Prompt) error {
-	return c.do("play "+p.String(), func() error { return c.pass(promptTime) })
+	return c.do("play "+p.String(), func() error {
+		c.tell(c.Clock.at, "hears "+p.String())
+		return c.pass(promptTime)
+	})
 }
 
 func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, err error) {
@@ -168,6 +199,7 @@ func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, er
 			press = c.Press[c.pressed]
 		}
 		c.pressed++
+		c.tell(c.Clock.at, "hears "+g.Prompt.String())
 		if press == "" {
 			return c.pass(promptTime + g.Timeout)
 		}
@@ -176,7 +208,14 @@ func (c *controller) Gather(_ context.Context, g call.Gather) (d call.Digits, er
 		} else {
 			d.Value = press[:min(len(press), g.Max)]
 		}
-		return c.pass(pressTime)
+		err := c.pass(pressTime)
+		if g.Secret {
+			press = "digits that are secret"
+		}
+		if err == nil {
+			c.tell(c.Clock.at, "presses "+press)
+		}
+		return err
 	})
 	return d, err
 }

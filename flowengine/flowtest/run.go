@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -14,9 +15,10 @@ import (
 // Result is what became of a call.
 type Result struct {
 	*Phone
-	Err    error // of the last Run; *call.HungUp when all is well
-	Epochs int   // controllers the call had
-	Points int   // moments at which the last controller could have lost the call
+	Err    error         // of the last Run; *call.HungUp when all is well
+	Epochs int           // controllers the call had
+	Points int           // moments at which the last controller could have lost the call
+	Took   time.Duration // of the computer, see PlayAll; see Lasted for the call
 }
 
 // NewEngine returns an engine on a snapshot, in virtual time, with the chance
@@ -53,7 +55,8 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 			c.loseAt = lose[r.Epochs]
 		}
 		r.Epochs++
-		r.Err = engine(r.Epochs).Run(context.Background(), c, flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch}, c.rec)
+		control := flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch, Flow: p.Flow, Tags: p.Tags}
+		r.Err = engine(r.Epochs).Run(context.Background(), c, control, c.rec)
 		r.Points = c.points
 		if !errors.Is(r.Err, call.ErrLost) {
 			break
@@ -73,8 +76,12 @@ func (p *Phone) recorder(epoch int) flowengine.Recorder {
 		seq++
 		e.Call, e.Epoch, e.Seq, e.Time, e.Node = p.Call.ID, epoch, seq, p.Clock.at, "n1"
 		p.Events = append(p.Events, e)
+		p.done = append(p.done, len(p.Verbs))
 	})
 }
+
+// Lasted is how long the call was, in its own time.
+func (r *Result) Lasted() time.Duration { return r.Clock.at.Sub(r.began) }
 
 // Path returns the nodes that were left, as "node exit".
 func (r *Result) Path() []string {
@@ -85,6 +92,23 @@ func (r *Result) Path() []string {
 		}
 	}
 	return out
+}
+
+// Did returns what was done in each passing of a node of the kind, and how long that
+// took in milliseconds.
+func (r *Result) Did(kind string) (verbs [][]string, millis []int64) {
+	from := 0
+	for i, e := range r.Events {
+		if e.Type != call.Step {
+			continue
+		}
+		if e.Kind == kind {
+			verbs = append(verbs, r.Verbs[from:r.done[i]])
+			millis = append(millis, e.Millis)
+		}
+		from = r.done[i]
+	}
+	return verbs, millis
 }
 
 // Trace returns the events as lines for people.

@@ -1,11 +1,12 @@
 package flowtest
 
 import (
-	"errors"
+	"crypto/rand"
 	"fmt"
-	"maps"
-	"slices"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -14,21 +15,27 @@ import (
 
 // Test is one simulated call and what is expected of it.
 type Test struct {
-	Name       string            `yaml:"name"`
-	From       string            `yaml:"from"` // caller's number; default +15550100
-	CallerName string            `yaml:"caller_name"`
-	To         string            `yaml:"to"`       // number that is dialled; default: the first of the folder
-	At         string            `yaml:"at"`       // when, as "2026-07-01 12:00 America/New_York"; default: Epoch
-	Answered   bool              `yaml:"answered"` // before the flow begins
-	Headers    map[string]string `yaml:"headers"`
-	Digits     []string          `yaml:"digits"`   // what the caller presses each time it is asked
-	Says       []string          `yaml:"says"`     // how long the caller speaks each time it is recorded
-	HangsUp    string            `yaml:"hangs_up"` // so long after its beginning
-	Targets    map[string]string `yaml:"targets"`  // see ParseCallee
-	Requests   map[string]string `yaml:"requests"` // by node, see ParseAnswer
-	Without    []string          `yaml:"without"`  // targets that were removed after the flow was loaded
-	Lose       []int             `yaml:"lose"`     // see Run
-	Expect     Expect            `yaml:"expect"`
+	File string // where it is written
+	Line int
+
+	Name       string                       `yaml:"name,required"`
+	From       *string                      `yaml:"from"` // caller's number, empty when withheld; default +15550100
+	CallerName string                       `yaml:"caller_name"`
+	To         string                       `yaml:"to"`       // number that is dialled; default: the first of the folder
+	Flow       string                       `yaml:"flow"`     // begins in this flow, whatever the number's is
+	At         Time                         `yaml:"at"`       // default: Epoch
+	Answered   bool                         `yaml:"answered"` // before the flow begins
+	Headers    map[string]string            `yaml:"headers"`
+	Tags       map[string]flowengine.Scalar `yaml:"tags"`     // written before the flow begins
+	Digits     []string                     `yaml:"digits"`   // what the caller presses each time it is asked
+	Says       []flowengine.Duration        `yaml:"says"`     // how long the caller speaks each time it is recorded
+	HangsUp    flowengine.Duration          `yaml:"hangs_up"` // so long after its beginning
+	Targets    map[string]Callee            `yaml:"targets"`  // see ParseCallee
+	Requests   map[string]Answer            `yaml:"requests"` // by node, see ParseAnswer
+	Without    []string                     `yaml:"without"`  // targets that were removed after the flow was loaded
+	Lose       []int                        `yaml:"lose"`     // see Run
+	Seed       int                          `yaml:"seed"`     // of what is left to chance
+	Expect     Expect                       `yaml:"expect,required"`
 }
 
 // Expect is what becomes of a call. What is left out is not checked.
@@ -36,63 +43,36 @@ type Expect struct {
 	Path    []string          `yaml:"path"`  // "node exit"
 	Exits   map[string]string `yaml:"exits"` // by node, of its last step
 	Why     map[string]string `yaml:"why"`   // by node, of its last step
-	Tags    map[string]any    `yaml:"tags"`
+	Tags    map[string]string `yaml:"tags"`
 	Dialled []string          `yaml:"dialled"` // targets that rang, in order
 	Events  []string          `yaml:"events"`  // names of emitted events, in order
 	Verbs   []string          `yaml:"verbs"`   // what was done on the caller's leg
 	Ends    string            `yaml:"ends"`    // cause, or "transferred EXTENSION"
 }
 
-// ParseCallee reads how a callee behaves: "busy", "rings", "rejects", a cause
-// such as "GATEWAY_DOWN", or "answers", each with "after 5s"; "answers" also
-// with "talks 40s" and "presses 1".
-func ParseCallee(text string) (Callee, error) {
-	c := Callee{After: time.Second}
-	words := strings.Fields(text)
-	if len(words) == 0 || len(words)%2 == 0 {
-		return c, fmt.Errorf("callee %q: a behaviour, then pairs of words", text)
-	}
-	switch w := words[0]; {
-	case w == "answers":
-		c.Talks = defaultTalk
-	case w == "busy":
-		c.Cause = call.UserBusy
-	case w == "rejects":
-		c.Cause = call.CallRejected
-	case w == "rings":
-		c.Rings = true
-	case call.Cause(w).Known():
-		c.Cause = call.Cause(w)
-	default:
-		return c, fmt.Errorf("callee %q: answers, busy, rings, rejects or a cause", text)
-	}
-	for i := 1; i < len(words); i += 2 {
-		var err error
-		switch words[i] {
-		case "after":
-			c.After, err = time.ParseDuration(words[i+1])
-		case "talks":
-			c.Talks, err = time.ParseDuration(words[i+1])
-		case "presses":
-			c.Presses = words[i+1]
-		default:
-			err = fmt.Errorf("%q is none of after, talks, presses", words[i])
-		}
-		if err != nil {
-			return c, fmt.Errorf("callee %q: %w", text, err)
-		}
-	}
-	return c, nil
+// nothing says that any call at all would do.
+func (x *Expect) nothing() bool {
+	return x.Path == nil && x.Dialled == nil && x.Events == nil && x.Verbs == nil && x.Ends == "" &&
+		len(x.Exits)+len(x.Why)+len(x.Tags) == 0
 }
 
-// ParseTime reads a time of a test: "2026-07-01 12:00", with a time zone behind
-// it or in UTC.
+// Time is a setting for a moment, see ParseTime.
+type Time struct{ time.Time }
+
+// UnmarshalText reads the moment; it fails with a *flowengine.SettingError.
+func (t *Time) UnmarshalText(text []byte) (err error) {
+	t.Time, err = ParseTime(string(text))
+	return err
+}
+
+// ParseTime reads a moment: "2026-07-01 12:00", with a time zone behind it or in
+// UTC. It fails with a *flowengine.SettingError.
 func ParseTime(text string) (time.Time, error) {
 	day, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	clock, name, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	zone, err := time.LoadLocation(strings.TrimSpace(name))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("time %q: there is no time zone %q", text, name)
+		return time.Time{}, wrong("a name such as America/New_York", "there is no time zone %q", name)
 	}
 	layout := "2006-01-02 15:04"
 	if strings.Count(clock, ":") == 2 {
@@ -100,156 +80,83 @@ func ParseTime(text string) (time.Time, error) {
 	}
 	at, err := time.ParseInLocation(layout, day+" "+clock, zone)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("time %q: write it like 2026-07-01 12:00 America/New_York", text)
+		return time.Time{}, wrong("write it like 2026-07-01 12:00 America/New_York", "%q is no time", text)
 	}
 	return at, nil
 }
 
+// wrong is what is wrong with a text, and what would be right.
+func wrong(hint, format string, args ...any) error {
+	return &flowengine.SettingError{Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+const (
+	defaultCaller = "+15550100"
+	defaultNumber = "1000"
+)
+
 // Scenario returns the call as it is to be placed.
-func (s *Script) Scenario(c Test) (Scenario, error) {
-	out := Scenario{Press: c.Digits, Callees: map[string]Callee{}, Answers: map[string]Answer{}}
-	out.Call = call.Call{Number: c.To, Caller: call.Caller{Number: c.From, Name: c.CallerName}, Answered: c.Answered, Headers: c.Headers, Switch: "fs1"}
-	if c.From == "" {
-		out.Call.Caller.Number = "+15550100"
+func (s *Script) Scenario(t Test) Scenario {
+	out := Scenario{At: t.At.Time, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Live: s.Live}
+	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: defaultCaller, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
+	if s.Live != nil { // whoever is asked must not take it for a call that was there before
+		out.Call.ID = call.LegUUID(rand.Text(), 0, 0)
 	}
-	if numbers := s.Snapshot.Numbers(); c.To == "" && len(numbers) > 0 {
-		out.Call.Number = numbers[0].Number
+	if t.From != nil {
+		out.Call.Caller.Number = *t.From
 	}
-	var err error
-	if c.At != "" {
-		if out.At, err = ParseTime(c.At); err != nil {
-			return out, err
-		}
+	if t.To == "" {
+		out.Call.Number = s.number
 	}
-	if c.HangsUp != "" {
-		if out.HangsUp, err = time.ParseDuration(c.HangsUp); err != nil {
-			return out, err
-		}
+	if t.To == "" && t.Flow == "" {
+		out.Flow = s.flow
 	}
-	for _, text := range c.Says {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return out, err
-		}
-		out.Says = append(out.Says, d)
+	for _, d := range t.Says {
+		out.Says = append(out.Says, time.Duration(d))
 	}
-	for name, text := range c.Targets {
-		if out.Callees[name], err = ParseCallee(text); err != nil {
-			return out, err
-		}
+	if len(t.Tags) > 0 {
+		out.Tags = make(map[string]any, len(t.Tags))
 	}
-	for node, text := range c.Requests {
-		if out.Answers[node], err = ParseAnswer(text); err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-}
-
-// Play places one call of the script on a fresh engine and compares what
-// became of it. It fails with all differences.
-func (s *Script) Play(c Test) (*Result, error) {
-	scenario, err := s.Scenario(c)
-	if err != nil {
-		return nil, fmt.Errorf("call %q: %w", c.Name, err)
-	}
-	p := NewPhone(scenario, nil)
-	r := Run(NewEngine(s.Snapshot.Without(c.Without...), p.Clock, 1), p, c.Lose...)
-	return r, r.differs(c)
-}
-
-// differs says where a call is not what was expected.
-func (r *Result) differs(c Test) error {
-	var errs []error
-	differ := func(what string, got, want any) {
-		errs = append(errs, fmt.Errorf("call %q: %s: got %v, want %v", c.Name, what, got, want))
-	}
-	list := func(what string, got, want []string) {
-		if want != nil && !slices.Equal(got, want) {
-			differ(what, got, want)
-		}
-	}
-	x := c.Expect
-	list("path", r.Path(), x.Path)
-	list("dialled", r.Targets(), x.Dialled)
-	list("verbs", r.verbs(), x.Verbs)
-	list("events", r.Emitted(), x.Events)
-	over, away := (*call.HungUp)(nil), (*flowengine.TransferredError)(nil)
-	end := fmt.Sprint(r.Err)
-	switch {
-	case errors.As(r.Err, &over):
-		end = string(over.Cause)
-	case errors.As(r.Err, &away):
-		end = "transferred " + away.To.Number
-	}
-	if over == nil && away == nil || x.Ends != "" && end != x.Ends {
-		differ("ends", end, x.Ends)
-	}
-	exits, whys := r.steps()
-	for _, node := range slices.Sorted(maps.Keys(x.Exits)) {
-		if exits[node] != x.Exits[node] {
-			differ("exit of "+node, exits[node], x.Exits[node])
-		}
-	}
-	for _, node := range slices.Sorted(maps.Keys(x.Why)) {
-		if whys[node] != x.Why[node] {
-			differ("why of "+node, whys[node], x.Why[node])
-		}
-	}
-	tags := r.Tags()
-	for _, name := range slices.Sorted(maps.Keys(x.Tags)) {
-		if want := fmt.Sprint(x.Tags[name]); tags[name] != want {
-			differ("tag "+name, tags[name], want)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// steps returns the last exit of each node and why it was taken.
-func (r *Result) steps() (exits, whys map[string]string) {
-	exits, whys = map[string]string{}, map[string]string{}
-	for _, e := range r.Events {
-		if e.Type == call.Step {
-			exits[e.Step], whys[e.Step] = e.Exit, e.Why
-		}
-	}
-	return exits, whys
-}
-
-// Tags returns the tags of the call as they are at its end.
-func (r *Result) Tags() map[string]string {
-	out := map[string]string{}
-	for _, e := range r.Events {
-		if e.Type == call.Tagged {
-			out[e.Attrs["tag"]] = e.Attrs["value"]
-		}
+	for name, v := range t.Tags {
+		out.Tags[name] = v.Value
 	}
 	return out
 }
 
-// Emitted returns the names of the events that the flow emitted, in order.
-func (r *Result) Emitted() []string {
-	var out []string
-	for _, e := range r.Events {
-		if e.Type == call.Emitted {
-			out = append(out, e.Attrs["event"])
-		}
+// Play places one call of the script on a fresh engine and compares what became of
+// it. It fails with a *Failure, which holds all differences.
+func (s *Script) Play(t Test) (*Result, error) {
+	r := s.Simulate(t)
+	if d := r.differences(&t); len(d) > 0 {
+		return r, &Failure{t, d}
 	}
-	return out
+	return r, nil
 }
 
-// Targets returns the targets that rang, in order.
-func (r *Result) Targets() []string {
-	var out []string
-	for _, e := range r.Events {
-		if e.Type == call.TargetRinging {
-			out = append(out, e.Target)
-		}
+// PlayAll plays tests on all processors. It calls done for each, from several
+// goroutines at once and in no order; i is its position among the tests.
+func (s *Script) PlayAll(tests []Test, done func(i int, r *Result, err error)) {
+	var next atomic.Int64
+	var playing sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		playing.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(tests); i = int(next.Add(1)) - 1 {
+				began := time.Now()
+				r, err := s.Play(tests[i])
+				r.Took = time.Since(began)
+				done(i, r, err)
+			}
+		})
 	}
-	return out
+	playing.Wait()
 }
 
-// verbs returns what was done, without the saving of checkpoints.
-func (r *Result) verbs() []string {
-	return slices.DeleteFunc(slices.Clone(r.Verbs), func(v string) bool { return v == "save" })
+// Simulate places one call on a fresh engine.
+func (s *Script) Simulate(t Test) *Result {
+	snapshot := s.Snapshot
+	if len(t.Without) > 0 {
+		snapshot = snapshot.Without(t.Without...)
+	}
+	p := NewPhone(s.Scenario(t), nil)
+	return Run(NewEngine(snapshot, p.Clock, uint64(t.Seed)), p, t.Lose...)
 }

@@ -13,11 +13,17 @@ import (
 func described(verb string, p call.Prompt) string { return strings.TrimSpace(verb + " " + p.String()) }
 
 func (c *controller) Wait(_ context.Context, d time.Duration, music call.Prompt) error {
-	return c.do(described("wait "+d.String(), music), func() error { return c.pass(d) })
+	return c.do(described("wait "+d.String(), music), func() error {
+		c.tell(c.Clock.at, "waits "+described(d.String(), music))
+		return c.pass(d)
+	})
 }
 
 func (c *controller) While(ctx context.Context, music call.Prompt, f func(context.Context)) error {
 	return c.do(described("while", music), func() error {
+		if music.Kind != call.Silence {
+			c.tell(c.Clock.at, "hears "+music.String())
+		}
 		f(context.WithValue(ctx, phoneKey{}, c.Phone))
 		if c.Over != nil {
 			return c.Over
@@ -32,10 +38,14 @@ func (c *controller) Message(_ context.Context, m call.Message) (r call.MessageR
 			r.Length = min(c.Says[c.said], m.Max)
 		}
 		c.said++
+		c.tell(c.Clock.at, "speaks for "+r.Length.String())
 		if err := c.point(); err != nil {
 			return err
 		}
-		return c.pass(min(r.Length+m.Silence, m.Max))
+		began := c.Clock.at
+		err := c.pass(min(r.Length+m.Silence, m.Max))
+		r.Length = min(r.Length, c.Clock.at.Sub(began)) // whoever hangs up says no more
+		return err
 	})
 	return r, err
 }
@@ -60,7 +70,7 @@ func (c *controller) Save(_ context.Context, checkpoint string) error {
 		if len(checkpoint) > call.MaxCheckpoint || call.EpochOf(checkpoint) == 0 {
 			panic("no checkpoint: " + checkpoint)
 		}
-		c.Checkpoint = checkpoint
+		c.leave(checkpoint)
 		return nil
 	})
 }

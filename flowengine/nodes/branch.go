@@ -3,7 +3,7 @@ package nodes
 import (
 	"context"
 	"fmt"
-	"regexp"
+	"slices"
 
 	"github.com/hookswitch/hookswitch/flowengine"
 )
@@ -19,9 +19,10 @@ type Case struct {
 	If   flowengine.Condition `yaml:"if,required"`
 }
 
-const otherwise = "else"
-
-var caseName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+const (
+	otherwise = "else"
+	maxCases  = 50
+)
 
 // Exits are the names of the cases, and else.
 func (b *Branch) Exits() []string {
@@ -36,18 +37,22 @@ func (b *Branch) Exits() []string {
 
 // Check wants names that can be exits, each once.
 func (b *Branch) Check(c *flowengine.Check) {
-	if len(b.Cases) == 0 || len(b.Cases) > 50 {
-		c.Problem("cases", "", "cases: a branch has 1 to 50 cases, not %d", len(b.Cases))
+	if len(b.Cases) == 0 || len(b.Cases) > maxCases {
+		c.Problem("cases", "", "cases: a branch has 1 to %d cases, not %d", maxCases, len(b.Cases))
 	}
-	seen := map[string]bool{otherwise: true, flowengine.ErrorExit: true, flowengine.NextExit: true}
+	var taken []string
 	for i, one := range b.Cases {
-		at := fmt.Sprintf("cases/%d/name", i)
-		if !caseName.MatchString(one.Name) {
-			c.Problem(at, "a letter, then letters, digits, - or _", "%q cannot be the name of a case", one.Name)
-		} else if seen[one.Name] {
-			c.Problem(at, "", "the name %s is taken", one.Name)
-		}
-		seen[one.Name] = true
+		checkExit(c, fmt.Sprintf("cases/%d/name", i), "a case", one.Name, taken...)
+		taken = append(taken, one.Name)
+	}
+}
+
+// checkExit wants a name that can be an exit of what it is the name of.
+func checkExit(c *flowengine.Check, at, what, name string, taken ...string) {
+	if !nameSyntax.MatchString(name) {
+		c.Problem(at, nameHint, "%q cannot be the name of %s", name, what)
+	} else if slices.Contains(append(taken, otherwise, flowengine.ErrorExit, flowengine.NextExit), name) {
+		c.Problem(at, "", "the name %s is taken", name)
 	}
 }
 
@@ -58,9 +63,14 @@ func (b *Branch) Run(_ context.Context, s *flowengine.Session) (flowengine.Resul
 		if err != nil {
 			return flowengine.Result{}, fmt.Errorf("case %s: %w", b.Cases[i].Name, err)
 		}
-		if holds {
-			return flowengine.Result{Exit: b.Cases[i].Name, Why: b.Cases[i].If.Source}, nil
+		if !holds {
+			continue
 		}
+		why := b.Cases[i].If.Source
+		if b.Cases[i].If.ReadsSecrets() {
+			why = "by a secret"
+		}
+		return flowengine.Result{Exit: b.Cases[i].Name, Why: why}, nil
 	}
 	return flowengine.Result{Exit: otherwise, Why: "no case holds"}, nil
 }

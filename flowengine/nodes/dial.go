@@ -27,6 +27,7 @@ type Dial struct {
 	Whisper    flowengine.Prompt   `yaml:"whisper"`
 	Record     bool                `yaml:"record"`
 	Max        flowengine.Duration `yaml:"max"`
+	Reroute    flowengine.Duration `yaml:"reroute"` // 0: whoever answered was the last
 }
 
 // Member is one target of a Dial: a target's name, a number or sip:user@host.
@@ -60,84 +61,6 @@ func newDial() flowengine.Node {
 	return &Dial{Strategy: routing.Sequential, Ring: flowengine.Duration(defaultRing), CallerID: showCaller}
 }
 
-// Check resolves the members as far as the targets are known.
-func (d *Dial) Check(c *flowengine.Check) {
-	if len(d.Targets) == 0 || len(d.Targets) > maxTargets {
-		c.Problem("targets", "", "targets: dial has 1 to %d targets, not %d", maxTargets, len(d.Targets))
-	}
-	for i, m := range d.Targets[:min(len(d.Targets), maxTargets)] {
-		d.checkMember(c, fmt.Sprintf("targets/%d", i), m)
-	}
-	wholeSeconds(c, "ring", d.Ring, 10*time.Minute)
-	wholeSeconds(c, "max", d.Max, 24*time.Hour)
-	if d.CallerID != showCaller && d.CallerID != showNumber && !call.ValidNumber(d.CallerID) {
-		c.Problem("caller_id", `write caller, number or a number in quotes`, "caller_id: %q is no number", d.CallerID)
-	}
-	if strings.HasPrefix(d.Ringback.Source, "say:") {
-		// Its end would end the dial (switch_ivr_originate.c, switch_ivr_originate).
-		c.Problem("ringback", "write a tone, such as tone:%(2000,4000,440,480), or a sound file", "ringback: speech cannot be repeated")
-	}
-	if d.Gateway != "" {
-		if _, err := call.NumberAddress("0", d.Gateway); err != nil {
-			c.Problem("gateway", "", "%s", err)
-		}
-	}
-	if d.Confirm != nil {
-		d.Confirm.check(c)
-	}
-}
-
-func (d *Dial) checkMember(c *flowengine.Check, at string, m Member) {
-	if m.Weight < 0 || m.Weight > 1_000_000 {
-		c.Problem(at+"/weight", "", "weight: %d is not between 1 and 1000000", m.Weight)
-	}
-	wholeSeconds(c, at+"/ring", m.Ring, 10*time.Minute)
-	switch {
-	case strings.HasPrefix(m.To, "sip:"):
-		if _, err := call.URIAddress(m.To); err != nil {
-			c.Problem(at+"/to", "", "%s", err)
-		}
-	case call.ValidNumber(m.To):
-		if d.Gateway == "" {
-			c.Problem(at+"/to", "add gateway: NAME to the dial, or define a target with number and gateway",
-				"number %s needs a gateway to be dialled through", m.To)
-		}
-	case strings.Contains(m.To, "@"):
-		c.Problem(at+"/to", "write sip:"+m.To+", or define a target with user: for a registered user", "%q is no target", m.To)
-	case !c.Target(m.To):
-		c.Problem(at+"/to", c.NearestTarget(m.To), "there is no target %q", m.To)
-	}
-}
-
-func (f *Confirm) check(c *flowengine.Check) {
-	if f.Key == "" {
-		f.Key = defaultKey
-	}
-	if f.Timeout == 0 {
-		f.Timeout = flowengine.Duration(defaultConfirm)
-	}
-	if len(f.Key) != 1 || !strings.Contains("0123456789*#", f.Key) {
-		c.Problem("confirm/key", "", "key: %q is not one of 0-9, * and #", f.Key)
-	}
-	if f.Prompt.Empty() {
-		c.Problem("confirm/prompt", `write prompt: "say:Press 1 to take the call."`, "whoever answers must hear which key to press")
-	}
-	wholeSeconds(c, "confirm/timeout", f.Timeout, time.Minute)
-}
-
-// wholeSeconds checks a time span that is left out or what the switch can count.
-func wholeSeconds(c *flowengine.Check, at string, v flowengine.Duration, most time.Duration) {
-	if d := time.Duration(v); d != 0 && (d < time.Second || d > most || d%time.Second != 0) {
-		name := at[strings.LastIndexByte(at, '/')+1:]
-		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, d, round(most))
-	}
-}
-
-// round writes a time span without what is zero.
-func round(d time.Duration) string {
-	return strings.Replace(strings.Replace(d.String(), "m0s", "m", 1), "h0m", "h", 1)
-}
-
 // dialState is what a dial leaves in the checkpoint: the order that was
 // chosen, and the attempt that is under way.
 type dialState struct {
@@ -145,8 +68,8 @@ type dialState struct {
 	At       int     `json:"i"`
 }
 
-// Run makes one attempt after the other until one is connected. After a
-// takeover it goes on with the attempt that was under way.
+// Run makes one attempt after the other until one is connected, for long enough. After
+// a takeover it goes on with the attempt that was under way.
 func (d *Dial) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
 	state, err := d.order(ctx, s)
 	if err != nil {
@@ -164,18 +87,29 @@ func (d *Dial) Run(ctx context.Context, s *flowengine.Session) (flowengine.Resul
 		if err != nil {
 			return flowengine.Result{}, err
 		}
-		switch r.Outcome {
-		case "":
+		if r.Outcome == "" {
 			told = append(told, names(who)+": no longer configured")
 			continue
-		case call.Completed:
-			told = append(told, winner(who, r)+" answered")
-			return flowengine.Result{Exit: string(call.Completed), Why: strings.Join(told, ", then ")}, nil
 		}
 		exit = string(r.Outcome)
-		told = append(told, names(who)+": "+string(r.Cause))
+		switch {
+		case r.Outcome != call.Completed:
+			told = append(told, names(who)+": "+string(r.Cause))
+		case d.leftEarly(r):
+			told = append(told, fmt.Sprintf("%s hung up after %s", winner(who, r), r.Connected.Round(100*time.Millisecond)))
+		default:
+			told = append(told, winner(who, r)+" answered")
+			return flowengine.Result{Exit: exit, Why: strings.Join(told, ", then ")}, nil
+		}
 	}
 	return flowengine.Result{Exit: exit, Why: strings.Join(told, ", then ")}, nil
+}
+
+// leftEarly says whether the callee hung up before it had talked for long. One that was
+// hung up because of max did not, and a time that is not known is no reason to dial
+// somebody else.
+func (d *Dial) leftEarly(r call.BridgeResult) bool {
+	return r.Connected > 0 && r.Connected < time.Duration(d.Reroute) && r.Cause != call.AllottedTimeout
 }
 
 // order chooses who is tried when, or finds what was chosen before a takeover.

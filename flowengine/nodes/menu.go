@@ -20,11 +20,6 @@ type Menu struct {
 	NoInput flowengine.Prompt   `yaml:"no_input"`
 }
 
-const (
-	noInput = "no_input"
-	invalid = "invalid"
-)
-
 // between is how long a menu with exits of several digits waits for each
 // further one.
 const between = 2 * time.Second
@@ -54,12 +49,7 @@ func (m *Menu) Check(c *flowengine.Check) {
 	if !slices.ContainsFunc(c.Wired, m.Accepts) {
 		c.Problem("", `add exits: {"1": NODE}`, "the menu has no digit among its exits")
 	}
-	if m.Tries < 1 || m.Tries > 10 {
-		c.Problem("tries", "", "tries: %d is not between 1 and 10", m.Tries)
-	}
-	if t := time.Duration(m.Timeout); t < time.Second || t > time.Minute {
-		c.Problem("timeout", "", "timeout: %s is not between 1s and 1m", t)
-	}
+	checkAsking(c, m.Tries, m.Timeout)
 }
 
 // Run asks until the caller chose or the tries are used up. After a takeover
@@ -70,32 +60,15 @@ func (m *Menu) Run(ctx context.Context, s *flowengine.Session) (flowengine.Resul
 	if g.Max > 1 && !strings.Contains(strings.Join(choices, ""), "#") {
 		g.Terminators = "#"
 	}
-	prompt, err := s.Prompt(&m.Prompt)
-	if err != nil {
+	fits := func(digits string) bool { return slices.Contains(choices, digits) }
+	q := question{&m.Prompt, m.Tries, &m.Invalid, &m.NoInput, fits}
+	switch d, exit, err := q.ask(ctx, s, g); {
+	case err != nil:
 		return flowengine.Result{}, err
-	}
-	g.Prompt = prompt
-	for try := 1; ; try++ {
-		d, err := s.Gather(ctx, g)
-		if err != nil {
-			return flowengine.Result{}, err
-		}
-		if slices.Contains(choices, d.Value) {
-			s.Set(s.ID(), d.Value)
-			return flowengine.Result{Exit: d.Value, Why: "pressed " + d.Value}, nil
-		}
-		result, again := flowengine.Result{Exit: invalid, Why: "pressed " + d.Value + d.Terminator}, &m.Invalid
-		if d.Value == "" && d.Terminator == "" {
-			result, again = flowengine.Result{Exit: noInput, Why: "pressed nothing"}, &m.NoInput
-		}
-		if try >= m.Tries {
-			return result, nil
-		}
-		if !again.Empty() {
-			if err := s.Play(ctx, again); err != nil {
-				return flowengine.Result{}, err
-			}
-		}
+	case exit != "":
+		return flowengine.Result{Exit: exit, Why: pressed(d)}, nil
+	default:
+		return flowengine.Result{Exit: d.Value, Why: pressed(d)}, s.Set(s.ID(), d.Value)
 	}
 }
 

@@ -14,19 +14,40 @@ package nodes
 
 import (
 	"embed"
+	"regexp"
 
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/hours"
 )
 
 // Kinds is the table of all kinds.
 var Kinds = flowengine.Kinds{
-	{Name: "answer", New: func() flowengine.Node { return &Answer{} }, Exits: []string{flowengine.NextExit}},
+	{Name: "answer", New: func() flowengine.Node { return &Answer{} }, Exits: []string{flowengine.NextExit}, Answers: true, Openly: true},
 	{Name: "play", New: func() flowengine.Node { return &Play{} }, Exits: []string{flowengine.NextExit}, Takes: true, Sounds: true, Answers: true},
+	{Name: "say", New: func() flowengine.Node { return &Say{} }, Exits: []string{flowengine.NextExit}, Takes: true, Sounds: true, Answers: true},
+	{Name: "wait", New: func() flowengine.Node { return &Wait{} }, Exits: []string{flowengine.NextExit}, Takes: true},
 	{Name: "menu", New: newMenu, Exits: []string{noInput, invalid}, Takes: true, Sounds: true, Answers: true},
-	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true},
+	{Name: "gather", New: newGather, Exits: []string{gathered, noInput, invalid}, Takes: true, Sounds: true, Answers: true},
+	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true, Connect: []string{"completed"}},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
+	{Name: "hours", New: func() flowengine.Node { return &Hours{} }, Exits: []string{string(hours.Open), string(hours.Closed), string(hours.Holiday)}},
+	{Name: "geo", New: newGeo},
+	{Name: "split", New: func() flowengine.Node { return &Split{Sticky: notSticky} }},
+	{Name: "tag", New: func() flowengine.Node { return &Tag{} }, Exits: []string{flowengine.NextExit}},
+	{Name: "set", New: func() flowengine.Node { return &Set{} }, Exits: []string{flowengine.NextExit}},
+	{Name: "request", New: newRequest, Exits: []string{answered, flowengine.ErrorExit, timedOut}},
+	{Name: "emit", New: func() flowengine.Node { return &Emit{} }, Exits: []string{flowengine.NextExit}},
+	{Name: "record", New: func() flowengine.Node { return &Record{} }, Exits: []string{flowengine.NextExit}, Answers: true},
+	{Name: "voicemail", New: newVoicemail, Exits: []string{recorded, empty}, Takes: true, Sounds: true, Answers: true},
+	{Name: "flow", New: func() flowengine.Node { return &Flow{} }},
+	{Name: "transfer", New: func() flowengine.Node { return &Transfer{} }},
 	{Name: "hangup", New: func() flowengine.Node { return &Hangup{} }},
 }
+
+// nameSyntax is the form of the names that flows give to exits, variables and tags.
+var nameSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+
+const nameHint = "a letter, then letters, digits, - or _, at most 64"
 
 //go:embed schema/*.json doc/*.md
 var files embed.FS

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/flowtest"
+)
+
+// completeSimulate lets the shell complete what the folder of flows knows.
+func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
+	complete := func(flag string, words func(s *flowengine.Snapshot, args []string) []cobra.Completion) {
+		f := func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			s, err := loadFolder(cmd, o.dir)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var out []cobra.Completion
+			for _, w := range words(s, args) {
+				if strings.HasPrefix(w, begun) {
+					out = append(out, w)
+				}
+			}
+			if flag == "answer" || flag == "request" {
+				return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			}
+			return out, cobra.ShellCompDirectiveNoFileComp
+		}
+		if flag == "" {
+			cmd.ValidArgsFunction = f
+		} else if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
+			panic(err) // there is no such flag
+		}
+	}
+	complete("", func(s *flowengine.Snapshot, args []string) []cobra.Completion {
+		if len(args) > 0 {
+			return nil
+		}
+		return append(flowNames(s), numbersOf(s)...)
+	})
+	complete("to", func(s *flowengine.Snapshot, _ []string) []cobra.Completion { return numbersOf(s) })
+	complete("answer", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
+		var out []cobra.Completion
+		for _, t := range s.Targets() {
+			for _, b := range flowtest.Behaviours {
+				out = append(out, cobra.CompletionWithDesc(t.Name+"="+b, t.Address.String()))
+			}
+		}
+		return out
+	})
+	complete("request", func(s *flowengine.Snapshot, args []string) []cobra.Completion {
+		if len(args) == 0 {
+			return nil
+		}
+		flow, ok := s.Flow(args[0])
+		if !ok {
+			flow, ok = s.Lookup(args[0])
+		}
+		if !ok {
+			return nil
+		}
+		return nodesOf(flow, "")
+	})
+}
+
+func flowNames(s *flowengine.Snapshot) []cobra.Completion {
+	var out []cobra.Completion
+	for _, f := range s.Flows() {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+func numbersOf(s *flowengine.Snapshot) []cobra.Completion {
+	var out []cobra.Completion
+	for _, n := range s.Numbers() {
+		out = append(out, cobra.CompletionWithDesc(n.Number, n.Flow))
+	}
+	return out
+}
+
+// nodesOf lists the nodes of a flow and of the flows that it runs, as the value of a flag
+// begins.
+func nodesOf(f *flowengine.Flow, around string) []cobra.Completion {
+	var out []cobra.Completion
+	for _, id := range f.NodeIDs() {
+		if sub := f.Runs(id); sub != nil {
+			out = append(out, nodesOf(sub, around+id+"/")...)
+		} else {
+			out = append(out, cobra.CompletionWithDesc(around+id+"=", f.Kind(id)))
+		}
+	}
+	return out
+}

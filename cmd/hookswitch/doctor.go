@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/eslctl/doctor"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+)
+
+func newDoctor() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Says what is wrong with a FreeSWITCH beside this server, and the line that mends it",
+		Long: "Asks every FreeSWITCH of the settings, over its event socket, whether it fits this server, and says what is\n" +
+			"wrong, why it matters, and the line to write into which file. It changes nothing. Run it on FreeSWITCH's\n" +
+			"machine, as the user of the server, to have files and the kernel's time-outs looked at too.",
+		Example: "  hookswitch doctor --freeswitch 127.0.0.1:8021 --freeswitch-password-file /etc/hookswitch/password",
+		Args:    cobra.NoArgs,
+	}
+	addSettingFlags(cmd.Flags())
+	format := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := loadSettings(cmd)
+		if err != nil {
+			return err
+		}
+		if err := s.complete(); err != nil {
+			return err
+		}
+		if len(s.FreeSWITCH) == 0 {
+			return &usageError{errors.New("no FreeSWITCH to examine; the setting freeswitch or --freeswitch names its event socket")}
+		}
+		return runDoctor(cmd.Context(), cmd.OutOrStdout(), s, *format)
+	}
+	return cmd
+}
+
+// runDoctor prints what is found; it fails when there is an error among it.
+func runDoctor(ctx context.Context, out io.Writer, s *settings, format output) error {
+	findings := []doctor.Finding{serverAnswers(ctx, s.HTTP)}
+	for _, socket := range s.FreeSWITCH {
+		findings = append(findings, doctor.Examine(ctx, s.toExamine(socket))...)
+	}
+	printFindings := writeFindings
+	if format == outputJSON {
+		printFindings = encodeFindings
+	}
+	if err := printFindings(out, findings); err != nil {
+		return err
+	}
+	faults := 0
+	for _, f := range findings {
+		if f.Severity == doctor.Error {
+			faults++
+		}
+	}
+	if faults > 0 {
+		return fmt.Errorf("doctor: errors: %d", faults)
+	}
+	return nil
+}
+
+// toExamine gathers what a switch has to fit.
+func (s *settings) toExamine(socket eventSocket) doctor.Settings {
+	d := doctor.Settings{Switch: socket.Address, Password: string(socket.Password), Listen: s.Listen, Takeover: s.ListenTakeover,
+		Allow: s.Allow, MaxCalls: s.MaxCalls, Recordings: s.Recordings, Profile: s.Profile, Engine: s.TTS.Engine, CDR: s.CDR, LastResort: lastResort}
+	snapshot, problems := flowengine.LoadDir(s.ConfigDir, nodes.Kinds)
+	if len(problems) > 0 {
+		d.Unread = fmt.Errorf("%s is not valid, see hookswitch validate", s.ConfigDir)
+		return d
+	}
+	for _, n := range snapshot.Numbers() {
+		d.Numbers = append(d.Numbers, n.Number)
+	}
+	d.Targets = make(map[string]call.Address)
+	for _, t := range snapshot.Targets() {
+		d.Targets[t.Name] = t.Address
+	}
+	return d
+}
+
+// serverAnswers asks the server itself. Its ports for calls are left alone: it
+// would take a connection for a call that failed.
+func serverAnswers(ctx context.Context, address string) doctor.Finding {
+	f := doctor.Finding{Check: "server", Severity: doctor.Warning}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+	if err != nil {
+		f.Says = err.Error()
+		return f
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		f.Says, f.Why = fmt.Sprintf("no server answers at %s (setting http): %v", address, err), "calls go to the next server of the dialplan, or to the last resort"
+		f.Write, f.File = []string{"hookswitch serve"}, "a shell"
+		return f
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	if response.StatusCode != http.StatusOK || err != nil {
+		f.Says, f.Why = fmt.Sprintf("the server is not ready: %s", strings.TrimSpace(string(body))), "it takes no new calls"
+		return f
+	}
+	f.Severity, f.Says = doctor.OK, "the server is ready"
+	return f
+}
+
+func encodeFindings(w io.Writer, findings []doctor.Finding) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // most lines to write are XML
+	for _, f := range findings {
+		if err := enc.Encode(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFindings prints a line for each, and below a fault why it matters and
+// what to write where.
+func writeFindings(w io.Writer, findings []doctor.Finding) error {
+	p := painterFor(w)
+	marks := map[doctor.Severity]string{doctor.OK: p.paint(green, "✓"), doctor.Skipped: p.paint(dim, "-"),
+		doctor.Warning: p.paint(yellow, "!"), doctor.Error: p.paint(red, "✗")}
+	var b strings.Builder
+	at := ""
+	for _, f := range findings {
+		if f.Switch != at {
+			at = f.Switch
+			fmt.Fprintf(&b, "\n%s\n", p.paint(bold, plain(at)))
+		}
+		fmt.Fprintf(&b, "%s %s  %s\n", marks[f.Severity], pad(f.Check, 14), plain(f.Says))
+		if f.Why != "" {
+			fmt.Fprintf(&b, "    %s\n", p.paint(dim, plain(f.Why)))
+		}
+		for _, line := range f.Write {
+			fmt.Fprintf(&b, "    write: %s\n", plain(line))
+		}
+		if f.File != "" {
+			fmt.Fprintf(&b, "    in:    %s\n", plain(f.File))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/flowtest"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+)
+
+// simulateOptions are a call as the command line tells it.
+type simulateOptions struct {
+	dir                                    string
+	headers, tags, says, answers, requests []string
+	at                                     string
+	hangsUp                                time.Duration
+	live                                   bool
+	test                                   flowtest.Test // what needs no reading
+	format                                 *output
+}
+
+func newSimulate() *cobra.Command {
+	var o simulateOptions
+	cmd := &cobra.Command{
+		Use:   "simulate FLOW",
+		Short: "Places a call in a flow, in virtual time, and prints which way it takes and why",
+		Long: "Places a call in a flow, in virtual time, and prints which way it takes and why. FLOW is a flow or a number.\n" +
+			"Nothing is dialled, and without --live-requests no request is made to the outside. Where nothing is said,\n" +
+			"targets answer after a second, and requests fail.",
+		Example: `  hookswitch simulate main-line --digits 1 --answer alice=busy --answer "bob=answers after 3s talks 40s"
+  hookswitch simulate +15550100 --at "2026-12-24 18:30 America/New_York" --request 'lookup=200:{"vip": true}'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := loadFolder(cmd, o.dir)
+			if err != nil {
+				return err
+			}
+			t, err := o.read(s, args[0])
+			if err != nil {
+				return &usageError{err}
+			}
+			script := flowtest.NewScript(s)
+			if o.live {
+				settings, err := loadSettings(cmd)
+				if err != nil {
+					return err
+				}
+				client := newRequests(settings)
+				defer client.Close()
+				script.Live = client
+			}
+			return runSimulate(cmd.OutOrStdout(), script, t, *o.format)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.dir, "config-dir", "", "folder with numbers, targets and flows (default: the server's)")
+	o.test.From = f.String("from", "+15550100", "number of the caller; empty when it is withheld")
+	f.StringVar(&o.test.CallerName, "name", "", "name of the caller")
+	f.StringVar(&o.test.To, "to", "", "number that is dialled (default: the first of the folder)")
+	f.StringArrayVar(&o.headers, "header", nil, "SIP header of the call, NAME=VALUE; repeatable")
+	f.StringArrayVar(&o.tags, "tag", nil, "tag that the call begins with, NAME=VALUE; repeatable")
+	f.StringArrayVar(&o.test.Digits, "digits", nil, "what the caller presses each time it is asked; repeatable")
+	f.StringArrayVar(&o.says, "says", nil, "how long the caller speaks each time it is recorded, such as 5s; repeatable")
+	f.StringVar(&o.at, "at", "", "when, such as \"2026-07-01 12:00 America/New_York\" (the default, in UTC)")
+	f.BoolVar(&o.test.Answered, "answered", false, "the call is answered before the flow begins")
+	f.DurationVar(&o.hangsUp, "hangs-up", 0, "when the caller hangs up, from the beginning of the call")
+	f.StringArrayVar(&o.answers, "answer", nil, "what a target does, TARGET=busy, =rings, =rejects, \"=answers after 3s talks 40s\", or a cause; repeatable")
+	f.StringArrayVar(&o.requests, "request", nil, "what the request of a node gets, NODE=200:{…}, \"=200 after 2s\", =timeout or =fails; repeatable")
+	f.BoolVar(&o.live, "live-requests", false, "make the requests for which there is no --request, where the server may (setting http_allow)")
+	f.IntVar(&o.test.Seed, "seed", 0, "of what is left to chance")
+	o.format = outputFlag(cmd)
+	completeSimulate(cmd, &o)
+	return cmd
+}
+
+// loadFolder loads a folder, or the server's where dir is empty.
+func loadFolder(cmd *cobra.Command, dir string) (*flowengine.Snapshot, error) {
+	if dir == "" {
+		s, err := loadSettings(cmd)
+		if err != nil {
+			return nil, err
+		}
+		dir = s.ConfigDir
+	}
+	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
+	if len(problems) > 0 {
+		return nil, &invalidConfig{dir, problems}
+	}
+	return s, nil
+}
+
+// read makes the call of what the command line says.
+func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Test, error) {
+	t := o.test
+	if _, number := s.Lookup(flow); number && t.To != "" {
+		return t, fmt.Errorf("--to: %s is dialled already", flow)
+	} else if number {
+		t.To = flow
+	} else {
+		t.Flow = flow
+	}
+	t.HangsUp = flowengine.Duration(o.hangsUp)
+	t.Headers, t.Tags = map[string]string{}, map[string]flowengine.Scalar{}
+	t.Targets, t.Requests = map[string]flowtest.Callee{}, map[string]flowtest.Answer{}
+	err := errors.Join(
+		pairs("header", o.headers, func(k, v string) error { t.Headers[k] = v; return nil }),
+		pairs("tag", o.tags, func(k, v string) error { t.Tags[k] = flowengine.ParseScalar(v); return nil }),
+		pairs("answer", o.answers, func(k, v string) (err error) { t.Targets[k], err = flowtest.ParseCallee(v); return err }),
+		pairs("request", o.requests, func(k, v string) (err error) { t.Requests[k], err = flowtest.ParseAnswer(v); return err }),
+	)
+	for _, text := range o.says {
+		var d flowengine.Duration
+		err = errors.Join(err, named("says", text, d.UnmarshalText([]byte(text))))
+		t.Says = append(t.Says, d)
+	}
+	if o.at != "" {
+		err = errors.Join(err, named("at", o.at, t.At.UnmarshalText([]byte(o.at))))
+	}
+	if err != nil {
+		return t, err
+	}
+	for _, f := range flowtest.NewScript(s).Check(&t) {
+		field, _ := f.At[0].(string)
+		switch field {
+		case "expect": // nothing is expected here
+			continue
+		case "targets":
+			field = "--answer"
+		case "requests":
+			field = "--request"
+		case "flow":
+			field = "FLOW"
+		default:
+			field = "--" + field
+		}
+		err = errors.Join(err, fmt.Errorf("%s: %w", field, f))
+	}
+	return t, err
+}
+
+// pairs reads the values NAME=VALUE of a flag.
+func pairs(flag string, texts []string, set func(name, value string) error) error {
+	var errs []error
+	for _, text := range texts {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			errs = append(errs, fmt.Errorf("--%s %s: write NAME=VALUE", flag, text))
+			continue
+		}
+		errs = append(errs, named(flag, text, set(name, value)))
+	}
+	return errors.Join(errs...)
+}
+
+// named says which flag an error is about.
+func named(flag, text string, err error) error {
+	if wrong := (*flowengine.SettingError)(nil); errors.As(err, &wrong) && wrong.Hint != "" {
+		return fmt.Errorf("--%s %s: %w; %s", flag, text, err, wrong.Hint)
+	} else if err != nil {
+		return fmt.Errorf("--%s %s: %w", flag, text, err)
+	}
+	return nil
+}
+
+// runSimulate places the call. It fails when a node does.
+func runSimulate(out io.Writer, s *flowtest.Script, t flowtest.Test, format output) error {
+	r := s.Simulate(t)
+	var err error
+	if format == outputJSON {
+		err = json.NewEncoder(out).Encode(newSimulated(r))
+	} else {
+		err = (&callTree{w: out, paint: painterFor(out)}).call(r)
+	}
+	switch end, ordinary := r.End(); {
+	case err != nil:
+		return err
+	case len(r.Faults()) > 0:
+		return fmt.Errorf("the call met an error: %s", strings.Join(r.Faults(), "; "))
+	case !ordinary:
+		return fmt.Errorf("the call did not end: %s", end)
+	}
+	return nil
+}
+
+// simulated is a call as JSON.
+type simulated struct {
+	From       string            `json:"from"`
+	To         string            `json:"to"`
+	Path       []string          `json:"path"` // "node exit"
+	Dialled    []string          `json:"dialled,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Emitted    []string          `json:"emitted,omitempty"`
+	Unscripted []string          `json:"unscripted,omitempty"` // nodes whose requests nobody answered
+	Errors     []string          `json:"errors,omitempty"`
+	Ends       string            `json:"ends"`
+	Millis     int64             `json:"ms"`
+	Acts       []simulatedAct    `json:"acts"` // what was heard, pressed and asked for
+	Events     []call.Event      `json:"events"`
+}
+
+type simulatedAct struct {
+	Millis int64  `json:"ms"` // since the beginning
+	Text   string `json:"text"`
+}
+
+func newSimulated(r *flowtest.Result) *simulated {
+	end, _ := r.End()
+	out := &simulated{From: r.Call.Caller.Number, To: r.Call.Number, Path: r.Path(), Dialled: r.Targets(), Tags: r.Tags(), Emitted: r.Emitted(),
+		Unscripted: r.Unscripted, Errors: r.Faults(), Ends: end, Millis: r.Lasted().Milliseconds(), Acts: []simulatedAct{}, Events: r.Events}
+	for _, a := range r.Acts {
+		out.Acts = append(out.Acts, simulatedAct{a.At.Sub(r.Call.Started).Milliseconds(), a.Text})
+	}
+	return out
+}

@@ -1,0 +1,190 @@
+package flowtest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
+)
+
+// Fault is something in a Test that does not fit the flows.
+type Fault struct {
+	At      []any // what leads to it: names of fields, positions in lists, and last of all perhaps a key
+	Message string
+	Hint    string
+}
+
+// key is the name of a field, not what is behind it.
+type key string
+
+func (f Fault) Error() string {
+	if f.Hint == "" {
+		return f.Message
+	}
+	return f.Message + "; " + f.Hint
+}
+
+// transferred is how the end of a call begins that was given to the dialplan.
+const transferred = "transferred "
+
+// Check says what in a test does not fit the flows.
+func (s *Script) Check(t *Test) []Fault {
+	c := &checker{script: s, test: t}
+	c.call()
+	c.names()
+	c.expect()
+	return c.faults
+}
+
+type checker struct {
+	script *Script
+	test   *Test
+	flow   *flowengine.Flow // nil: unknown
+	faults []Fault
+}
+
+func (c *checker) add(at []any, hint, format string, args ...any) {
+	c.faults = append(c.faults, Fault{at, fmt.Sprintf(format, args...), hint})
+}
+
+func at(path ...any) []any { return path }
+
+// call finds the flow in which the call begins.
+func (c *checker) call() {
+	t, s := c.test, c.script.Snapshot
+	scene := c.script.Scenario(*t)
+	var ok bool
+	switch {
+	case scene.Flow != "":
+		if c.flow, ok = s.Flow(scene.Flow); !ok {
+			c.add(at("flow"), flowengine.Nearest(scene.Flow, c.flows()), "there is no flow %q", scene.Flow)
+		}
+	default:
+		if c.flow, ok = s.Lookup(scene.Call.Number); !ok && t.Expect.Ends != string(call.UnallocatedNumber) {
+			c.add(at("to"), flowengine.Nearest(t.To, c.numbers()), "there is no number %q", scene.Call.Number)
+		}
+	}
+	if t.To != "" && !call.ValidNumber(t.To) {
+		c.add(at("to"), "digits, with a + in front if the trunk sends it", "%q is no number", t.To)
+	}
+	for i, point := range t.Lose {
+		if point < 0 {
+			c.add(at("lose", i), "count from 1; 0 loses nothing", "there is no point %d", point)
+		}
+	}
+}
+
+// names looks up the targets that behave somehow or are gone, and the nodes that ask.
+func (c *checker) names() {
+	for _, name := range slices.Sorted(maps.Keys(c.test.Targets)) {
+		c.target(at("targets", key(name)), name)
+	}
+	for i, name := range c.test.Without {
+		if _, ok := c.script.Snapshot.Target(name); !ok {
+			c.target(at("without", i), name)
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(c.test.Requests)) {
+		c.node(at("requests", key(node)), node)
+	}
+}
+
+func (c *checker) expect() {
+	x := &c.test.Expect
+	if x.nothing() {
+		c.add(at("expect"), "add expect: with path, exits, why, tags, dialled, events, verbs or ends", "the test expects nothing, and so cannot fail")
+	}
+	for i, step := range x.Path {
+		node, exit, _ := strings.Cut(step, " ")
+		if c.node(at("expect", "path", i), node) {
+			c.exit(at("expect", "path", i), node, exit)
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(x.Exits)) {
+		if c.node(at("expect", "exits", key(node)), node) {
+			c.exit(at("expect", "exits", node), node, x.Exits[node])
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(x.Why)) {
+		c.node(at("expect", "why", key(node)), node)
+	}
+	for i, name := range x.Dialled {
+		c.target(at("expect", "dialled", i), name)
+	}
+	if cause := call.Cause(x.Ends); x.Ends != "" && !cause.Known() && !strings.HasPrefix(x.Ends, transferred) {
+		c.add(at("expect", "ends"), flowengine.Nearest(x.Ends, append(causes(), strings.TrimSpace(transferred))), "ends: there is no cause %q", x.Ends)
+	}
+}
+
+// target checks who is dialled: a target, a number or a SIP address.
+func (c *checker) target(path []any, name string) {
+	if _, ok := c.script.Snapshot.Target(name); ok || call.ValidNumber(name) || strings.HasPrefix(name, "sip:") {
+		return
+	}
+	var names []string
+	for _, t := range c.script.Snapshot.Targets() {
+		names = append(names, t.Name)
+	}
+	c.add(path, flowengine.Nearest(name, names), "there is no target %q", name)
+}
+
+// node looks up a node by its path.
+func (c *checker) node(path []any, node string) bool {
+	if c.flow == nil {
+		return false
+	}
+	f, id := Locate(c.flow, node)
+	if f == nil {
+		c.add(path, "", "node %s runs no flow in which %s could be", strings.TrimSuffix(node, "/"+id), id)
+		return false
+	}
+	if f.Kind(id) == "" {
+		c.add(path, flowengine.Nearest(id, f.NodeIDs()), "flow %s has no node %q", f.Name, id)
+		return false
+	}
+	return true
+}
+
+// exit checks the exit of a node; none is for a call that ends in it.
+func (c *checker) exit(path []any, node, exit string) {
+	f, id := Locate(c.flow, node)
+	exits := f.Exits(id)
+	if _, ok := exits[exit]; ok || exit == "" || exit == flowengine.ErrorExit {
+		return
+	}
+	hint := flowengine.Nearest(exit, slices.Collect(maps.Keys(exits)))
+	if len(exits) == 0 {
+		hint = "the call ends in it: write " + node + " alone"
+	}
+	c.add(path, hint, "node %s (%s) has no exit %q", node, f.Kind(id), exit)
+}
+
+// Locate follows the path of a node from the flow in which a call began, and returns
+// the flow that the node is in; nil when something on the way runs no flow.
+func Locate(f *flowengine.Flow, path string) (in *flowengine.Flow, id string) {
+	ids := strings.Split(path, "/")
+	for _, id := range ids[:len(ids)-1] {
+		if f == nil {
+			break
+		}
+		f = f.Runs(id)
+	}
+	return f, ids[len(ids)-1]
+}
+
+func (c *checker) flows() (out []string) {
+	for _, f := range c.script.Snapshot.Flows() {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+func (c *checker) numbers() (out []string) {
+	for _, n := range c.script.Snapshot.Numbers() {
+		out = append(out, n.Number)
+	}
+	return out
+}

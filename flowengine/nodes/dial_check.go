@@ -1,0 +1,90 @@
+package nodes
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/routing"
+)
+
+// Check resolves the members as far as the targets are known.
+func (d *Dial) Check(c *flowengine.Check) {
+	if len(d.Targets) == 0 || len(d.Targets) > maxTargets {
+		c.Problem("targets", "", "targets: dial has 1 to %d targets, not %d", maxTargets, len(d.Targets))
+	}
+	for i, m := range d.Targets[:min(len(d.Targets), maxTargets)] {
+		d.checkMember(c, fmt.Sprintf("targets/%d", i), m)
+	}
+	wholeSeconds(c, "ring", d.Ring, 10*time.Minute)
+	wholeSeconds(c, "max", d.Max, 24*time.Hour)
+	wholeSeconds(c, "reroute", d.Reroute, 10*time.Minute)
+	if d.Reroute != 0 && d.Strategy == routing.Simultaneous {
+		c.Problem("reroute", "leave it out, or choose another strategy", "reroute: with simultaneous nobody is left to be tried")
+	}
+	if d.CallerID != showCaller && d.CallerID != showNumber && !call.ValidNumber(d.CallerID) {
+		c.Problem("caller_id", `write caller, number or a number in quotes`, "caller_id: %q is no number", d.CallerID)
+	}
+	repeatable(c, "ringback", &d.Ringback) // its end would end the dial (switch_ivr_originate.c, switch_ivr_originate)
+	if d.Gateway != "" {
+		if _, err := call.NumberAddress("0", d.Gateway); err != nil {
+			c.Problem("gateway", "", "%s", err)
+		}
+	}
+	if d.Confirm != nil {
+		d.Confirm.check(c)
+	}
+}
+
+func (d *Dial) checkMember(c *flowengine.Check, at string, m Member) {
+	if m.Weight < 0 || m.Weight > 1_000_000 {
+		c.Problem(at+"/weight", "", "weight: %d is not between 1 and 1000000", m.Weight)
+	}
+	wholeSeconds(c, at+"/ring", m.Ring, 10*time.Minute)
+	switch {
+	case strings.HasPrefix(m.To, "sip:"):
+		if _, err := call.URIAddress(m.To); err != nil {
+			c.Problem(at+"/to", "", "%s", err)
+		}
+	case call.ValidNumber(m.To):
+		if d.Gateway == "" {
+			c.Problem(at+"/to", "add gateway: NAME to the dial, or define a target with number and gateway",
+				"number %s needs a gateway to be dialled through", m.To)
+		}
+	case strings.Contains(m.To, "@"):
+		c.Problem(at+"/to", "write sip:"+m.To+", or define a target with user: for a registered user", "%q is no target", m.To)
+	case !c.Target(m.To):
+		c.Problem(at+"/to", c.NearestTarget(m.To), "there is no target %q", m.To)
+	}
+}
+
+func (f *Confirm) check(c *flowengine.Check) {
+	if f.Key == "" {
+		f.Key = defaultKey
+	}
+	if f.Timeout == 0 {
+		f.Timeout = flowengine.Duration(defaultConfirm)
+	}
+	if len(f.Key) != 1 || !strings.Contains("0123456789*#", f.Key) {
+		c.Problem("confirm/key", "", "key: %q is not one of 0-9, * and #", f.Key)
+	}
+	if f.Prompt.Empty() {
+		c.Problem("confirm/prompt", `write prompt: "say:Press 1 to take the call."`, "whoever answers must hear which key to press")
+	}
+	wholeSeconds(c, "confirm/timeout", f.Timeout, time.Minute)
+}
+
+// wholeSeconds checks a time span that is left out or what the switch can count.
+func wholeSeconds(c *flowengine.Check, at string, v flowengine.Duration, most time.Duration) {
+	if d := time.Duration(v); d != 0 && (d < time.Second || d > most || d%time.Second != 0) {
+		name := at[strings.LastIndexByte(at, '/')+1:]
+		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, d, round(most))
+	}
+}
+
+// round writes a time span without what is zero.
+func round(d time.Duration) string {
+	return strings.Replace(strings.Replace(d.String(), "m0s", "m", 1), "h0m", "h", 1)
+}

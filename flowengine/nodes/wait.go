@@ -1,0 +1,46 @@
+package nodes
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/hookswitch/hookswitch/flowengine"
+)
+
+// Wait lets time pass.
+type Wait struct {
+	For   flowengine.Duration `yaml:"for,required"`
+	Music flowengine.Prompt   `yaml:"music"`
+}
+
+// Check holds the time within what a caller waits for.
+func (w *Wait) Check(c *flowengine.Check) {
+	if d := time.Duration(w.For); d < time.Millisecond || d > time.Hour {
+		c.Problem("for", "", "for: %s is not between 1ms and 1h", d)
+	}
+	repeatable(c, "music", &w.Music)
+}
+
+// Silence is the whole time, unless there is music.
+func (w *Wait) Silence() time.Duration {
+	if w.Music.Empty() {
+		return time.Duration(w.For)
+	}
+	return 0
+}
+
+// Run waits. After a takeover it starts over.
+func (w *Wait) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	if err := s.Wait(ctx, time.Duration(w.For), &w.Music); err != nil {
+		return flowengine.Result{}, err
+	}
+	return flowengine.Result{Exit: flowengine.NextExit}, nil
+}
+
+// repeatable checks what is heard again and again until something else comes.
+func repeatable(c *flowengine.Check, at string, p *flowengine.Prompt) {
+	if strings.HasPrefix(p.Source, "say:") {
+		c.Problem(at, "write music:NAME, a sound file, or a tone such as tone:%(2000,4000,440,480)", "%s: speech cannot be repeated", at)
+	}
+}

@@ -1,0 +1,72 @@
+package flowengine_test
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+)
+
+// Kinds of nodes that are nothing but what the proof looks at. They stand beside the
+// real ones, so that documents can mix them.
+var proofKinds = append(slices.Clone(nodes.Kinds),
+	flowengine.Kind{Name: "pause", New: func() flowengine.Node { return &pause{} }, Exits: []string{"next"}, Takes: true},
+	flowengine.Kind{Name: "ask", New: func() flowengine.Node { return &pause{} }, Exits: []string{"next", "late"}, Answers: true},
+	flowengine.Kind{Name: "part", New: func() flowengine.Node { return &part{} }},
+	flowengine.Kind{Name: "note", New: func() flowengine.Node { return &note{} }, Exits: []string{"next"}},
+)
+
+// still is a node that nobody runs.
+type still struct{}
+
+func (still) Run(context.Context, *flowengine.Session) (flowengine.Result, error) {
+	panic("not for calls")
+}
+
+// pause is silent, unless there is music.
+type pause struct {
+	still
+	For   flowengine.Duration `yaml:"for"`
+	Music flowengine.Prompt   `yaml:"music"`
+}
+
+func (p *pause) Silence() time.Duration {
+	if !p.Music.Empty() {
+		return 0
+	}
+	return time.Duration(p.For)
+}
+
+// part runs another flow.
+type part struct {
+	still
+	Flow string `yaml:"run,required"`
+}
+
+func (p *part) Runs() string { return p.Flow }
+
+// note leaves variables.
+type note struct {
+	still
+	Any     []string `yaml:"any"`
+	Texts   []string `yaml:"texts"`
+	Numbers []string `yaml:"numbers"`
+	Truths  []string `yaml:"truths"`
+	Secrets []string `yaml:"secrets"`
+}
+
+func (n *note) Sets(string) (out []flowengine.Variable) {
+	add := func(names []string, v flowengine.Variable) {
+		for _, v.Name = range names {
+			out = append(out, v)
+		}
+	}
+	add(n.Any, flowengine.Variable{})
+	add(n.Texts, flowengine.Variable{Type: flowengine.TextType})
+	add(n.Numbers, flowengine.Variable{Type: flowengine.NumberType})
+	add(n.Truths, flowengine.Variable{Type: flowengine.TruthType})
+	add(n.Secrets, flowengine.Variable{Type: flowengine.TextType, Secret: true})
+	return out
+}
