@@ -46,7 +46,7 @@ func callee(in *sipCall) {
 		in.ring()
 		in.answer()
 		in.hangupAfterTalk(ctx)
-	case "7010": // is driven by the test
+	case "7010", "7011": // are driven by the test
 	default:
 		in.refuse(404)
 	}
