@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
@@ -17,11 +19,11 @@ type callTree struct {
 
 func (t *callTree) call(r *flowtest.Result) error {
 	end, _ := r.End()
-	lines := []string{fmt.Sprintf("%s → %s, %s", plain(r.Call.Caller.Number), plain(r.Call.Number), r.Call.Started.Format("Mon 2006-01-02 15:04 MST"))}
+	lines := []string{fmt.Sprintf("%s → %s, %s", plain(cmp.Or(r.Call.Caller.Number, "withheld")), plain(r.Call.Number), r.Call.Started.Format("Mon 2006-01-02 15:04 MST"))}
 	lines = t.branches(lines, r.Tree(), "")
 	took := r.Lasted()
 	lines = append(lines, t.paint.paint(dim, fmt.Sprintf("%10s", offset(took)))+"  "+t.paint.paint(bold, plain(end))+" after "+duration(took))
-	for _, node := range r.Unscripted {
+	for _, node := range slices.Compact(slices.Sorted(slices.Values(r.Unscripted))) {
 		lines = append(lines, fmt.Sprintf("No request was made. Say what it would have got: --request '%s=200:{…}'", node))
 	}
 	_, err := fmt.Fprintln(t.w, strings.Join(lines, "\n"))

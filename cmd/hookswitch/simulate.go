@@ -22,6 +22,7 @@ type simulateOptions struct {
 	headers, tags, says, answers, requests []string
 	at                                     string
 	hangsUp                                time.Duration
+	live                                   bool
 	test                                   flowtest.Test // what needs no reading
 	format                                 *output
 }
@@ -32,8 +33,8 @@ func newSimulate() *cobra.Command {
 		Use:   "simulate FLOW",
 		Short: "Places a call in a flow, in virtual time, and prints which way it takes and why",
 		Long: "Places a call in a flow, in virtual time, and prints which way it takes and why. FLOW is a flow or a number.\n" +
-			"Nothing is dialled, and no request is made to the outside: what nobody says is that targets answer after\n" +
-			"a second, and that requests fail.",
+			"Nothing is dialled, and without --live-requests no request is made to the outside. Where nothing is said,\n" +
+			"targets answer after a second, and requests fail.",
 		Example: `  hookswitch simulate main-line --digits 1 --answer alice=busy --answer "bob=answers after 3s talks 40s"
   hookswitch simulate +15550100 --at "2026-12-24 18:30 America/New_York" --request 'lookup=200:{"vip": true}'`,
 		Args: cobra.ExactArgs(1),
@@ -46,7 +47,17 @@ func newSimulate() *cobra.Command {
 			if err != nil {
 				return &usageError{err}
 			}
-			return runSimulate(cmd.OutOrStdout(), flowtest.NewScript(s), t, *o.format)
+			script := flowtest.NewScript(s)
+			if o.live {
+				settings, err := loadSettings(cmd)
+				if err != nil {
+					return err
+				}
+				client := newRequests(settings)
+				defer client.Close()
+				script.Live = client
+			}
+			return runSimulate(cmd.OutOrStdout(), script, t, *o.format)
 		},
 	}
 	f := cmd.Flags()
@@ -63,6 +74,7 @@ func newSimulate() *cobra.Command {
 	f.DurationVar(&o.hangsUp, "hangs-up", 0, "when the caller hangs up, from the beginning of the call")
 	f.StringArrayVar(&o.answers, "answer", nil, "what a target does, TARGET=busy, =rings, =rejects, \"=answers after 3s talks 40s\", or a cause; repeatable")
 	f.StringArrayVar(&o.requests, "request", nil, "what the request of a node gets, NODE=200:{…}, \"=200 after 2s\", =timeout or =fails; repeatable")
+	f.BoolVar(&o.live, "live-requests", false, "make the requests for which there is no --request, where the server may (setting http_allow)")
 	f.IntVar(&o.test.Seed, "seed", 0, "of what is left to chance")
 	o.format = outputFlag(cmd)
 	completeSimulate(cmd, &o)

@@ -132,9 +132,9 @@ func origin(r call.Request) string {
 func told(r call.Response, err error, took time.Duration) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %s", took)
+		return fmt.Sprintf("no answer within %s", took.Round(time.Millisecond))
 	case err != nil:
 		return err.Error()
 	}
-	return fmt.Sprintf("%d after %s", r.Status, took)
+	return fmt.Sprintf("%d after %s", r.Status, took.Round(time.Millisecond))
 }

@@ -48,6 +48,10 @@ func (p *controller) bridge(b call.Bridge, watched bool) (call.BridgeResult, err
 	r := call.BridgeResult{Outcome: call.Undone}
 	best, longest := time.Duration(-1), time.Duration(0)
 	var winner call.BridgeLeg
+	var ended []time.Duration // when each of r.Legs was
+	end := func(l call.BridgeLeg, cause call.Cause, after time.Duration) {
+		r.Legs, ended = append(r.Legs, call.LegResult{UUID: l.UUID, Cause: cause}), append(ended, after)
+	}
 	for _, l := range b.Legs {
 		if l.UUID == "" || l.Address == (call.Address{}) {
 			panic(fmt.Sprintf("leg %+v cannot be dialled", l))
@@ -57,17 +61,22 @@ func (p *controller) bridge(b call.Bridge, watched bool) (call.BridgeResult, err
 		after, cause := p.attempt(b, l)
 		switch {
 		case cause != "":
-			r.Legs = append(r.Legs, call.LegResult{UUID: l.UUID, Cause: cause})
+			end(l, cause, after)
 			if after >= longest {
 				longest, r.Cause = after, cause
 			}
 		case best < 0 || after < best:
 			if best >= 0 {
-				r.Legs = append(r.Legs, call.LegResult{UUID: winner.UUID, Cause: call.LoseRace})
+				end(winner, call.LoseRace, best)
 			}
 			best, winner = after, l
 		default:
-			r.Legs = append(r.Legs, call.LegResult{UUID: l.UUID, Cause: call.LoseRace})
+			end(l, call.LoseRace, after)
+		}
+	}
+	for i, after := range ended {
+		if best >= 0 && after >= best {
+			r.Legs[i].Cause = call.LoseRace // it still rang
 		}
 	}
 	if best < 0 {

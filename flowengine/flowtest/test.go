@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"crypto/rand"
 	"fmt"
 	"runtime"
 	"strings"
@@ -34,7 +35,7 @@ type Test struct {
 	Without    []string                     `yaml:"without"`  // targets that were removed after the flow was loaded
 	Lose       []int                        `yaml:"lose"`     // see Run
 	Seed       int                          `yaml:"seed"`     // of what is left to chance
-	Expect     Expect                       `yaml:"expect"`
+	Expect     Expect                       `yaml:"expect,required"`
 }
 
 // Expect is what becomes of a call. What is left out is not checked.
@@ -98,6 +99,9 @@ const (
 func (s *Script) Scenario(t Test) Scenario {
 	out := Scenario{At: t.At.Time, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Live: s.Live}
 	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: defaultCaller, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
+	if s.Live != nil { // whoever is asked must not take it for a call that was there before
+		out.Call.ID = call.LegUUID(rand.Text(), 0, 0)
+	}
 	if t.From != nil {
 		out.Call.Caller.Number = *t.From
 	}

@@ -83,6 +83,8 @@ func (t *tree) event(e call.Event) {
 		t.add(e.Time, text)
 	case call.Emitted:
 		t.add(e.Time, "emits "+e.Attrs["event"])
+	case call.Resumed:
+		t.add(e.Time, "goes on: "+e.Why)
 	case call.Transferred:
 		t.add(e.Time, "is transferred to "+call.Extension{Number: e.Attrs["extension"], Context: e.Attrs["context"]}.String())
 	default:

@@ -1,0 +1,146 @@
+package nodes_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	yaml "go.yaml.in/yaml/v4"
+
+	"github.com/hookswitch/hookswitch/flowengine/flowtest"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+)
+
+func documentSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	text, err := nodes.DocumentSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft7)
+	if err := c.AddResource("hookswitch.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	return c.MustCompile("hookswitch.json")
+}
+
+// validate holds one document of YAML against the schema.
+func validate(schema *jsonschema.Schema, doc string) error {
+	var v any
+	if err := yaml.Load([]byte(doc), &v); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
+}
+
+var between = regexp.MustCompile(`(?m)^---$`)
+
+// What the loader takes, the schema takes: every example, every script.
+func TestDocumentSchemaTakesWhatLoads(t *testing.T) {
+	schema := documentSchema(t)
+	found := 0
+	for _, pattern := range []string{"testdata/*.yaml", "../../examples/*/*.yaml", "../../e2e/testdata/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, doc := range between.Split(string(text), -1) {
+				found++
+				if err := validate(schema, doc); err != nil {
+					t.Errorf("%s, document %d: %v", file, i+1, err)
+				}
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d documents", found)
+	}
+}
+
+// An editor marks the mistakes that can be seen in one document.
+func TestDocumentSchemaRefuses(t *testing.T) {
+	schema := documentSchema(t)
+	for name, doc := range map[string]string{
+		"unknown field":      `{flow: f, start: a, nodes: {a: {hangup: {}}}, strt: a}`,
+		"no start":           `{flow: f, nodes: {a: {hangup: {}}}}`,
+		"unknown kind":       `{flow: f, start: a, nodes: {a: {hang: {}}}}`,
+		"unknown setting":    `{flow: f, start: a, nodes: {a: {menu: {prompt: "say:x", trys: 2}}}}`,
+		"missing setting":    `{flow: f, start: a, nodes: {a: {menu: {}}}}`,
+		"wrong type":         `{flow: f, start: a, nodes: {a: {menu: {prompt: "say:x", tries: two}}}}`,
+		"exit of another":    `{flow: f, start: a, nodes: {a: {dial: {targets: [b]}, exits: {no_input: a}}}}`,
+		"target without any": `{targets: {a: {}}}`,
+		"number alone":       `{targets: {a: {number: "1"}}}`,
+		"nothing":            `{}`,
+	} {
+		if validate(schema, doc) == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+}
+
+// The schema of a test has the keys of its struct.
+func TestDocumentSchemaKnowsTests(t *testing.T) {
+	text, err := nodes.DocumentSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole struct {
+		Definitions map[string]json.RawMessage `json:"definitions"`
+	}
+	if err := json.Unmarshal(text, &whole); err != nil {
+		t.Fatal(err)
+	}
+	testFields(t, "test", whole.Definitions["test"], reflect.TypeFor[flowtest.Test]())
+}
+
+// The copy that the examples name in their first line is the program's.
+func TestSchemaOfTheExamples(t *testing.T) {
+	const file = "../../examples/hookswitch.schema.json"
+	want, err := nodes.DocumentSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, append(want, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(file)
+	if err != nil || string(have) != string(want)+"\n" {
+		t.Errorf("%s is not what hookswitch schema prints (%v); UPDATE=1 writes it", file, err)
+	}
+	examples, _ := filepath.Glob("../../examples/*/*.yaml")
+	for _, name := range examples {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), "# yaml-language-server: $schema=../hookswitch.schema.json\n") {
+			t.Errorf("%s does not name the schema in its first line", name)
+		}
+	}
+}
