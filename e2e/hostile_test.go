@@ -22,17 +22,15 @@ import (
 
 // How many values there are on each switch.
 const (
-	headerTurns  = 7 // of three headers a call
-	headerCalls  = 100
-	askTurns     = 60 // of three values in an answer
-	askingCalls  = 48
-	whisperCalls = 10
-	keyTurns     = 20
-	keyCalls     = 10
+	headerTurns   = 7 // of three headers a call
+	headerCalls   = 100
+	headersAtOnce = 20
+	askTurns      = 60 // of three values in an answer
+	askingCalls   = 48
+	whisperCalls  = 10
+	keyTurns      = 20
+	keyCalls      = 10
 )
-
-// atOnce bounds the calls besides those that ask.
-const atOnce = 24
 
 // least is how many values must have come in.
 const least = 10_000
@@ -73,6 +71,12 @@ const outside = `
   <action application="set" data="e2e_received=${strftime(%Y-%m-%d)}"/>
 </condition></extension>`
 
+// byHand is an extension whose calls the test controls itself.
+const byHand = `
+<extension name="e2e-by-hand"><condition field="destination_number" expression="^e2e-by-hand$">
+  <action application="socket" data="%s async full"/>
+</condition></extension>`
+
 // TestHostile sends ten thousand hostile values through the shipped configuration.
 func TestHostile(t *testing.T) {
 	t.Parallel()
@@ -93,6 +97,17 @@ func testHostile(t *testing.T, seed uint64, o switchOptions) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	canary := filepath.Join(dir, "c")
 	p := newInterrogator(t, hostile.NewValues(seed, canary))
+	x, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(x.close)
+	planted, err := newTap(x.addr(), x.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(planted.close)
+	o.extensions += fmt.Sprintf(byHand, planted.nodes)
 	l := newLaneOf(t, laneOptions{switches: 1, servers: 1, flows: hostileFlows(t, p.URL), switchOptions: o, tapped: true,
 		settings: "tts: {voice: kal}\n"}) // it speaks with an eighth of the work of others
 	w := &wave{lane: l, ctx: within(t, 4*time.Minute), values: hostile.NewValues(seed+100, canary), placed: map[string][]*sipCall{}}
@@ -119,10 +134,31 @@ func testHostile(t *testing.T, seed uint64, o switchOptions) {
 			}
 		}
 	}
+	l.unsafe(t, x, planted, canary, o.apiExpansion)
 	n := w.sent + p.answers()
 	t.Logf("%d values", n)
 	if n < least {
 		t.Errorf("%d values, want %d", n, least)
+	}
+}
+
+// unsafe does what a server must not: both the judge and the canary notice.
+func (l *lane) unsafe(t *testing.T, x *exchange, planted *tap, canary string, expansion bool) {
+	ctx := within(t, time.Minute)
+	a, err := l.phone.call(l.switches[0].sip, "e2e-by-hand", tame+"0000000")
+	l.must(err)
+	defer a.hangup()
+	c, err := x.next(ctx)
+	l.must(err)
+	defer c.drop()
+	l.must(c.connect(ctx))
+	_, err = c.execute(ctx, "set", "x=${system(touch "+canary+")}")
+	l.must(err)
+	if _, err := os.Stat(canary); (err == nil) != expansion {
+		t.Errorf("a value that is to be executed on a switch that does so (%v): %v", expansion, err)
+	}
+	if !strings.Contains(fmt.Sprint(planted.faults()), "touch "+canary) {
+		t.Errorf("the judge took a planted command: %q", planted.faults())
 	}
 }
 
@@ -183,8 +219,8 @@ const tame = "+1777"
 // run places them: of each flow first one with harmless values.
 func (w *wave) run(t *testing.T) {
 	var wg sync.WaitGroup
-	var room chan struct{} // for calls at once
-	begin := func(number string, calls, headers int, behave func(a *sipCall, harmless bool)) {
+	begin := func(number string, calls, atOnce, headers int, behave func(a *sipCall, harmless bool)) {
+		room := make(chan struct{}, atOnce)
 		for i := range calls {
 			from, name, value := tame+number[5:], `"Alice"`, func() string { return "value" }
 			if i > 0 {
@@ -196,17 +232,11 @@ func (w *wave) run(t *testing.T) {
 			for n := range headers {
 				lines = append(lines, fmt.Sprintf("X-%c%d: %s", 'A'+n%3, n/3+1, value()))
 			}
-			if room != nil {
-				room <- struct{}{}
-			}
+			room <- struct{}{}
 			a := w.placeFrom(t, w.switches[0], from, name, number, lines...)
 			w.placed[number] = append(w.placed[number], a)
 			wg.Go(func() {
-				defer func() {
-					if room != nil {
-						<-room
-					}
-				}()
+				defer func() { <-room }()
 				behave(a, i == 0)
 				if err := a.awaitEnd(w.ctx); err != nil {
 					t.Errorf("%v\n%s", err, a.history())
@@ -214,11 +244,10 @@ func (w *wave) run(t *testing.T) {
 			})
 		}
 	}
-	begin("+15550202", askingCalls+1, 0, w.pressKeys)
-	room = make(chan struct{}, atOnce)
-	begin("+15550204", keyCalls+1, 0, w.flood)
-	begin("+15550203", whisperCalls+1, 1, func(a *sipCall, _ bool) { a.sing(true) })
-	begin("+15550201", headerCalls+1, 3*headerTurns, w.pressKeys)
+	begin("+15550202", askingCalls+1, askingCalls+1, 0, w.pressKeys)
+	begin("+15550204", keyCalls+1, keyCalls+1, 0, w.flood)
+	begin("+15550203", whisperCalls+1, whisperCalls+1, 1, func(a *sipCall, _ bool) { a.sing(true) })
+	begin("+15550201", headerCalls+1, headersAtOnce, 3*headerTurns, w.pressKeys)
 	wg.Wait()
 }
 

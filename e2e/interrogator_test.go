@@ -65,8 +65,8 @@ func (p *interrogator) answers() (n int) {
 
 func (p *interrogator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	caller := r.Header.Get("X-Caller")
-	if next, ok := strings.CutPrefix(r.URL.EscapedPath(), "/next/%2B"); ok && r.Method == http.MethodGet && r.URL.RawQuery == "" {
-		caller = "+" + next
+	if next, ok := strings.CutPrefix(r.RequestURI, "/next/"); ok && r.Method == http.MethodGet {
+		caller = next
 		p.answer(w, caller)
 	} else if why := odd(r); why != "" {
 		p.mu.Lock()

@@ -22,7 +22,7 @@ const (
 
 // prompt is what may be played: no character of it is one that FreeSWITCH
 // expands, splits at or unquotes.
-var prompt = regexp.MustCompile("^(say:[^$\\\\'\"{}\\[\\]|;!^~`\\x00-\\x1f\\x7f]*|tone_stream://[%();,.:=+A-Za-z0-9-]+|local_stream://[a-z]+|silence_stream://1|" + aPath + ")$")
+var prompt = regexp.MustCompile("^((say:|tts://[a-z]+[|][a-z]+[|])[^$\\\\'\"{}\\[\\]|;!^~`\\x00-\\x1f\\x7f]*|tone_stream://[%();,.:=+A-Za-z0-9-]+|local_stream://[a-z]+|silence_stream://1|" + aPath + ")$")
 
 // applications are those that a server runs, and the form of their arguments.
 var applications = map[string]*regexp.Regexp{
