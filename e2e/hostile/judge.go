@@ -49,7 +49,7 @@ var lines = map[string]*regexp.Regexp{
 	"linger":            regexp.MustCompile(`^linger \d+()$`),
 	"filter":            regexp.MustCompile(`^filter (?:Unique-ID|Other-Leg-Unique-ID) (` + aUUID + `)$`),
 	"event":             regexp.MustCompile(`^event plain(?: CHANNEL_[A-Z_]+)+()$`),
-	"api status":        regexp.MustCompile(`^api status()$`),
+	"api status":        regexp.MustCompile(`^api status ()$`),
 	"api uuid_kill":     regexp.MustCompile(`^api uuid_kill (` + aUUID + `) [A-Z_]+$`),
 	"api uuid_break":    regexp.MustCompile(`^api uuid_break (` + aUUID + `)$`),
 	"api uuid_transfer": regexp.MustCompile(`^api uuid_transfer (` + aUUID + `) [A-Za-z0-9+*#._-]+ XML [A-Za-z0-9._-]+$`),
