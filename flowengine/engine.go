@@ -248,7 +248,7 @@ func (e *Engine) pass(ctx context.Context, s *Session) (next *step, err error) {
 		return nil, call.ErrLost
 	}
 	if lost := (*LostSecretError)(nil); errors.As(err, &lost) {
-		return e.askAgain(s, began, lost)
+		return e.askAgain(ctx, s, began, lost)
 	}
 	if err != nil {
 		if err := gone(ctx, err); err != nil {
@@ -299,16 +299,18 @@ func (e *Engine) follow(ctx context.Context, s *Session, r Result) (*step, error
 }
 
 // askAgain sends the call back to the node that gathers a secret which is needed now
-// and was lost.
-func (e *Engine) askAgain(s *Session, began time.Time, lost *LostSecretError) (*step, error) {
+// and was lost. It does so once: where the caller does not give it again, the call goes
+// on as one that never had it.
+func (e *Engine) askAgain(ctx context.Context, s *Session, began time.Time, lost *LostSecretError) (*step, error) {
 	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
 	main := s.flow
 	if len(s.around) > 0 {
 		main = s.around[0].flow
 	}
 	if !s.locate(main, s.asked[lost.Name]) {
-		return nil, fmt.Errorf("no node asks for %s", lost.Name)
+		return nil, e.fail(ctx, s, "no node asks for the secret "+lost.Name)
 	}
+	delete(s.asked, lost.Name)
 	return s.step, nil
 }
 

@@ -101,3 +101,24 @@ func TestSecretsStaySecret(t *testing.T) {
 		}
 	}
 }
+
+// A caller who is asked again and presses nothing any more is not asked for ever: the
+// call goes on as one without the secret.
+func TestSecretIsAskedForAgainOnce(t *testing.T) {
+	s := load(t, `
+numbers: {"1000": {flow: f}}
+---
+flow: f
+start: pin
+nodes:
+  pin: {gather: {prompt: "say:Your PIN.", secret: true, tries: 1}, exits: {else: check}}
+  check: {branch: {cases: [{name: right, if: 'secrets.pin == "8642"'}]}, exits: {right: bye, else: sorry}}
+  sorry: {hangup: {cause: CALL_REJECTED}}
+  bye: {hangup: {}}
+`)
+	p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1000"}, Press: []string{"8642#"}}, nil)
+	r := flowtest.RunEach(func(int) *flowengine.Engine { return flowtest.NewEngine(s, p.Clock, 1) }, p, 8)
+	if got := strings.Join(r.Path(), ", "); got != "pin ok, check, pin no_input, check else, sorry" {
+		t.Errorf("path %s\n%s", got, r.Trace())
+	}
+}
