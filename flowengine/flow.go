@@ -84,7 +84,7 @@ func (f *Flow) Runs(id string) *Flow { return f.runs(f.nodes[id]) }
 func (f *Flow) Exits(id string) map[string]string {
 	out := map[string]string{}
 	if n := f.nodes[id]; n != nil {
-		for _, exit := range append(n.declared, slices.Sorted(maps.Keys(n.exits))...) {
+		for _, exit := range slices.Concat(n.declared, slices.Sorted(maps.Keys(n.exits))) {
 			if to, ok := n.next(exit); ok && exit != elseExit || exit == elseExit && slices.Contains(n.declared, elseExit) {
 				out[exit] = to
 			}

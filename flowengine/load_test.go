@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -278,6 +279,25 @@ func TestWithKeepsOlderVersions(t *testing.T) {
 
 // TestLookupKeys: numbers of every length and form are found, and nothing that
 // only looks like them.
+// A flow is asked for its exits by many goroutines at once.
+func TestExitsAtOnce(t *testing.T) {
+	var cases []string
+	for i := range 16 {
+		cases = append(cases, fmt.Sprintf("{name: c%d, if: 'number == \"%d\"'}", i, i))
+	}
+	s := load(t, "flow: f\nstart: a\nnodes:\n  a: {branch: {cases: ["+strings.Join(cases, ", ")+"]}, exits: {else: bye}}\n  bye: {hangup: {}}\n")
+	f, _ := s.Flow("f")
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			if n := len(f.Exits("a")); n != 17 {
+				t.Errorf("%d exits: want 16 cases and else", n)
+			}
+		})
+	}
+	asking.Wait()
+}
+
 func TestLookupKeys(t *testing.T) {
 	listed := []string{"0", "00", "*", "#", "*98", "#31#", "911", "15551234567", "123456789012345", "1234567890123456", "12345678901234567890123456789012"}
 	doc := "numbers:\n"
