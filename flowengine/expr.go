@@ -174,14 +174,18 @@ func compile(src string, in scope, want reflect.Kind) (*expression, error) {
 	return &expression{src, 0, in, want, program, look.reads}, nil
 }
 
-// exprError keeps expr's words and their place.
+// literal matches what expr repeats of a literal: of a text or a number, of a pattern.
+var literal = regexp.MustCompile("(?:: [^:]*[\"`].*|\\(\".*\"\\))$")
+
+// exprError keeps expr's words and their place, but no literal: a server logs what is
+// wrong with its flows, and a literal may be what a secret is compared with.
 func exprError(err error) *SettingError {
 	e := (*file.Error)(nil)
 	if !errors.As(err, &e) {
-		msg, _, _ := strings.Cut(err.Error(), "\n")
-		return &SettingError{Message: "expression: " + msg}
+		e = &file.Error{Message: err.Error()}
 	}
 	msg, _, _ := strings.Cut(e.Message, "\n")
+	msg = literal.ReplaceAllString(msg, "")
 	hint := ""
 	if m := noField.FindStringSubmatch(msg); m != nil {
 		if owner, ok := owners[m[1]]; ok {

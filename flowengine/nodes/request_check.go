@@ -71,13 +71,13 @@ func (r *Request) checkURL(c *flowengine.Check) {
 	const example = "write it like https://api.example.com/callers/{{ caller.number }}"
 	u, err := url.Parse(r.URL.With("0"))
 	if err != nil {
-		problem(example, "%.60q is no address", r.URL.Source)
+		problem(example, "it is no address")
 		return
 	}
 	origin := u.Scheme + "://" + u.Host
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		problem(example, "%.60q is no address", r.URL.Source)
+		problem(example, "it is no address")
 	case u.User != nil:
 		problem("write headers: {Authorization: …}", "an address holds no user and no password")
 	case !strings.HasPrefix(strings.ToLower(r.URL.Head()), strings.ToLower(origin)):
