@@ -43,7 +43,7 @@ func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metri
 	c.engine = &flowengine.Engine{
 		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Requests: newRequests(s), Node: s.Node,
 		Panicked: func(id string, value any, stack []byte) {
-			log.Error().Str("call", id).Interface("panic", value).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
+			log.Error().Str("call", id).Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
 		},
 	}
 	c.server = &eslctl.Server{
