@@ -341,6 +341,10 @@ func TestTakeoverLearnsTheResult(t *testing.T) {
 		if !slices.Equal(begun, []bool{false, true}) {
 			t.Fatalf("attempts begun before the takeover: %v", begun)
 		}
+		// Nobody watched: from its beginning until the takeover, so never less than it was.
+		if c := last[1].Connected; c < time.Minute || c > time.Minute+time.Second {
+			t.Errorf("connected for %v, want a minute and a little", c)
+		}
 		if last[1].Outcome != call.Completed || last[1].Winner != call.LegUUID(r.UUID, 1, 0) {
 			t.Errorf("learnt %+v", last[1])
 		}
@@ -351,6 +355,31 @@ func TestTakeoverLearnsTheResult(t *testing.T) {
 			t.Errorf("the bridge was disturbed: %+v", d)
 		}
 	})
+}
+
+// A caller who is answered hears the music at once, one who is not when somebody
+// rings.
+func TestMusicInsteadOfRinging(t *testing.T) {
+	for _, answered := range []bool{true, false} {
+		inWorld(t, func(ctx context.Context, leg *eslctl.Leg) {
+			leg.Save(ctx, checkpoint(leg))
+			if answered {
+				leg.Answer(ctx)
+			}
+			b := dial(leg, 1, "1")
+			b.Ringback = call.Prompt{Kind: call.Stream, Text: "hold"}
+			leg.Bridge(ctx, b, checkpoint(leg))
+			b = dial(leg, 2, "1") // without it
+			leg.Bridge(ctx, b, checkpoint(leg))
+		}, func(w *world) {
+			w.SetCallee("1", esltest.Callee{Ring: 5 * time.Second, Refuse: 486, Quiet: answered})
+			r := w.place(esltest.Caller{})
+			sounds := heard(r, "local_stream://hold")
+			if len(sounds) != 1 || sounds[0].For != 5*time.Second || sounds[0].At != w.Dials("1")[0].At {
+				t.Errorf("answered %v: heard %+v", answered, sounds)
+			}
+		})
+	}
 }
 
 func TestLastResort(t *testing.T) {

@@ -163,6 +163,11 @@ func (d *document) text(n *yaml.Node, name string, f func(string) error) bool {
 	at, hint := 0, ""
 	if e := (*SettingError)(nil); errors.As(err, &e) {
 		at, hint = e.Offset, e.Hint
+	} else if e := (interface {
+		error
+		Valid() []string
+	})(nil); errors.As(err, &e) {
+		hint = didYouMean(n.Value, e.Valid())
 	}
 	d.inText(n, at, hint, "%s: %s", name, err)
 	return false

@@ -97,12 +97,12 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 		if why := e.resume(s, c.Taken); why != "" {
 			return e.refuse(ctx, s, c.Taken, why)
 		}
-		if back := s.away == s.call.Number; back {
+		if back := s.away > 0 && s.call.Transfers >= s.away; back {
 			if err := e.comeBack(ctx, s); err != nil {
 				return err
 			}
 		}
-		s.away = ""
+		s.away = 0
 	} else if err := e.start(ctx, s, c); err != nil {
 		return err
 	}

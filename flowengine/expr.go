@@ -153,6 +153,9 @@ func compile(src string, in scope, want reflect.Kind) (*expression, error) {
 	}
 	look := &examiner{in: in}
 	ast.Walk(&tree.Node, look)
+	if look.loose != nil && look.err == nil {
+		look.err = &SettingError{look.loose.Location().From, "expression: secrets are read one by one", "write secrets.NAME"}
+	}
 	if look.err != nil {
 		return nil, look.err
 	}
@@ -223,6 +226,7 @@ type examiner struct {
 	in    scope
 	err   *SettingError
 	reads []read
+	loose *ast.IdentifierNode // secrets without the name of one, so that nobody knows which is read
 }
 
 func (x *examiner) Visit(n *ast.Node) {
@@ -241,6 +245,9 @@ func (x *examiner) Visit(n *ast.Node) {
 			x.err = &SettingError{t.Location().From, "expression: a loop inside a loop is not allowed", ""}
 		}
 	case *ast.IdentifierNode:
+		if t.Value == "secrets" && x.loose == nil {
+			x.loose = t
+		}
 		if t.Value == "$env" { // all there is, in scope or not
 			x.err = &SettingError{t.Location().From, "expression: unknown name $env", variableHint}
 		}
@@ -256,6 +263,9 @@ func (x *examiner) Visit(n *ast.Node) {
 		name, fixed := t.Property.(*ast.StringNode)
 		if ok && fixed && (owner.Value == "vars" || owner.Value == "secrets") {
 			x.reads = append(x.reads, read{owner.Value, name.Value, owner.Location().From})
+			if owner == x.loose {
+				x.loose = nil
+			}
 		}
 	}
 }

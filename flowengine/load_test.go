@@ -13,7 +13,8 @@ import (
 )
 
 // Each file of testdata/problems is a folder: documents, then a document
-// "problems:" as comments. The problems, or the warnings of a folder without any, are compared line by line.
+// "problems:" as comments. The problems, or the warnings of a folder without any, are
+// compared line by line.
 func TestProblems(t *testing.T) {
 	files, err := filepath.Glob("testdata/problems/*.yaml")
 	if err != nil || len(files) == 0 {

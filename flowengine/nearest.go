@@ -15,12 +15,19 @@ func didYouMean(wrong string, valid []string) string {
 		if apart := len(v) - len(wrong); max(apart, -apart) > near(v) {
 			continue // at least so many letters differ
 		}
-		if d := editDistance(strings.ToLower(wrong), strings.ToLower(v)); d < distance {
+		d := editDistance(strings.ToLower(wrong), strings.ToLower(v))
+		if d == max(len(v), len(wrong)) {
+			continue // they have no letter in common
+		}
+		if d < distance || d == distance && v < best {
 			best, distance = v, d
 		}
 	}
+	if best == "" || distance > near(best) {
+		best = holding(wrong, valid)
+	}
 	switch {
-	case best != "" && distance <= near(best):
+	case best != "":
 		return fmt.Sprintf("did you mean %s?", quote(best))
 	case len(valid) == 1:
 		return "there is only " + valid[0]
@@ -30,6 +37,18 @@ func didYouMean(wrong string, valid []string) string {
 		return "there are " + strings.Join(list, ", ")
 	}
 	return ""
+}
+
+// holding returns the only name of which the wrong one is a part; empty when there are
+// none or several.
+func holding(wrong string, valid []string) string {
+	wrong = strings.ToLower(wrong)
+	isPart := func(v string) bool { return strings.Contains(strings.ToLower(v), wrong) }
+	i := slices.IndexFunc(valid, isPart)
+	if len(wrong) < 3 || i < 0 || slices.ContainsFunc(valid[i+1:], isPart) {
+		return ""
+	}
+	return valid[i]
 }
 
 // editDistance counts the insertions, deletions, replacements and swaps of

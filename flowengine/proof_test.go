@@ -14,6 +14,7 @@ import (
 var proofKinds = append(slices.Clone(nodes.Kinds),
 	flowengine.Kind{Name: "pause", New: func() flowengine.Node { return &pause{} }, Exits: []string{"next"}, Takes: true},
 	flowengine.Kind{Name: "ask", New: func() flowengine.Node { return &pause{} }, Exits: []string{"next", "late"}, Answers: true},
+	flowengine.Kind{Name: "work", New: func() flowengine.Node { return &still{} }, Exits: []string{"next"}, Takes: true},
 	flowengine.Kind{Name: "part", New: func() flowengine.Node { return &part{} }},
 	flowengine.Kind{Name: "note", New: func() flowengine.Node { return &note{} }, Exits: []string{"next"}},
 )

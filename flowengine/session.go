@@ -35,7 +35,7 @@ type Session struct {
 	opening  *call.Event     // the first event, until the call is ours
 	tape     tape            // the recording of the call
 	size     int             // of the checkpoint in bytes, or a little more
-	away     string          // extension that the call was given to, until it is known what became of it
+	away     int             // as in payload, until it is known what became of the call
 
 	vars    map[string]any
 	tags    map[string]any

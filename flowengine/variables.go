@@ -199,13 +199,13 @@ func (s *Session) Take(a *Answer, status int, headers map[string]string, body an
 // Transfer gives the call to an extension of the dialplan and returns the error
 // with which the node ends: *TransferredError when all is well.
 func (s *Session) Transfer(ctx context.Context, to call.Extension) error {
-	s.away = to.Number
+	s.away = s.call.Transfers + 1
 	if err := s.Keep(ctx, true); err != nil {
-		s.away = ""
+		s.away = 0
 		return err
 	}
 	if err := s.leg.Transfer(ctx, to); err != nil {
-		s.away = ""
+		s.away = 0
 		return err
 	}
 	s.record(call.Event{Type: call.Transferred, Attrs: map[string]string{"extension": to.Number, "context": to.Context}})

@@ -101,6 +101,9 @@ func (c *configuration) apply(dir string) error {
 	if err := c.versions.Keep(s); err != nil {
 		return err
 	}
+	for _, w := range s.Warnings() {
+		c.log.Warn().Str("problem", w.String()).Msg("configuration")
+	}
 	if before := c.current(); before != nil {
 		s = s.With(before)
 	}

@@ -94,7 +94,7 @@ func TestTestsFail(t *testing.T) {
 		{"none", "none has no tests; write some into a file NAME.test.yaml beside the flows"},
 		{"right none", "none has no tests"},
 		{"missing", "missing: the folder cannot be read: no such file or directory"},
-		{"wrong", "wrong/main.yaml:2:8: start: there is no node \"b\"; did you mean \"a\"?"},
+		{"wrong", "wrong/main.yaml:2:8: start: there is no node \"b\"; there is only a"},
 		{"wrong", "wrong/a.test.yaml:1:19: tests[0] has no setting \"expects\"; did you mean \"expect\"?"},
 		{"right --run nothing", "no test has a name that matches nothing"},
 		{"right --run [", "--run: error parsing regexp"},

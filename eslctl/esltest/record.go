@@ -14,6 +14,7 @@ type recording struct {
 	talk   time.Duration // of bridges before it began, when it records nothing else
 	only   bool          // RECORD_BRIDGE_REQ
 	masked bool
+	told   []header // its options, in its events
 }
 
 // recordSession is record_session: path [+limit] [{options}]. A file that cannot
@@ -24,21 +25,31 @@ func recordSession(c *channel, data string) {
 	if path == "" || c.cause != "" || c.recording(path) != nil {
 		return
 	}
-	if c.sw.Files[path].Missing {
+	if !c.sw.writable(path) {
 		c.vars.set("record_completion_cause", "uri-failure")
 		return
 	}
-	only := c.variable("RECORD_BRIDGE_REQ")
+	r := &recording{path: path, began: time.Now(), talk: c.talked, only: isTrue(c.variable("RECORD_BRIDGE_REQ"))}
 	if i := strings.IndexByte(rest, '{'); i >= 0 {
 		options, _ := bracket(rest[i:], '{', '}')
 		for _, o := range pairs(options) {
 			if o.name == "RECORD_BRIDGE_REQ" {
-				only = o.value
+				r.only = isTrue(o.value)
 			}
+			r.told = append(r.told, header{"Recording-Variable-" + o.name, o.value})
 		}
 	}
-	c.records = append(c.records, &recording{path: path, began: time.Now(), talk: c.talked, only: isTrue(only)})
-	c.fire("RECORD_START", nil, []header{{"Record-File-Path", path}})
+	c.records = append(c.records, r)
+	c.fire("RECORD_START", nil, append([]header{{"Record-File-Path", path}}, r.told...))
+}
+
+// writable says whether a recording can be written: where Files says nothing,
+// when its path does not contain "missing".
+func (s *Switch) writable(path string) bool {
+	if f, ok := s.Files[path]; ok {
+		return !f.Missing
+	}
+	return !strings.Contains(path, "missing")
 }
 
 func (c *channel) recording(path string) *recording {
@@ -86,7 +97,7 @@ func (c *channel) recorded(r *recording, cause string) {
 	c.vars.set("record_file_size", strconv.FormatInt(44+ms*16, 10))
 	c.setRecorded(ms)
 	c.vars.set("record_completion_cause", cause)
-	c.fire("RECORD_STOP", nil, []header{{"Record-File-Path", r.path}, {"Record-Completion-Cause", cause}})
+	c.fire("RECORD_STOP", nil, append(append([]header{{"Record-File-Path", r.path}}, r.told...), header{"Record-Completion-Cause", cause}))
 }
 
 func (c *channel) setRecorded(ms int64) {
@@ -107,7 +118,7 @@ func record(c *channel, data string) {
 	if path == "" {
 		return
 	}
-	if c.sw.Files[path].Missing {
+	if !c.sw.writable(path) {
 		c.hangup("DESTINATION_OUT_OF_ORDER", false)
 		return
 	}

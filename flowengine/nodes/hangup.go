@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -21,12 +22,22 @@ func (h *Hangup) Check(c *flowengine.Check) {
 		c.Problem("sip", "leave one out", "hangup has both cause and sip")
 	}
 	if h.Cause != "" && !call.Cause(h.Cause).Known() {
-		c.Problem("cause", "write it as FreeSWITCH does, as in NORMAL_CLEARING or USER_BUSY", "FreeSWITCH knows no cause %q", h.Cause)
+		hint := cmp.Or(flowengine.Nearest(h.Cause, causes()), "write it as FreeSWITCH does, as in NORMAL_CLEARING or USER_BUSY")
+		c.Problem("cause", hint, "FreeSWITCH knows no cause %q", h.Cause)
 	}
 	if _, ok := call.CauseOfSIP(h.SIP); h.SIP != 0 && !ok {
 		codes := strings.Trim(fmt.Sprint(call.SIPCodes()), "[]")
 		c.Problem("sip", "there are "+strings.ReplaceAll(codes, " ", ", "), "no cause leads to SIP code %d", h.SIP)
 	}
+}
+
+// causes returns the names of all causes.
+func causes() []string {
+	names := make([]string, 0, len(call.Causes()))
+	for _, c := range call.Causes() {
+		names = append(names, string(c))
+	}
+	return names
 }
 
 // Run asks the engine to hang up.

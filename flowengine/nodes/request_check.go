@@ -33,7 +33,7 @@ func (r *Request) Check(c *flowengine.Check) {
 	}
 	switch {
 	case !slices.Contains(methods, r.Method):
-		c.Problem("method", "one of "+strings.Join(methods, ", "), "method: there is no %q", r.Method)
+		c.Problem("method", flowengine.Nearest(r.Method, methods), "method: there is no %q", r.Method)
 	case content && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		c.Problem("method", "leave method out, or write POST", "a %s has no body", r.Method)
 	case len(r.Form) > 0 && !r.Body.Empty():

@@ -9,7 +9,6 @@ package routing
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -34,11 +33,19 @@ func Strategies() []string {
 // UnmarshalText accepts the name of a strategy.
 func (s *Strategy) UnmarshalText(text []byte) error {
 	if !slices.Contains(Strategies(), string(text)) {
-		return fmt.Errorf("%.40q is no strategy; there are %s", text, strings.Join(Strategies(), ", "))
+		return UnknownError(text)
 	}
 	*s = Strategy(text)
 	return nil
 }
+
+// UnknownError says that no strategy has this name.
+type UnknownError string
+
+func (e UnknownError) Error() string { return fmt.Sprintf("%.40q is no strategy", string(e)) }
+
+// Valid returns the names that there are.
+func (UnknownError) Valid() []string { return Strategies() }
 
 // Member is one of those among whom is chosen.
 type Member struct {
