@@ -26,7 +26,7 @@ const (
 	scriptsLimit = 10 * time.Second
 )
 
-// typical is a flow as people write them: 15 nodes of as many kinds, a dozen
+// typical is a flow as people write them: 15 nodes of as many kinds, 17
 // expressions.
 const typical = `
 flow: line-%[1]d
