@@ -23,7 +23,7 @@ func (s *Session) environment() *environment {
 // is kept in the checkpoint, and so must be no secret. It fails, and leaves nothing,
 // when the checkpoint has no room for it.
 func (s *Session) Set(name string, value any) error {
-	if err := s.leave(s.vars, name, value); err != nil {
+	if err := leave(s, s.vars, name, value); err != nil {
 		return fmt.Errorf("vars.%s: %w", name, err)
 	}
 	return nil
@@ -36,9 +36,9 @@ func (s *Session) Unset(name string) { delete(s.vars, name) }
 // the nodes after this one keep their state there.
 const spare = 1024
 
-// leave puts a value among the variables or the tags. What callers send can be of any
-// length, and a checkpoint that is too large would end the call.
-func (s *Session) leave(in map[string]any, name string, value any) error {
+// leave puts a value among the variables, the tags or the names of secrets. What callers
+// send can be of any length, and a checkpoint that is too large would end the call.
+func leave[V any](s *Session, in map[string]V, name string, value V) error {
 	old, had := in[name]
 	in[name] = value
 	// One byte is at most six in JSON, and three are four in base64.
@@ -58,15 +58,20 @@ func (s *Session) leave(in map[string]any, name string, value any) error {
 }
 
 // SetSecret keeps a secret for the nodes after this one, in memory alone. Where a takeover
-// loses it, the call comes back to this node when it is needed.
-func (s *Session) SetSecret(name, value string) {
-	if s.secrets == nil {
-		s.secrets = map[string]string{}
-	}
+// loses it, the call comes back to this node when it is needed. It fails, and keeps
+// nothing, when the checkpoint has no room for its name.
+func (s *Session) SetSecret(name, value string) error {
 	if s.asked == nil {
 		s.asked = map[string]string{}
 	}
-	s.secrets[name], s.asked[name] = value, s.path()
+	if err := leave(s, s.asked, name, s.path()); err != nil {
+		return fmt.Errorf("secrets.%s: %w", name, err)
+	}
+	if s.secrets == nil {
+		s.secrets = map[string]string{}
+	}
+	s.secrets[name] = value
+	return nil
 }
 
 // Tag writes a tag of the call. What it replaces is in the event. It fails, and writes
@@ -76,7 +81,7 @@ func (s *Session) Tag(name string, value any) error {
 	if old, ok := s.tags[name]; ok {
 		attrs["replaced"] = spell(old)
 	}
-	if err := s.leave(s.tags, name, value); err != nil {
+	if err := leave(s, s.tags, name, value); err != nil {
 		return fmt.Errorf("tags.%s: %w", name, err)
 	}
 	s.record(call.Event{Type: call.Tagged, Attrs: attrs})
