@@ -28,9 +28,10 @@ type Engine struct {
 	Node       string           // name of this Hookswitch node; what call.ValidNode refuses is replaced
 	Panicked   func(call string, value any, stack []byte)
 
-	random    sync.Mutex // guards Rand
-	positions sync.Map   // flow/node to *atomic.Uint64, for round robin
-	recent    sync.Map   // target to time.Time, for least recent
+	positions sync.Map // flow/node to *atomic.Uint64, for round robin
+
+	lock   sync.Mutex           // guards Rand and recent
+	recent map[string]time.Time // when targets were used, for least recent
 }
 
 // Clock tells the time.
@@ -88,7 +89,7 @@ func (e *TransferredError) Error() string { return "call transferred to " + e.To
 // switch, after Run has returned.
 func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err error) {
 	s := &Session{engine: e, leg: leg, rec: rec, call: c.Call, epoch: c.Epoch, node: nodeName(e.Node), answered: c.Call.Answered,
-		vars: map[string]any{}, tags: map[string]any{}, secrets: map[string]string{}, asked: map[string]string{}}
+		vars: map[string]any{}, tags: map[string]any{}}
 	s.epoch = max(s.epoch, call.EpochOf(c.Taken)+1)
 	defer func() {
 		if v := recover(); v != nil {
@@ -131,14 +132,16 @@ func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
 // begin enters a flow: that of the number that was dialled unless it is named.
 func (e *Engine) begin(ctx context.Context, s *Session, name string) error {
 	flow, ok := e.Current().Lookup(s.call.Number)
-	why := fmt.Sprintf("number %s is not configured", s.call.Number)
 	if name != "" {
 		flow, ok = e.Current().Flow(name)
-		why = "there is no flow " + name
 	}
 	if !ok {
 		if err := e.own(ctx, s, call.Checkpoint{}); err != nil {
 			return err
+		}
+		why := "number " + s.call.Number + " is not configured"
+		if name != "" {
+			why = "there is no flow " + name
 		}
 		s.rec.Record(call.Event{Type: call.Failed, Why: why})
 		return e.hangup(ctx, s, call.UnallocatedNumber)
@@ -163,7 +166,7 @@ func (e *Engine) pass(ctx context.Context, s *Session) (next *step, err error) {
 	if errors.Is(context.Cause(ctx), call.ErrLost) {
 		return nil, call.ErrLost
 	}
-	if lost := (*LostSecretError)(nil); errors.As(err, &lost) {
+	if lost, ok := errors.AsType[*LostSecretError](err); ok {
 		return e.askAgain(ctx, s, began, lost)
 	}
 	if err != nil {
@@ -267,7 +270,7 @@ func (e *Engine) left(s *Session, began time.Time, r Result, err error) {
 	if errors.Is(err, call.ErrLost) || s.opening != nil {
 		return
 	}
-	if h := (*call.HungUp)(nil); errors.As(err, &h) {
+	if _, ok := errors.AsType[*call.HungUp](err); ok {
 		r.Why = "the caller hung up"
 	}
 	event := call.Event{Type: call.Step, Exit: r.Exit, Why: r.Why}
@@ -280,13 +283,13 @@ func (e *Engine) left(s *Session, began time.Time, r Result, err error) {
 // gone returns the error with which Run ends when err says that the call is
 // no longer there or no longer ours; nil for a fault.
 func gone(ctx context.Context, err error) error {
-	if h := (*call.HungUp)(nil); errors.As(err, &h) {
+	if h, ok := errors.AsType[*call.HungUp](err); ok {
 		return h
 	}
 	if errors.Is(err, call.ErrLost) {
 		return call.ErrLost
 	}
-	if t := (*TransferredError)(nil); errors.As(err, &t) {
+	if t, ok := errors.AsType[*TransferredError](err); ok {
 		return t
 	}
 	if ctx.Err() != nil {
@@ -368,13 +371,20 @@ func (e *Engine) now() time.Time {
 }
 
 // used notes that a target has a call now.
-func (e *Engine) used(target string) { e.recent.Store(target, e.now()) }
+func (e *Engine) used(target string) {
+	e.lock.Lock()
+	defer e.lock.Unlock()
+	if e.recent == nil {
+		e.recent = map[string]time.Time{}
+	}
+	e.recent[target] = e.now()
+}
 
 func (e *Engine) float() float64 {
 	if e.Rand == nil {
 		return rand.Float64()
 	}
-	e.random.Lock()
-	defer e.random.Unlock()
+	e.lock.Lock()
+	defer e.lock.Unlock()
 	return e.Rand.Float64()
 }

@@ -41,7 +41,7 @@ func (e *Engine) resume(s *Session, taken string) string {
 	s.tape, s.away = p.Tape, p.Away
 	maps.Copy(s.vars, p.Vars)
 	maps.Copy(s.tags, p.Tags)
-	maps.Copy(s.asked, p.Secrets)
+	s.asked = p.Secrets
 	phase := "from its beginning"
 	if p.Committed {
 		phase = fmt.Sprintf("in attempt %d", p.Dials)

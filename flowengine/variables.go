@@ -9,13 +9,14 @@ import (
 )
 
 // Variables returns what expressions see. The maps are those of the call.
-func (s *Session) Variables() *Variables {
-	is, caller := callVariables(&s.call)
-	return &Variables{Call: is, Caller: caller, Number: s.call.Number, Tags: s.tags, Vars: s.vars, Now: s.Now()}
-}
+func (s *Session) Variables() *Variables { return &s.environment().Variables }
 
 func (s *Session) environment() *environment {
-	return &environment{Variables: *s.Variables(), Secrets: s.secrets}
+	is, caller := callVariables(&s.call)
+	return &environment{
+		Variables: Variables{Call: is, Caller: caller, Number: s.call.Number, Tags: s.tags, Vars: s.vars, Now: s.Now()},
+		Secrets:   s.secrets,
+	}
 }
 
 // Set leaves a text, a number or a truth in vars for the nodes after this one. It
@@ -40,6 +41,10 @@ const spare = 1024
 func leave[V any](s *Session, in map[string]V, name string, value V) error {
 	old, had := in[name]
 	in[name] = value
+	// One byte is at most six in JSON, and three are four in base64.
+	if s.size += (len(`"x":{"":""},`) + 6*(len(name)+len(spell(value)))) * 4 / 3; s.size <= call.MaxCheckpoint-spare {
+		return nil
+	}
 	text, err := s.checkpoint(nil, false)
 	if err == nil && len(text) > call.MaxCheckpoint-spare {
 		err = errTooLarge
@@ -56,8 +61,14 @@ func leave[V any](s *Session, in map[string]V, name string, value V) error {
 // loses it, the call comes back to this node when it is needed. It fails, and keeps
 // nothing, when the checkpoint has no room for its name.
 func (s *Session) SetSecret(name, value string) error {
+	if s.asked == nil {
+		s.asked = map[string]string{}
+	}
 	if err := leave(s, s.asked, name, s.path()); err != nil {
 		return fmt.Errorf("secrets.%s: %w", name, err)
+	}
+	if s.secrets == nil {
+		s.secrets = map[string]string{}
 	}
 	s.secrets[name] = value
 	return nil
@@ -129,6 +140,9 @@ func (e *LostSecretError) Error() string {
 
 // has says whether the secrets that a setting reads are known.
 func (s *Session) has(x expressive) error {
+	if len(s.asked) == 0 {
+		return nil
+	}
 	for _, one := range x.expressions() {
 		for _, r := range one.reads {
 			if r.space != "secrets" {

@@ -97,7 +97,9 @@ func NewPhone(s Scenario, clock *Clock) *Phone {
 		clock = &Clock{s.At}
 	}
 	s.Call.Started = clock.at
-	return &Phone{Scenario: s, Clock: clock, began: clock.at}
+	p := &Phone{Scenario: s, Clock: clock, began: clock.at}
+	p.Events, p.done, p.Checkpoints, p.Verbs = make([]call.Event, 0, 8), make([]int, 0, 8), make([]string, 0, 8), make([]string, 0, 8)
+	return p
 }
 
 // Act is something that no event tells: what the caller heard and did, and the requests
