@@ -19,13 +19,14 @@ import (
 // A scene is a call through one kind of node, in two parts: into the middle of it,
 // and on to the end of the call. Between the two the server may be killed.
 type scene struct {
-	name   string
-	number string
-	middle func(c *cast) error
-	rest   func(c *cast) error
-	exits  string // by which the call leaves its nodes
-	taken  string // the same after a takeover, where it differs
-	check  func(t *testing.T, c *cast, events []call.Event)
+	name      string
+	number    string
+	middle    func(c *cast) error
+	rest      func(c *cast) error
+	exits     string // by which the call leaves its nodes
+	taken     string // the same after a takeover, where it differs
+	unwatched bool   // once the server is lost the call ends without another
+	check     func(t *testing.T, c *cast, events []call.Event)
 }
 
 // cast is who plays in a scene.
@@ -103,12 +104,16 @@ func (l *lane) play(t *testing.T, p *partner, kill bool, scenes []scene) {
 			}
 			events := l.finish(t, ctx, c.a)
 			want := s.exits
-			if kill && s.taken != "" {
+			taken := kill && !s.unwatched
+			switch {
+			case taken && s.taken != "":
 				want = s.taken
+			case kill && s.unwatched:
+				want = ""
 			}
 			wantExits(t, events, want)
-			if kill && count(events, call.Resumed) == 0 {
-				t.Errorf("nobody took the call over:%s", timeline(events))
+			if took := count(events, call.Resumed) > 0; kill && took != taken {
+				t.Errorf("taken over: %v, want %v:%s", took, taken, timeline(events))
 			}
 			if s.check != nil {
 				s.check(t, c, events)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/hookswitch/hookswitch/call"
 )
@@ -43,7 +44,8 @@ func (p *payload) encode(epoch int, node string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("checkpoint: %w", err)
 	}
-	text := call.Checkpoint{Epoch: epoch, Node: node, Payload: base64.RawURLEncoding.EncodeToString(data)}.String()
+	envelope := call.Checkpoint{Epoch: epoch, Node: node}.String()
+	text := string(base64.RawURLEncoding.AppendEncode(slices.Grow([]byte(envelope), base64.RawURLEncoding.EncodedLen(len(data))), data))
 	if len(text) > call.MaxCheckpoint {
 		return "", fmt.Errorf("%w: %d bytes, at most %d", errTooLarge, len(text), call.MaxCheckpoint)
 	}

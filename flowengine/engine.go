@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,9 +28,10 @@ type Engine struct {
 	Node       string           // name of this Hookswitch node; what call.ValidNode refuses is replaced
 	Panicked   func(call string, value any, stack []byte)
 
-	random    sync.Mutex // guards Rand
-	positions sync.Map   // flow/node to *atomic.Uint64, for round robin
-	recent    sync.Map   // target to time.Time, for least recent
+	positions sync.Map // flow/node to *atomic.Uint64, for round robin
+
+	lock   sync.Mutex           // guards Rand and recent
+	recent map[string]time.Time // when targets were used, for least recent
 }
 
 // Clock tells the time.
@@ -40,6 +40,10 @@ type Clock interface{ Now() time.Time }
 // Recorder keeps the events of one call. It fills in the call, epoch, sequence,
 // time and node of each.
 type Recorder interface{ Record(call.Event) }
+
+// Settler is a Recorder that can wait until what was recorded outlives the process,
+// within reason.
+type Settler interface{ Settle() }
 
 // RecorderFunc is a function as a Recorder.
 type RecorderFunc func(call.Event)
@@ -85,7 +89,7 @@ func (e *TransferredError) Error() string { return "call transferred to " + e.To
 // switch, after Run has returned.
 func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err error) {
 	s := &Session{engine: e, leg: leg, rec: rec, call: c.Call, epoch: c.Epoch, node: nodeName(e.Node), answered: c.Call.Answered,
-		vars: map[string]any{}, tags: map[string]any{}, secrets: map[string]string{}, asked: map[string]string{}}
+		vars: map[string]any{}, tags: map[string]any{}}
 	s.epoch = max(s.epoch, call.EpochOf(c.Taken)+1)
 	defer func() {
 		if v := recover(); v != nil {
@@ -118,13 +122,6 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 	}
 }
 
-// untouched says whether a checkpoint holds an epoch and nothing else: the
-// call was lost before it entered its first node, and begins.
-func untouched(taken string) bool {
-	c, err := call.ParseCheckpoint(taken)
-	return err == nil && c.Payload == ""
-}
-
 // start finds the flow of a new call.
 func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
 	maps.Copy(s.tags, c.Tags)
@@ -135,14 +132,16 @@ func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
 // begin enters a flow: that of the number that was dialled unless it is named.
 func (e *Engine) begin(ctx context.Context, s *Session, name string) error {
 	flow, ok := e.Current().Lookup(s.call.Number)
-	why := fmt.Sprintf("number %s is not configured", s.call.Number)
 	if name != "" {
 		flow, ok = e.Current().Flow(name)
-		why = "there is no flow " + name
 	}
 	if !ok {
 		if err := e.own(ctx, s, call.Checkpoint{}); err != nil {
 			return err
+		}
+		why := "number " + s.call.Number + " is not configured"
+		if name != "" {
+			why = "there is no flow " + name
 		}
 		s.rec.Record(call.Event{Type: call.Failed, Why: why})
 		return e.hangup(ctx, s, call.UnallocatedNumber)
@@ -151,86 +150,6 @@ func (e *Engine) begin(ctx context.Context, s *Session, name string) error {
 	s.flow, s.around = flow, nil
 	s.enter(flow.nodes[flow.Start])
 	return nil
-}
-
-// comeBack begins anew with a call that a flow had given to the dialplan, and that the
-// dialplan brings back under another number.
-func (e *Engine) comeBack(ctx context.Context, s *Session) error {
-	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
-	clear(s.asked) // by nodes of another flow
-	return e.begin(ctx, s, "")
-}
-
-// resume goes on from a checkpoint. It returns why that cannot be; empty when
-// it can.
-func (e *Engine) resume(s *Session, taken string) string {
-	c, err := call.ParseCheckpoint(taken)
-	if err != nil {
-		return err.Error()
-	}
-	p, err := decodePayload(c.Payload)
-	if err != nil {
-		return err.Error()
-	}
-	flow, err := e.version(p.Flow, p.Version)
-	if err != nil {
-		return err.Error()
-	}
-	if !s.locate(flow, p.Step) {
-		return fmt.Sprintf("flow %s in version %s has no node %s", p.Flow, p.Version, p.Step)
-	}
-	s.steps, s.dials = p.Steps, p.Dials
-	s.sought, s.connected = p.Dials > 0, p.Connected
-	s.state, s.pending = p.State, p.Committed
-	s.tape, s.away = p.Tape, p.Away
-	maps.Copy(s.vars, p.Vars)
-	maps.Copy(s.tags, p.Tags)
-	maps.Copy(s.asked, p.Secrets)
-	phase := "from its beginning"
-	if p.Committed {
-		phase = fmt.Sprintf("in attempt %d", p.Dials)
-	}
-	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name,
-		Why:   fmt.Sprintf("node %s (%s) %s", p.Step, s.step.kind.Name, phase),
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
-	return ""
-}
-
-// locate finds the node at a path and makes it the call's.
-func (s *Session) locate(flow *Flow, path string) bool {
-	var around []frame
-	ids := strings.Split(path, "/")
-	for _, id := range ids[:len(ids)-1] {
-		n := flow.nodes[id]
-		sub := flow.runs(n)
-		if sub == nil {
-			return false
-		}
-		around = append(around, frame{flow: flow, step: n})
-		flow = sub
-	}
-	n := flow.nodes[ids[len(ids)-1]]
-	if n == nil {
-		return false
-	}
-	s.flow, s.step, s.around = flow, n, around
-	return true
-}
-
-// version finds the flow that a call began with.
-func (e *Engine) version(name, version string) (*Flow, error) {
-	if f, ok := e.Current().Version(name, version); ok {
-		return f, nil
-	}
-	if e.Versions == nil {
-		return nil, fmt.Errorf("flow %s is not known in version %s", name, version)
-	}
-	f, err := e.Versions.Flow(name, version)
-	if err != nil {
-		return nil, fmt.Errorf("flow %s in version %s: %w", name, version, err)
-	}
-	return f, nil
 }
 
 // enter makes n the node of the call.
@@ -247,8 +166,8 @@ func (e *Engine) pass(ctx context.Context, s *Session) (next *step, err error) {
 	if errors.Is(context.Cause(ctx), call.ErrLost) {
 		return nil, call.ErrLost
 	}
-	if lost := (*LostSecretError)(nil); errors.As(err, &lost) {
-		return e.askAgain(s, began, lost)
+	if lost, ok := errors.AsType[*LostSecretError](err); ok {
+		return e.askAgain(ctx, s, began, lost)
 	}
 	if err != nil {
 		if err := gone(ctx, err); err != nil {
@@ -298,20 +217,6 @@ func (e *Engine) follow(ctx context.Context, s *Session, r Result) (*step, error
 	}
 }
 
-// askAgain sends the call back to the node that gathers a secret which is needed now
-// and was lost.
-func (e *Engine) askAgain(s *Session, began time.Time, lost *LostSecretError) (*step, error) {
-	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
-	main := s.flow
-	if len(s.around) > 0 {
-		main = s.around[0].flow
-	}
-	if !s.locate(main, s.asked[lost.Name]) {
-		return nil, fmt.Errorf("no node asks for %s", lost.Name)
-	}
-	return s.step, nil
-}
-
 // finish ends a call in the ordinary way.
 func (e *Engine) finish(ctx context.Context, s *Session, cause call.Cause) error {
 	if s.sought && !s.connected {
@@ -340,7 +245,7 @@ func (e *Engine) visit(ctx context.Context, s *Session) (Result, error) {
 // the call's end. An error that is not the end is left to the caller, for what
 // it is worth.
 func (e *Engine) save(ctx context.Context, s *Session, checkpoint string) error {
-	err := s.leg.Save(ctx, checkpoint)
+	err := s.save(ctx, checkpoint)
 	if err != nil {
 		if err := gone(ctx, err); err != nil {
 			return err
@@ -365,7 +270,7 @@ func (e *Engine) left(s *Session, began time.Time, r Result, err error) {
 	if errors.Is(err, call.ErrLost) || s.opening != nil {
 		return
 	}
-	if h := (*call.HungUp)(nil); errors.As(err, &h) {
+	if _, ok := errors.AsType[*call.HungUp](err); ok {
 		r.Why = "the caller hung up"
 	}
 	event := call.Event{Type: call.Step, Exit: r.Exit, Why: r.Why}
@@ -378,13 +283,13 @@ func (e *Engine) left(s *Session, began time.Time, r Result, err error) {
 // gone returns the error with which Run ends when err says that the call is
 // no longer there or no longer ours; nil for a fault.
 func gone(ctx context.Context, err error) error {
-	if h := (*call.HungUp)(nil); errors.As(err, &h) {
+	if h, ok := errors.AsType[*call.HungUp](err); ok {
 		return h
 	}
 	if errors.Is(err, call.ErrLost) {
 		return call.ErrLost
 	}
-	if t := (*TransferredError)(nil); errors.As(err, &t) {
+	if t, ok := errors.AsType[*TransferredError](err); ok {
 		return t
 	}
 	if ctx.Err() != nil {
@@ -423,23 +328,6 @@ func (e *Engine) hangup(ctx context.Context, s *Session, cause call.Cause) error
 		return fmt.Errorf("hang up with %s: %w", cause, err)
 	}
 	return &call.HungUp{Cause: cause}
-}
-
-// refuse gives the call to the last resort.
-func (e *Engine) refuse(ctx context.Context, s *Session, taken, why string) error {
-	if found, err := call.ParseCheckpoint(taken); err == nil {
-		if err := e.own(ctx, s, found); err != nil {
-			return err
-		}
-	}
-	s.rec.Record(call.Event{Type: call.Refused, Why: why})
-	if err := s.leg.LastResort(ctx, why); err != nil {
-		if err := gone(ctx, err); err != nil {
-			return err
-		}
-		return fmt.Errorf("last resort: %w", err)
-	}
-	return &RefusedError{why}
 }
 
 // panicked ends the one call whose node panicked.
@@ -483,13 +371,20 @@ func (e *Engine) now() time.Time {
 }
 
 // used notes that a target has a call now.
-func (e *Engine) used(target string) { e.recent.Store(target, e.now()) }
+func (e *Engine) used(target string) {
+	e.lock.Lock()
+	defer e.lock.Unlock()
+	if e.recent == nil {
+		e.recent = map[string]time.Time{}
+	}
+	e.recent[target] = e.now()
+}
 
 func (e *Engine) float() float64 {
 	if e.Rand == nil {
 		return rand.Float64()
 	}
-	e.random.Lock()
-	defer e.random.Unlock()
+	e.lock.Lock()
+	defer e.lock.Unlock()
 	return e.Rand.Float64()
 }

@@ -98,19 +98,24 @@ type expression struct {
 	reads   []read
 }
 
-// read is a variable that an expression names, as in vars.welcome.
-type read struct {
-	space  string // vars or secrets
-	name   string
-	offset int // in characters from the start of the expression
+// variable is what a node leaves for expressions.
+type variable struct {
+	space string // vars or secrets
+	name  string
 }
 
 // String is how the variable is written in an expression.
-func (r read) String() string {
-	if plainName.MatchString(r.name) {
-		return r.space + "." + r.name
+func (v variable) String() string {
+	if plainName.MatchString(v.name) {
+		return v.space + "." + v.name
 	}
-	return fmt.Sprintf("%s[%q]", r.space, r.name)
+	return fmt.Sprintf("%s[%q]", v.space, v.name)
+}
+
+// read is a variable that an expression names, as in vars.welcome.
+type read struct {
+	variable
+	offset int // in characters from the start of the expression
 }
 
 // plainName is a name that can follow a point.
@@ -169,14 +174,18 @@ func compile(src string, in scope, want reflect.Kind) (*expression, error) {
 	return &expression{src, 0, in, want, program, look.reads}, nil
 }
 
-// exprError keeps expr's words and their place.
+// literal matches what expr repeats of a literal: of a text or a number, of a pattern.
+var literal = regexp.MustCompile("(?:: [^:]*[\"`].*|\\(\".*\"\\))$")
+
+// exprError keeps expr's words and their place, but no literal: a server logs what is
+// wrong with its flows, and a literal may be what a secret is compared with.
 func exprError(err error) *SettingError {
 	e := (*file.Error)(nil)
 	if !errors.As(err, &e) {
-		msg, _, _ := strings.Cut(err.Error(), "\n")
-		return &SettingError{Message: "expression: " + msg}
+		e = &file.Error{Message: err.Error()}
 	}
 	msg, _, _ := strings.Cut(e.Message, "\n")
+	msg = literal.ReplaceAllString(msg, "")
 	hint := ""
 	if m := noField.FindStringSubmatch(msg); m != nil {
 		if owner, ok := owners[m[1]]; ok {
@@ -262,7 +271,7 @@ func (x *examiner) Visit(n *ast.Node) {
 		owner, ok := t.Node.(*ast.IdentifierNode)
 		name, fixed := t.Property.(*ast.StringNode)
 		if ok && fixed && (owner.Value == "vars" || owner.Value == "secrets") {
-			x.reads = append(x.reads, read{owner.Value, name.Value, owner.Location().From})
+			x.reads = append(x.reads, read{variable{owner.Value, name.Value}, owner.Location().From})
 			if owner == x.loose {
 				x.loose = nil
 			}

@@ -33,13 +33,15 @@ type Session struct {
 	state    json.RawMessage // of the node, when it was taken over
 	pending  bool            // the node was taken over in the middle of an attempt
 	opening  *call.Event     // the first event, until the call is ours
+	told     bool            // something was told since the last checkpoint
 	tape     tape            // the recording of the call
+	size     int             // of the checkpoint in bytes, or a little more
 	away     int             // as in payload, until it is known what became of the call
 
 	vars    map[string]any
 	tags    map[string]any
-	secrets map[string]string // in the memory of this process alone
-	asked   map[string]string // paths of the nodes that ask for the secrets, by name
+	secrets map[string]string // in the memory of this process alone; nil: none
+	asked   map[string]string // paths of the nodes that ask for the secrets, by name; nil: none
 
 	sought    bool // somebody was to take the call
 	connected bool // and did
@@ -115,7 +117,7 @@ func (s *Session) Keep(ctx context.Context, state any) error {
 	if err != nil {
 		return err
 	}
-	return s.leg.Save(ctx, checkpoint)
+	return s.save(ctx, checkpoint)
 }
 
 // Once does what must not be done twice, such as telling the outside: where the
@@ -141,9 +143,9 @@ func (s *Session) Target(name string) (Target, bool) { return s.engine.Current()
 // LastUsed returns when the target was last dialled, or its last call ended, as far as
 // this process knows; the zero time for never.
 func (s *Session) LastUsed(target string) time.Time {
-	at, _ := s.engine.recent.Load(target)
-	t, _ := at.(time.Time)
-	return t
+	s.engine.lock.Lock()
+	defer s.engine.lock.Unlock()
+	return s.engine.recent[target]
 }
 
 // Float returns a random number in [0,1).
@@ -233,5 +235,7 @@ func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, err
 	}
 	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Step: s.path(), State: state, Committed: committed,
 		Vars: s.vars, Tags: s.tags, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Connected: s.connected}
-	return p.encode(s.epoch, s.node)
+	text, err := p.encode(s.epoch, s.node)
+	s.size = len(text)
+	return text, err
 }

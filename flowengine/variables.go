@@ -9,20 +9,21 @@ import (
 )
 
 // Variables returns what expressions see. The maps are those of the call.
-func (s *Session) Variables() *Variables {
-	is, caller := callVariables(&s.call)
-	return &Variables{Call: is, Caller: caller, Number: s.call.Number, Tags: s.tags, Vars: s.vars, Now: s.Now()}
-}
+func (s *Session) Variables() *Variables { return &s.environment().Variables }
 
 func (s *Session) environment() *environment {
-	return &environment{Variables: *s.Variables(), Secrets: s.secrets}
+	is, caller := callVariables(&s.call)
+	return &environment{
+		Variables: Variables{Call: is, Caller: caller, Number: s.call.Number, Tags: s.tags, Vars: s.vars, Now: s.Now()},
+		Secrets:   s.secrets,
+	}
 }
 
 // Set leaves a text, a number or a truth in vars for the nodes after this one. It
 // is kept in the checkpoint, and so must be no secret. It fails, and leaves nothing,
 // when the checkpoint has no room for it.
 func (s *Session) Set(name string, value any) error {
-	if err := s.leave(s.vars, name, value); err != nil {
+	if err := leave(s, s.vars, name, value); err != nil {
 		return fmt.Errorf("vars.%s: %w", name, err)
 	}
 	return nil
@@ -35,11 +36,15 @@ func (s *Session) Unset(name string) { delete(s.vars, name) }
 // the nodes after this one keep their state there.
 const spare = 1024
 
-// leave puts a value among the variables or the tags. What callers send can be of any
-// length, and a checkpoint that is too large would end the call.
-func (s *Session) leave(in map[string]any, name string, value any) error {
+// leave puts a value among the variables, the tags or the names of secrets. What callers
+// send can be of any length, and a checkpoint that is too large would end the call.
+func leave[V any](s *Session, in map[string]V, name string, value V) error {
 	old, had := in[name]
 	in[name] = value
+	// One byte is at most six in JSON, and three are four in base64.
+	if s.size += (len(`"x":{"":""},`) + 6*(len(name)+len(spell(value)))) * 4 / 3; s.size <= call.MaxCheckpoint-spare {
+		return nil
+	}
 	text, err := s.checkpoint(nil, false)
 	if err == nil && len(text) > call.MaxCheckpoint-spare {
 		err = errTooLarge
@@ -53,9 +58,20 @@ func (s *Session) leave(in map[string]any, name string, value any) error {
 }
 
 // SetSecret keeps a secret for the nodes after this one, in memory alone. Where a takeover
-// loses it, the call comes back to this node when it is needed.
-func (s *Session) SetSecret(name, value string) {
-	s.secrets[name], s.asked[name] = value, s.path()
+// loses it, the call comes back to this node when it is needed. It fails, and keeps
+// nothing, when the checkpoint has no room for its name.
+func (s *Session) SetSecret(name, value string) error {
+	if s.asked == nil {
+		s.asked = map[string]string{}
+	}
+	if err := leave(s, s.asked, name, s.path()); err != nil {
+		return fmt.Errorf("secrets.%s: %w", name, err)
+	}
+	if s.secrets == nil {
+		s.secrets = map[string]string{}
+	}
+	s.secrets[name] = value
+	return nil
 }
 
 // Tag writes a tag of the call. What it replaces is in the event. It fails, and writes
@@ -65,10 +81,10 @@ func (s *Session) Tag(name string, value any) error {
 	if old, ok := s.tags[name]; ok {
 		attrs["replaced"] = spell(old)
 	}
-	if err := s.leave(s.tags, name, value); err != nil {
+	if err := leave(s, s.tags, name, value); err != nil {
 		return fmt.Errorf("tags.%s: %w", name, err)
 	}
-	s.record(call.Event{Type: call.Tagged, Attrs: attrs})
+	s.Tell(call.Event{Type: call.Tagged, Attrs: attrs})
 	return nil
 }
 
@@ -87,12 +103,25 @@ func (s *Session) Emit(name string, data map[string]any) error {
 	if size > maxEmitted {
 		return fmt.Errorf("the data of the event have %d bytes, at most %d are told", size, maxEmitted)
 	}
-	s.record(call.Event{Type: call.Emitted, Attrs: attrs})
+	s.Tell(call.Event{Type: call.Emitted, Attrs: attrs})
 	return nil
 }
 
-// Tell records an event of the node that runs.
-func (s *Session) Tell(e call.Event) { s.record(e) }
+// Tell records an event of the node that runs, of which a takeover behind the next
+// checkpoint would not tell again.
+func (s *Session) Tell(e call.Event) {
+	s.record(e)
+	s.told = true
+}
+
+// save leaves a checkpoint on the call, after what was told is kept.
+func (s *Session) save(ctx context.Context, checkpoint string) error {
+	if keeper, ok := s.rec.(Settler); ok && s.told {
+		keeper.Settle()
+	}
+	s.told = false
+	return s.leg.Save(ctx, checkpoint)
+}
 
 // record records an event of the node that runs.
 func (s *Session) record(e call.Event) {
@@ -111,6 +140,9 @@ func (e *LostSecretError) Error() string {
 
 // has says whether the secrets that a setting reads are known.
 func (s *Session) has(x expressive) error {
+	if len(s.asked) == 0 {
+		return nil
+	}
 	for _, one := range x.expressions() {
 		for _, r := range one.reads {
 			if r.space != "secrets" {

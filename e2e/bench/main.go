@@ -53,6 +53,8 @@ func main() {
 		{"calls over the wire", callsOverTheWire},
 		{"journal", journalCost},
 		{"lookup", lookup},
+		{"flows", validation},
+		{"scripts", testScripts},
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEASURED\tFIGURE\tLIMIT\t")

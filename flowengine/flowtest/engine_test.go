@@ -55,10 +55,23 @@ func (o *odd) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result
 		if err := s.Set("x", strings.Repeat("x", o.Size)); err != nil {
 			return flowengine.Result{}, err
 		}
+	case "crowd":
+		texts := []string{"x", "\x00", "\xff", "<", "\u2028", "é"}
+		for i := 0; s.Set(fmt.Sprint("x", i), strings.Repeat(texts[i%len(texts)], i%7)) == nil; i++ {
+		}
 	case "lose":
 		return flowengine.Result{Exit: "nowhere"}, nil
 	}
 	return flowengine.Result{Exit: flowengine.NextExit}, nil
+}
+
+// However many values a node sets, and whatever they hold, there is room in the
+// checkpoint for the nodes after it.
+func TestRoomForOthers(t *testing.T) {
+	r := run(t, "  a: {odd: {do: crowd}, next: b}\n  b: {hangup: {}}\n", nil)
+	if size, most := len(r.Checkpoint), call.MaxCheckpoint-1024; len(r.Checkpoints) != 2 || size > most || size < most-100 {
+		t.Errorf("%d checkpoints, the last with %d bytes, not %d", len(r.Checkpoints), size, most)
+	}
 }
 
 // run places a call in a flow of odd nodes.

@@ -75,7 +75,14 @@ type Phone struct {
 	began   time.Time
 	pressed int
 	said    int
+	left    message            // that the caller left last
 	last    *call.BridgeResult // of the committed attempt, once it has ended
+}
+
+// message is a recording of what the caller said.
+type message struct {
+	path   string
+	result call.MessageResult
 }
 
 // NewPhone returns the channel of a new call.
@@ -90,7 +97,9 @@ func NewPhone(s Scenario, clock *Clock) *Phone {
 		clock = &Clock{s.At}
 	}
 	s.Call.Started = clock.at
-	return &Phone{Scenario: s, Clock: clock, began: clock.at}
+	p := &Phone{Scenario: s, Clock: clock, began: clock.at}
+	p.Events, p.done, p.Checkpoints, p.Verbs = make([]call.Event, 0, 8), make([]int, 0, 8), make([]string, 0, 8), make([]string, 0, 8)
+	return p
 }
 
 // Act is something that no event tells: what the caller heard and did, and the requests
@@ -138,6 +147,7 @@ type controller struct {
 	points int
 	lost   bool
 	taken  *call.BridgeResult // LastBridge
+	told   bool               // the result of a message was returned since the last Save
 }
 
 // point is a moment at which control can be lost.

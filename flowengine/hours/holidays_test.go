@@ -76,6 +76,7 @@ func TestCalendars(t *testing.T) {
 
 // Holidays are the same days wherever the host is.
 func TestZoneOfTheHost(t *testing.T) {
+	t.Parallel()
 	test, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
