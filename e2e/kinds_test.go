@@ -37,7 +37,6 @@ type cast struct {
 	b       *sipCall // the callee, once there is one
 	partner *partner
 	taken   bool // the server was killed in the middle
-	mark    int  // for the scene
 }
 
 // kindLane is a lane with every kind of node.

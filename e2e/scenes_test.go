@@ -44,7 +44,7 @@ func released(c *cast) error           { c.partner.release(c.a); return nil }
 func code(n int) func(*cast) error     { return func(c *cast) error { return c.a.awaitCode(c.ctx, n) } }
 func left(id string) func(*cast) error { return func(c *cast) error { return c.step(id) } }
 
-// presses waits until the tone is heard, so that the server listens.
+// presses keys.
 func presses(digits string) func(c *cast) error {
 	return func(c *cast) error { return c.a.press(c.ctx, digits) }
 }
