@@ -27,7 +27,7 @@ func (z *Zone) UnmarshalText(text []byte) error {
 	name := string(text)
 	if !slices.Contains(zoneNames, name) {
 		if near := nearestZone(name); near != "" {
-			return fmt.Errorf("there is no time zone %.40q; did you mean %s?", name, near)
+			return fmt.Errorf("there is no time zone %.40q; did you mean %q?", name, near)
 		}
 		return fmt.Errorf("there is no time zone %.40q; %s", name, zoneHint)
 	}

@@ -80,7 +80,7 @@ func (f *Confirm) check(c *flowengine.Check) {
 func wholeSeconds(c *flowengine.Check, at string, v flowengine.Duration, most time.Duration) {
 	if d := time.Duration(v); d != 0 && (d < time.Second || d > most || d%time.Second != 0) {
 		name := at[strings.LastIndexByte(at, '/')+1:]
-		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, d, round(most))
+		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, round(d), round(most))
 	}
 }
 
