@@ -39,6 +39,9 @@ func (z *Zone) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Location returns the zone for the time package; nil for the zero Zone.
+func (z Zone) Location() *time.Location { return z.loc }
+
 // String returns the name of the zone.
 func (z Zone) String() string { return z.loc.String() }
 
