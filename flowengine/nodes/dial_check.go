@@ -28,6 +28,7 @@ func (d *Dial) Check(c *flowengine.Check) {
 		c.Problem("caller_id", `write caller, number or a number in quotes`, "caller_id: %q is no number", d.CallerID)
 	}
 	repeatable(c, "ringback", &d.Ringback) // its end would end the dial (switch_ivr_originate.c, switch_ivr_originate)
+	finite(c, "whisper", &d.Whisper)
 	if d.Gateway != "" {
 		if _, err := call.NumberAddress("0", d.Gateway); err != nil {
 			c.Problem("gateway", "", "%s", err)

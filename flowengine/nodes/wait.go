@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -36,11 +35,4 @@ func (w *Wait) Run(ctx context.Context, s *flowengine.Session) (flowengine.Resul
 		return flowengine.Result{}, err
 	}
 	return flowengine.Result{Exit: flowengine.NextExit}, nil
-}
-
-// repeatable checks what is heard again and again until something else comes.
-func repeatable(c *flowengine.Check, at string, p *flowengine.Prompt) {
-	if strings.HasPrefix(p.Source, "say:") {
-		c.Problem(at, "write music:NAME, a sound file, or a tone such as tone:%(2000,4000,440,480)", "%s: speech cannot be repeated", at)
-	}
 }
