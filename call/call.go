@@ -25,6 +25,7 @@ type Call struct {
 	SIPCallID string            // Call-ID of the A leg's INVITE
 	Switch    string            // name of the FreeSWITCH that holds the call
 	Started   time.Time         // creation of the A leg's channel
+	Transfers int               // how often the dialplan was entered anew for it
 }
 
 // Caller is what the network says of the calling party.

@@ -21,7 +21,7 @@ const (
 	Tagged        Type = "call.tags_updated" // a tag was written: Step; Attrs: tag, value, source, replaced
 	Emitted       Type = "flow.emitted"      // a flow tells of something of its own: Step; Attrs: event, key, and the data
 	Recordings    Type = "call.recording"    // the recording of the call was started, paused, resumed or stopped: Step, Exit; Attrs: do, path
-	Voicemail     Type = "call.voicemail"    // the caller left a message: Step, Millis; Attrs: path, box, part, late
+	Voicemail     Type = "call.voicemail"    // the caller left a message: Step, Millis; Attrs: path, box, late
 	Transferred   Type = "call.transferred"  // the call was given back to the dialplan: Step; Attrs: extension, context
 	Failed        Type = "call.failed"       // nobody could take the call: Step, Why
 	Taken         Type = "call.taken"        // another node controls the call now, and its journal tells the rest: Attrs: node

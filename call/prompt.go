@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // PromptKind is how a Prompt makes its sound.
@@ -88,12 +89,15 @@ func (p Prompt) String() string {
 }
 
 var speakable = strings.NewReplacer(
-	"\r", " ", "\n", " ", "\x00", " ", "\t", " ",
 	"{", "(", "}", ")", "[", "(", "]", ")",
 	"\\", " ", `"`, " ", "|", " ", ";", ",", "`", "\u2019", "!", ".", "^", " ", "~", " ", "$", "", "'", "\u2019")
 
 // Speakable replaces in s every character that means something to FreeSWITCH
 // on any path a text takes there: variable expansion (switch_channel.c,
 // switch_channel_expand_variables), argument and dial string splitting
-// (switch_utils.c, switch_separate_string; switch_ivr_originate.c).
-func Speakable(s string) string { return strings.Join(strings.Fields(speakable.Replace(s)), " ") }
+// (switch_utils.c, switch_separate_string; switch_ivr_originate.c). Control
+// characters go too: the console of the switch is a terminal.
+func Speakable(s string) string {
+	blank := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	return strings.Join(strings.FieldsFunc(speakable.Replace(s), blank), " ")
+}

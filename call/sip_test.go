@@ -29,7 +29,7 @@ func TestCauseOfSIP(t *testing.T) {
 
 // Nothing that FreeSWITCH interprets is left, and nothing that a replacement brings in.
 func TestSpeakable(t *testing.T) {
-	const special = "$\\'\"`{}[]|;!^~\r\n\t\x00"
+	const special = "$\\'\"`{}[]|;!^~\r\n\t\x00\x1b\b\x7f\u009b"
 	if got := call.Speakable("a" + special + "b"); strings.ContainsAny(got, special) {
 		t.Errorf("got %q", got)
 	}

@@ -46,7 +46,7 @@ func callee(in *sipCall) {
 		in.ring()
 		in.answer()
 		in.hangupAfterTalk(ctx)
-	case "7010": // is driven by the test
+	case "7010", "7011": // are driven by the test
 	default:
 		in.refuse(404)
 	}
@@ -195,7 +195,7 @@ func TestCalls(t *testing.T) {
 		a.sing(true)
 		l.finish(t, ctx, a)
 		var sizes []int64
-		filepath.WalkDir(l.switches[0].dir, func(path string, d os.DirEntry, err error) error {
+		filepath.WalkDir(filepath.Join(l.switches[0].dir, "recordings"), func(path string, d os.DirEntry, err error) error {
 			if err == nil && strings.HasSuffix(path, ".wav") {
 				if info, err := d.Info(); err == nil {
 					sizes = append(sizes, info.Size())

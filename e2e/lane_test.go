@@ -25,25 +25,39 @@ type lane struct {
 	phone    *phone
 	switches []*freeswitch
 	servers  []*server
+	tap      *tap // between switch and server, where there is one
 
 	mu    sync.Mutex
 	calls []*sipCall
 }
 
-// flows is what the servers of a lane are configured with: the flows of the
-// scenarios in testdata.
-func flows(t testing.TB) string {
-	b, err := os.ReadFile(filepath.Join("testdata", "flows.yaml"))
+// laneOptions are what a lane is made of.
+type laneOptions struct {
+	switches, servers int
+	flows             string // YAML
+	switchOptions     switchOptions
+	tapped            bool // one server, behind a tap
+}
+
+// flows reads the flows of scenarios in testdata.
+func flows(t testing.TB, name string) string {
+	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(b)
 }
 
-// newLane starts switches and servers. When the test ends it checks what must
+// newLane is a lane of the ordinary flows.
+func newLane(t *testing.T, switches, servers int) *lane {
+	t.Helper()
+	return newLaneOf(t, laneOptions{switches: switches, servers: servers, flows: flows(t, "flows.yaml")})
+}
+
+// newLaneOf starts switches and servers. When the test ends it checks what must
 // hold after everything: no channel is left, every call has one end, and no
 // target was dialled twice in an attempt.
-func newLane(t *testing.T, switches, servers int) *lane {
+func newLaneOf(t *testing.T, o laneOptions) *lane {
 	t.Helper()
 	l := &lane{T: t}
 	dir, err := os.MkdirTemp("", "hookswitch-e2e-lane-")
@@ -71,20 +85,27 @@ func newLane(t *testing.T, switches, servers int) *lane {
 		}
 	})
 	var nodes, takeover []string
-	for i := range servers {
+	for i := range o.servers {
 		s, err := newServer(dir, fmt.Sprintf("node%d", i+1))
 		l.must(err)
 		l.servers = append(l.servers, s)
 		nodes, takeover = append(nodes, s.listen), append(takeover, s.takeover)
 	}
-	for range switches {
-		f, err := startSwitch(ctx, freeswitchBinary, confDir, switchOptions{
-			nodes: strings.Join(nodes, "|"), takeover: strings.Join(takeover, "|"), callees: l.phone.addr})
+	if o.tapped {
+		l.tap, err = newTap(nodes[0], takeover[0])
+		l.must(err)
+		t.Cleanup(l.tap.close)
+		nodes, takeover = []string{l.tap.nodes}, []string{l.tap.takeover}
+	}
+	for range o.switches {
+		options := o.switchOptions
+		options.nodes, options.takeover, options.callees = strings.Join(nodes, "|"), strings.Join(takeover, "|"), l.phone.addr
+		f, err := startSwitch(ctx, freeswitchBinary, confDir, options)
 		l.must(err)
 		l.switches = append(l.switches, f)
 	}
 	for _, s := range l.servers {
-		l.must(s.settle(flows(t), l.switches...))
+		l.must(s.settle(o.flows, l.switches...))
 		l.must(s.start(ctx, ""))
 	}
 	t.Cleanup(l.settleUp)
@@ -115,8 +136,20 @@ func (l *lane) call(t *testing.T, number string) *sipCall {
 
 func (l *lane) callVia(t *testing.T, f *freeswitch, number string) *sipCall {
 	t.Helper()
-	from := fmt.Sprintf("+1666%07d", callers.Add(1))
-	c, err := l.phone.call(f.sip, number, from, "X-Campaign: e2e")
+	return l.place(t, f, "", number, "X-Campaign: e2e")
+}
+
+// place makes a call with a display name, as it is to stand in the From header,
+// and with headers.
+func (l *lane) place(t *testing.T, f *freeswitch, name, number string, headers ...string) *sipCall {
+	t.Helper()
+	return l.placeFrom(t, f, fmt.Sprintf("+1666%07d", callers.Add(1)), name, number, headers...)
+}
+
+// placeFrom makes a call from a number.
+func (l *lane) placeFrom(t *testing.T, f *freeswitch, from, name, number string, headers ...string) *sipCall {
+	t.Helper()
+	c, err := l.phone.callAs(name, f.sip, number, from, headers...)
 	if err != nil {
 		t.Fatal(err)
 	}

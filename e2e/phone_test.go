@@ -103,6 +103,7 @@ type sipCall struct {
 	heard     int // 20 ms packets with sound
 	packets   int
 	sent      int
+	pitches   map[int]int // of them by pitch in hundreds of hertz, as it is heard
 	heardAt   time.Time
 	gap       time.Duration // longest time between two of them
 	onMedia   bool
@@ -170,6 +171,20 @@ func (c *sipCall) awaitSound(ctx context.Context, n int) error {
 	return err
 }
 
+// awaitPitch waits until n packets with a tone of so many hertz, a multiple of 100,
+// came in after this moment.
+func (c *sipCall) awaitPitch(ctx context.Context, hertz, n int) error {
+	from := c.heardOf(hertz)
+	err := c.until(ctx, fmt.Sprintf("%d Hz", hertz), func() bool { return c.pitches[hertz] >= from+n || c.ended })
+	if err == nil && c.heardOf(hertz) < from+n {
+		err = fmt.Errorf("call to %s: ended while %d Hz were awaited, responses %v", c.number, hertz, c.codes())
+	}
+	return err
+}
+
+// heardOf is how many packets with a tone of that pitch came in.
+func (c *sipCall) heardOf(hertz int) int { c.mu.Lock(); defer c.mu.Unlock(); return c.pitches[hertz] }
+
 // silence returns the longest time between two packets with sound since it was
 // last asked.
 func (c *sipCall) silence() time.Duration {
@@ -209,6 +224,11 @@ func token(n int) string {
 
 // call sends an INVITE for number to the switch at addr.
 func (p *phone) call(addr, number, from string, headers ...string) (*sipCall, error) {
+	return p.callAs("", addr, number, from, headers...)
+}
+
+// callAs calls with a display name, written as it is to stand in the From header.
+func (p *phone) callAs(name, addr, number, from string, headers ...string) (*sipCall, error) {
 	peer, err := net.ResolveUDPAddr("udp4", addr)
 	if err != nil {
 		return nil, err
@@ -218,7 +238,7 @@ func (p *phone) call(addr, number, from string, headers ...string) (*sipCall, er
 		return nil, err
 	}
 	c.caller, c.peer = true, peer
-	c.local = fmt.Sprintf("<sip:%s@%s>;tag=%s", from, p.addr, token(4))
+	c.local = fmt.Sprintf("%s <sip:%s@%s>;tag=%s", name, from, p.addr, token(4))
 	c.remote = fmt.Sprintf("<sip:%s@%s>", number, addr)
 	c.target = fmt.Sprintf("sip:%s@%s", number, addr)
 	c.cseq, c.branch = 1, "z9hG4bK"+token(8)
@@ -237,7 +257,7 @@ func (p *phone) newCall(id, number string) (*sipCall, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &sipCall{phone: p, id: id, number: number, rtp: rtp, change: make(chan struct{})}
+	c := &sipCall{phone: p, id: id, number: number, rtp: rtp, change: make(chan struct{}), pitches: map[int]int{}}
 	go c.readMedia()
 	return c, nil
 }
@@ -428,10 +448,13 @@ func (c *sipCall) readMedia() {
 		if n < 12 || buf[1]&0x7f != 0 {
 			continue
 		}
-		loud := 0
-		for _, s := range buf[12:n] {
+		loud, crossings := 0, 0
+		for i, s := range buf[12:n] {
 			if s&0x7f < 0x60 { // beyond about ±100 of 8031
 				loud++
+			}
+			if i > 0 && (s^buf[11+i])&0x80 != 0 {
+				crossings++
 			}
 		}
 		c.mu.Lock()
@@ -442,6 +465,7 @@ func (c *sipCall) readMedia() {
 				c.gap = max(c.gap, now.Sub(c.heardAt))
 			}
 			c.heardAt = now
+			c.pitches[(crossings*4000/(n-12)+50)/100*100]++
 			close(c.change)
 			c.change = make(chan struct{})
 		}
@@ -660,11 +684,16 @@ func (c *sipCall) heardSoFar() int { c.mu.Lock(); defer c.mu.Unlock(); return c.
 
 // pressAfter presses digits when the phone has sent so many packets of 20 ms.
 func (c *sipCall) pressAfter(ctx context.Context, digits string, packets int) error {
-	c.mu.Lock()
-	from := c.sent
-	c.mu.Unlock()
-	if err := c.until(ctx, "packets", func() bool { return c.sent >= from+packets || c.ended }); err != nil {
+	if err := c.awaitSent(ctx, packets); err != nil {
 		return err
 	}
 	return c.press(ctx, digits)
+}
+
+// awaitSent waits until the phone has sent so many packets of 20 ms.
+func (c *sipCall) awaitSent(ctx context.Context, packets int) error {
+	c.mu.Lock()
+	from := c.sent
+	c.mu.Unlock()
+	return c.until(ctx, "packets", func() bool { return c.sent >= from+packets || c.ended })
 }

@@ -43,7 +43,7 @@ func newServer(dir, node string) (*server, error) {
 // settle writes the settings and the folder of flows.
 func (s *server) settle(flows string, switches ...*freeswitch) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "node: %s\nlisten: %s\nlisten_takeover: %s\nhttp: %s\nallow: [127.0.0.0/8]\n", s.node, s.listen, s.takeover, s.http)
+	fmt.Fprintf(&b, "node: %s\nlisten: %s\nlisten_takeover: %s\nhttp: %s\nallow: [127.0.0.0/8]\nhttp_allow: [127.0.0.0/8]\n", s.node, s.listen, s.takeover, s.http)
 	fmt.Fprintf(&b, "config_dir: %s/conf\ndata: %s/data\nrecordings: %s/recordings\n", s.dir, s.dir, switches[0].dir)
 	fmt.Fprintf(&b, "cdr: %s/log/json_cdr\nlog: {level: debug}\nfreeswitch:\n", switches[0].dir)
 	for _, f := range switches {

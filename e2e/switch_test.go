@@ -46,6 +46,7 @@ type switchOptions struct {
 	callees         string // where the gateway sends its calls
 	logLevel        string
 	apiExpansion    bool
+	extensions      string // XML, of the context that calls come into, after Hookswitch's
 }
 
 // Ports of servers and switches are below the range from which the system takes
@@ -116,6 +117,12 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 	}
 	if err := copyConf(conf, filepath.Join(dir, "conf"), set, o.apiExpansion); err != nil {
 		return nil, err
+	}
+	if o.extensions != "" {
+		path := filepath.Join(dir, "conf", "fragments", "dialplan", "90_e2e.xml")
+		if err := os.WriteFile(path, []byte("<include>\n"+o.extensions+"\n</include>\n"), 0o644); err != nil {
+			return nil, err
+		}
 	}
 	args := []string{"-nonat", "-nonatmap", "-nf", "-nc", "-np", "-nocal"}
 	for _, d := range []string{"conf", "log", "db", "run", "storage", "cache", "temp", "certs", "recordings", "scripts", "htdocs", "grammar", "sounds"} {

@@ -57,6 +57,9 @@ func ParseCDR(data []byte) (CDR, error) {
 			Billed: milliseconds(get("billmsec")), Duration: milliseconds(get("mduration")),
 		},
 	}
+	if ms := get("record_ms"); ms != "" {
+		c.End.Message, c.End.Spoken = get(varMessage), milliseconds(ms)
+	}
 	switch get("sip_hangup_disposition") {
 	case "recv_bye", "recv_cancel", "recv_refuse":
 		c.End.By = "caller"

@@ -20,7 +20,7 @@ func (l *Leg) LastResort(ctx context.Context, why string) error {
 // connection stays and sees the call out.
 //
 // Should the dialplan lead the call to a Server again, that one's Leg finds the
-// checkpoint as ever, and the extension as the number of the call.
+// checkpoint as ever, the number that the call then has, and one transfer more.
 func (l *Leg) Transfer(ctx context.Context, to call.Extension) error {
 	to, err := call.NewExtension(to.Number, to.Context)
 	if err != nil {

@@ -60,7 +60,7 @@ func (l *Leg) entertain(ctx context.Context, music call.Prompt, done <-chan stru
 	for music.Kind != call.Silence {
 		select {
 		case <-done:
-			return nil
+			return context.Cause(ctx)
 		default:
 		}
 		began := time.Now()

@@ -49,6 +49,7 @@ type Leg struct {
 	secret    bool     // what is pressed is kept secret
 	recording string   // path of the recording of an attempt that was begun and not stopped
 	found     recorded // on the channel when this connection took the call over
+	messaged  bool     // a Message has returned since the last Save
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -88,6 +89,9 @@ type End struct {
 	Billed   time.Duration
 	Duration time.Duration
 	By       string // who hung up: caller, switch
+
+	Message string        // path of the message that the caller was leaving at the end; "": none
+	Spoken  time.Duration // its length
 }
 
 // running is an application that is waited for.
@@ -203,6 +207,10 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 	if l.secret && l.armed {
 		vars += ";sensitive_dtmf="
 		l.secret = false
+	}
+	if l.messaged { // the checkpoint is behind it
+		vars += ";" + varMessage + "="
+		l.messaged = false
 	}
 	if !l.armed {
 		vars += ";continue_on_fail=true;hangup_after_bridge=false;playback_terminators=none;tts_engine=" +

@@ -22,12 +22,12 @@ const quiet = 200
 //
 // The switch finishes a message alone, whatever becomes of us, and only then
 // gives the call to the next connection. There a Message of the same path records
-// nothing and returns the result; any other message overwrites the file at its
-// path.
+// nothing and returns the result, until a Save behind it; any other message
+// overwrites the file at its path.
 func (l *Leg) Message(ctx context.Context, m call.Message) (call.MessageResult, error) {
 	if found := l.found; found.ended && found.path == m.Path {
-		l.found = recorded{}
-		return found.result(m), l.set(ctx, "socket_resume=true;"+varMessage+"=")
+		l.found, l.messaged = recorded{}, true
+		return found.result(m), nil
 	}
 	if err := recordable(m.Path); err != nil {
 		return call.MessageResult{}, err
@@ -75,7 +75,8 @@ func (l *Leg) Message(ctx context.Context, m call.Message) (call.MessageResult, 
 		return result, err
 	}
 	crash("message.done")
-	return result, l.set(ctx, "socket_resume=true;"+varMessage+"=")
+	l.messaged = true
+	return result, l.set(ctx, "socket_resume=true")
 }
 
 // recorded is a message on the channel.

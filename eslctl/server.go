@@ -296,6 +296,7 @@ func (l *Leg) read(ev Event) error {
 		SIPCallID: ev.Var("sip_call_id"),
 		Switch:    ev.Get("FreeSWITCH-Switchname"),
 		Started:   microseconds(ev.Get("Caller-Channel-Created-Time")),
+		Transfers: len(array(ev.Var("transfer_history"))), // switch_ivr.c, switch_ivr_session_transfer
 	}
 	for line := range lines(ev.head) {
 		// Of some two hundred lines nearly none is one of these.

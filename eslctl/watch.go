@@ -179,6 +179,9 @@ func endOf(ev Event) End {
 		Duration: milliseconds(ev.Var("mduration")),
 		By:       "switch",
 	}
+	if on := recordedOn(ev); on.ended {
+		e.Message, e.Spoken = on.path, on.length
+	}
 	switch ev.Var("sip_hangup_disposition") {
 	case "recv_bye", "recv_cancel", "recv_refuse":
 		e.By = "caller"

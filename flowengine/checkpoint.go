@@ -28,7 +28,7 @@ type payload struct {
 	Tags      map[string]any    `json:"t,omitempty"`
 	Secrets   map[string]string `json:"q,omitempty"` // names of secrets, and paths of the nodes that ask for them; never a value
 	Tape      tape              `json:"r,omitzero"`
-	Away      string            `json:"w,omitempty"` // extension of the dialplan that the call was given to
+	Away      int               `json:"w,omitempty"` // call.Call.Transfers once the dialplan has the call that it is given
 	Steps     int               `json:"k"`
 	Dials     int               `json:"d,omitempty"`
 	Connected bool              `json:"o,omitempty"` // somebody took the call

@@ -42,15 +42,6 @@ func (x *Data) decodeNode(d *document, n *yaml.Node, name string) {
 // Empty says that nothing is written.
 func (x *Data) Empty() bool { return !x.given }
 
-// Text returns the text that is all of the data, if it is one.
-func (x *Data) Text() (string, bool) {
-	if x.value == nil || x.value.template != nil {
-		return "", false
-	}
-	s, ok := x.value.fixed.(string)
-	return s, ok
-}
-
 func (x *Data) expressions() (out []*expression) {
 	if x.value != nil {
 		return x.value.expressions()

@@ -140,7 +140,11 @@ func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 		out.Set(list)
 	case reflect.Map: // of texts to a setting
 		if n.Kind != yaml.MappingNode {
-			d.at(n, "", "%s must be a mapping, not %s", name, what(n))
+			is := what(n)
+			if isText(n) {
+				is = "a text" // which may be a header with a key in it
+			}
+			d.at(n, "", "%s must be a mapping, not %s", name, is)
 			return
 		}
 		m := reflect.MakeMap(out.Type())

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -96,12 +95,12 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 		if why := e.resume(s, c.Taken); why != "" {
 			return e.refuse(ctx, s, c.Taken, why)
 		}
-		if back := s.away == s.call.Number; back {
+		if back := s.away > 0 && s.call.Transfers >= s.away; back {
 			if err := e.comeBack(ctx, s); err != nil {
 				return err
 			}
 		}
-		s.away = ""
+		s.away = 0
 	} else if err := e.start(ctx, s, c); err != nil {
 		return err
 	}
@@ -116,13 +115,6 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 		}
 		s.enter(next)
 	}
-}
-
-// untouched says whether a checkpoint holds an epoch and nothing else: the
-// call was lost before it entered its first node, and begins.
-func untouched(taken string) bool {
-	c, err := call.ParseCheckpoint(taken)
-	return err == nil && c.Payload == ""
 }
 
 // start finds the flow of a new call.
@@ -153,86 +145,6 @@ func (e *Engine) begin(ctx context.Context, s *Session, name string) error {
 	return nil
 }
 
-// comeBack begins anew with a call that a flow had given to the dialplan, and that the
-// dialplan brings back under another number.
-func (e *Engine) comeBack(ctx context.Context, s *Session) error {
-	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
-	clear(s.asked) // by nodes of another flow
-	return e.begin(ctx, s, "")
-}
-
-// resume goes on from a checkpoint. It returns why that cannot be; empty when
-// it can.
-func (e *Engine) resume(s *Session, taken string) string {
-	c, err := call.ParseCheckpoint(taken)
-	if err != nil {
-		return err.Error()
-	}
-	p, err := decodePayload(c.Payload)
-	if err != nil {
-		return err.Error()
-	}
-	flow, err := e.version(p.Flow, p.Version)
-	if err != nil {
-		return err.Error()
-	}
-	if !s.locate(flow, p.Step) {
-		return fmt.Sprintf("flow %s in version %s has no node %s", p.Flow, p.Version, p.Step)
-	}
-	s.steps, s.dials = p.Steps, p.Dials
-	s.sought, s.connected = p.Dials > 0, p.Connected
-	s.state, s.pending = p.State, p.Committed
-	s.tape, s.away = p.Tape, p.Away
-	maps.Copy(s.vars, p.Vars)
-	maps.Copy(s.tags, p.Tags)
-	maps.Copy(s.asked, p.Secrets)
-	phase := "from its beginning"
-	if p.Committed {
-		phase = fmt.Sprintf("in attempt %d", p.Dials)
-	}
-	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name,
-		Why:   fmt.Sprintf("node %s (%s) %s", p.Step, s.step.kind.Name, phase),
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
-	return ""
-}
-
-// locate finds the node at a path and makes it the call's.
-func (s *Session) locate(flow *Flow, path string) bool {
-	var around []frame
-	ids := strings.Split(path, "/")
-	for _, id := range ids[:len(ids)-1] {
-		n := flow.nodes[id]
-		sub := flow.runs(n)
-		if sub == nil {
-			return false
-		}
-		around = append(around, frame{flow: flow, step: n})
-		flow = sub
-	}
-	n := flow.nodes[ids[len(ids)-1]]
-	if n == nil {
-		return false
-	}
-	s.flow, s.step, s.around = flow, n, around
-	return true
-}
-
-// version finds the flow that a call began with.
-func (e *Engine) version(name, version string) (*Flow, error) {
-	if f, ok := e.Current().Version(name, version); ok {
-		return f, nil
-	}
-	if e.Versions == nil {
-		return nil, fmt.Errorf("flow %s is not known in version %s", name, version)
-	}
-	f, err := e.Versions.Flow(name, version)
-	if err != nil {
-		return nil, fmt.Errorf("flow %s in version %s: %w", name, version, err)
-	}
-	return f, nil
-}
-
 // enter makes n the node of the call.
 func (s *Session) enter(n *step) {
 	s.step, s.state, s.pending = n, nil, false
@@ -248,7 +160,7 @@ func (e *Engine) pass(ctx context.Context, s *Session) (next *step, err error) {
 		return nil, call.ErrLost
 	}
 	if lost := (*LostSecretError)(nil); errors.As(err, &lost) {
-		return e.askAgain(s, began, lost)
+		return e.askAgain(ctx, s, began, lost)
 	}
 	if err != nil {
 		if err := gone(ctx, err); err != nil {
@@ -296,20 +208,6 @@ func (e *Engine) follow(ctx context.Context, s *Session, r Result) (*step, error
 		s.flow, s.step = at.flow, at.step
 		e.left(s, at.began, r, nil)
 	}
-}
-
-// askAgain sends the call back to the node that gathers a secret which is needed now
-// and was lost.
-func (e *Engine) askAgain(s *Session, began time.Time, lost *LostSecretError) (*step, error) {
-	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
-	main := s.flow
-	if len(s.around) > 0 {
-		main = s.around[0].flow
-	}
-	if !s.locate(main, s.asked[lost.Name]) {
-		return nil, fmt.Errorf("no node asks for %s", lost.Name)
-	}
-	return s.step, nil
 }
 
 // finish ends a call in the ordinary way.
@@ -423,23 +321,6 @@ func (e *Engine) hangup(ctx context.Context, s *Session, cause call.Cause) error
 		return fmt.Errorf("hang up with %s: %w", cause, err)
 	}
 	return &call.HungUp{Cause: cause}
-}
-
-// refuse gives the call to the last resort.
-func (e *Engine) refuse(ctx context.Context, s *Session, taken, why string) error {
-	if found, err := call.ParseCheckpoint(taken); err == nil {
-		if err := e.own(ctx, s, found); err != nil {
-			return err
-		}
-	}
-	s.rec.Record(call.Event{Type: call.Refused, Why: why})
-	if err := s.leg.LastResort(ctx, why); err != nil {
-		if err := gone(ctx, err); err != nil {
-			return err
-		}
-		return fmt.Errorf("last resort: %w", err)
-	}
-	return &RefusedError{why}
 }
 
 // panicked ends the one call whose node panicked.

@@ -95,19 +95,24 @@ type expression struct {
 	reads   []read
 }
 
-// read is a variable that an expression names, as in vars.welcome.
-type read struct {
-	space  string // vars or secrets
-	name   string
-	offset int // in characters from the start of the expression
+// variable is what a node leaves for expressions.
+type variable struct {
+	space string // vars or secrets
+	name  string
 }
 
 // String is how the variable is written in an expression.
-func (r read) String() string {
-	if plainName.MatchString(r.name) {
-		return r.space + "." + r.name
+func (v variable) String() string {
+	if plainName.MatchString(v.name) {
+		return v.space + "." + v.name
 	}
-	return fmt.Sprintf("%s[%q]", r.space, r.name)
+	return fmt.Sprintf("%s[%q]", v.space, v.name)
+}
+
+// read is a variable that an expression names, as in vars.welcome.
+type read struct {
+	variable
+	offset int // in characters from the start of the expression
 }
 
 // plainName is a name that can follow a point.
@@ -208,7 +213,7 @@ func (x *examiner) Visit(n *ast.Node) {
 		owner, ok := t.Node.(*ast.IdentifierNode)
 		name, fixed := t.Property.(*ast.StringNode)
 		if ok && fixed && (owner.Value == "vars" || owner.Value == "secrets") {
-			x.reads = append(x.reads, read{owner.Value, name.Value, owner.Location().From})
+			x.reads = append(x.reads, read{variable{owner.Value, name.Value}, owner.Location().From})
 			if owner == x.loose {
 				x.loose = nil
 			}

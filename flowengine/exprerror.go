@@ -14,23 +14,30 @@ import (
 	"github.com/expr-lang/expr/file"
 )
 
-// exprError keeps expr's words and their place, and says what would be right.
+// literal matches what expr repeats of a literal: of a text or a number, of a pattern.
+var literal = regexp.MustCompile("(?:: [^:]*[\"`].*|\\(\".*\"\\))$")
+
+// exprError keeps expr's words and their place, and says what would be right. It keeps no
+// literal: a server logs what is wrong with its flows, and a literal may be what a secret
+// is compared with.
 func exprError(src string, in scope, err error) *SettingError {
 	msg, at, hint := err.Error(), 0, ""
 	if e := (*file.Error)(nil); errors.As(err, &e) {
 		msg, at = e.Message, max(e.From, 0)
 	}
 	msg, _, _ = strings.Cut(msg, "\n")
+	token := unexpected.FindStringSubmatch(msg)
+	msg = literal.ReplaceAllString(msg, "")
 	if m := noField.FindStringSubmatch(msg); m != nil && owners[m[1]].name != "" {
 		msg, hint = fmt.Sprintf("%s has no field %s", owners[m[1]].name, m[2]), didYouMean(m[2], owners[m[1]].fields)
 	} else if name, ok := strings.CutPrefix(msg, "unknown name "); ok && isCalled(src, at, name) {
 		hint = didYouMean(name, builtin.Names)
 	} else if ok {
 		hint = unknownHint(name, in)
-	} else if m := unexpected.FindStringSubmatch(msg); m != nil {
-		hint = tokenHint(m[1])
+	} else if token != nil {
+		hint = tokenHint(token[1])
 	} else if m := noTruth.FindStringSubmatch(msg); m != nil {
-		msg, hint = fmt.Sprintf("it is %s, neither true nor false", cmp.Or(typeNames[m[1]], m[1])), "compare it with something, as in "+strings.TrimSpace(src)+" == …"
+		msg, hint = fmt.Sprintf("it is %s, neither true nor false", cmp.Or(typeNames[m[1]], m[1])), "compare it with something by == or <"
 	} else if textAndNumber.MatchString(msg) {
 		hint = "put quotes around the number, or make a number of the text by int(…)"
 	} else if strings.Contains(msg, "mismatched types func(") {

@@ -24,7 +24,7 @@ type Flow struct {
 	Start   string        // id of the first node
 	Ends    []string      // names under which the flow can end, for the flows that run it
 	Silence time.Duration // how long a caller whose call is answered may hear nothing
-	Source  string        // text of the document
+	Source  string        // text of the document, to its last line break
 	File    string        // where it was read
 	Line    int
 	nodes   map[string]*step
@@ -46,25 +46,23 @@ func (f *Flow) runs(n *step) *Flow {
 // Bundle returns the documents of the flow and of all flows that it runs: what it
 // takes to load this version again.
 func (f *Flow) Bundle() string {
-	docs := []string{strings.TrimSuffix(f.Source, "\n")}
-	seen := map[string]bool{f.Name: true}
+	var b strings.Builder
+	seen := map[string]bool{}
 	var add func(f *Flow)
 	add = func(f *Flow) {
+		seen[f.Name] = true
+		if b.Len() > 0 && !strings.HasPrefix(f.Source, "---") {
+			b.WriteString("---\n")
+		}
+		b.WriteString(f.Source)
 		for _, name := range slices.Sorted(maps.Keys(f.subs)) {
 			if !seen[name] {
-				seen[name] = true
-				docs = append(docs, strings.TrimSuffix(f.subs[name].Source, "\n"))
 				add(f.subs[name])
 			}
 		}
 	}
 	add(f)
-	for i, doc := range docs {
-		if i > 0 && !strings.HasPrefix(doc, "---") {
-			docs[i] = "---\n" + doc
-		}
-	}
-	return strings.Join(docs, "\n") + "\n"
+	return b.String()
 }
 
 // NodeIDs returns the ids of the flow's nodes, sorted.
@@ -92,7 +90,7 @@ func (f *Flow) Runs(id string) *Flow { return f.runs(f.nodes[id]) }
 func (f *Flow) Exits(id string) map[string]string {
 	out := map[string]string{}
 	if n := f.nodes[id]; n != nil {
-		for _, exit := range append(n.declared, slices.Sorted(maps.Keys(n.exits))...) {
+		for _, exit := range slices.Concat(n.declared, slices.Sorted(maps.Keys(n.exits))) {
 			if to, ok := n.next(exit); ok && exit != elseExit || exit == elseExit && slices.Contains(n.declared, elseExit) {
 				out[exit] = to
 			}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -226,6 +227,40 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// A version is kept with the flows that it runs, and to the letter: a block of text may
+// stand at the end of a document or of a file, with line breaks behind it or without.
+func TestVersionsAreKeptToTheLetter(t *testing.T) {
+	const flow = "flow: NAME\nstart: a\nnodes:\n  a: {KIND}\n  b: {hangup: {}}\ndescription: BLOCK"
+	for _, block := range []string{"|\n  text", "|\n  text\n", "|+\n  text", "|+\n  text\n\n\n", "|-\n  text\n\n", "text", "text # note\n...\n"} {
+		doc := func(name, kind string) string {
+			return strings.NewReplacer("NAME", name, "KIND", kind, "BLOCK", block).Replace(flow)
+		}
+		outer, inner := doc("outer", "flow: {run: inner}, exits: {error: b}"), doc("inner", "say: Hello, next: b")
+		s := load(t, inner, outer)
+		v := flowengine.Versions{Dir: t.TempDir(), Kinds: nodes.Kinds}
+		if err := v.Keep(s); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range s.Flows() {
+			if _, err := v.Flow(f.Name, f.Version); err != nil {
+				t.Errorf("%q: flow %s: %v", block, f.Name, err)
+			}
+		}
+	}
+}
+
+// A flow is kept in one file with the flows that it runs, so they must fit into one.
+func TestFlowsThatCannotBeKept(t *testing.T) {
+	const flow = "flow: NAME\nstart: a\nnodes:\n  a: {KIND}\n  b: {hangup: {}}\ndescription: TEXT\n"
+	doc := func(name, kind string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte(strings.NewReplacer("NAME", name, "KIND", kind, "TEXT", strings.Repeat("x", 600<<10)).Replace(flow))}
+	}
+	_, problems := flowengine.Load(fstest.MapFS{"outer.yaml": doc("outer", "flow: {run: inner}, exits: {error: b}"), "inner.yaml": doc("inner", "say: Hello, next: b")}, nodes.Kinds)
+	if len(problems) != 1 || problems[0].File != "outer.yaml" || !strings.Contains(problems[0].Message, "together with the flows that it runs") {
+		t.Errorf("problems %v", problems)
+	}
+}
+
 func TestWithKeepsOlderVersions(t *testing.T) {
 	old := load(t, hello)
 	now := load(t, strings.Replace(hello, "{}", "{sip: 486}", 1)).With(old)
@@ -244,6 +279,25 @@ func TestWithKeepsOlderVersions(t *testing.T) {
 
 // TestLookupKeys: numbers of every length and form are found, and nothing that
 // only looks like them.
+// A flow is asked for its exits by many goroutines at once.
+func TestExitsAtOnce(t *testing.T) {
+	var cases []string
+	for i := range 16 {
+		cases = append(cases, fmt.Sprintf("{name: c%d, if: 'number == \"%d\"'}", i, i))
+	}
+	s := load(t, "flow: f\nstart: a\nnodes:\n  a: {branch: {cases: ["+strings.Join(cases, ", ")+"]}, exits: {else: bye}}\n  bye: {hangup: {}}\n")
+	f, _ := s.Flow("f")
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			if n := len(f.Exits("a")); n != 17 {
+				t.Errorf("%d exits: want 16 cases and else", n)
+			}
+		})
+	}
+	asking.Wait()
+}
+
 func TestLookupKeys(t *testing.T) {
 	listed := []string{"0", "00", "*", "#", "*98", "#31#", "911", "15551234567", "123456789012345", "1234567890123456", "12345678901234567890123456789012"}
 	doc := "numbers:\n"

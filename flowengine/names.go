@@ -1,16 +1,11 @@
 package flowengine
 
-import (
-	"maps"
-	"slices"
-
-	"github.com/expr-lang/expr/conf"
-)
+import "github.com/expr-lang/expr/conf"
 
 // shared is what the flows of one call leave in their variables: those that run each
-// other share them.
+// other share them. The same name in vars and in secrets is two variables.
 type shared struct {
-	vars  map[string]Variable
+	left  map[variable]VariableType
 	typed *conf.Config // made when it is needed
 }
 
@@ -19,14 +14,14 @@ type shared struct {
 func (l *loader) variables() {
 	of := map[string]*shared{}
 	for name, f := range l.snapshot.flows {
-		of[name] = &shared{vars: f.sets()}
+		of[name] = &shared{left: f.sets()}
 	}
 	for _, r := range l.running {
 		a, b := of[r.flow.Name], of[r.runs]
 		if a == nil || b == nil || a == b {
 			continue
 		}
-		a.join(b.vars)
+		a.join(b.left)
 		for name, s := range of {
 			if s == b {
 				of[name] = a
@@ -44,25 +39,32 @@ func (l *loader) variables() {
 }
 
 // sets returns what the nodes of the flow leave.
-func (f *Flow) sets() map[string]Variable {
-	s := shared{vars: map[string]Variable{}}
+func (f *Flow) sets() map[variable]VariableType {
+	s := shared{left: map[variable]VariableType{}}
 	for _, n := range f.nodes {
 		if set, ok := n.node.(Setter); ok {
 			for _, v := range set.Sets(n.id) {
-				s.join(map[string]Variable{v.Name: v})
+				s.join(map[variable]VariableType{v.key(): v.Type})
 			}
 		}
 	}
-	return s.vars
+	return s.left
+}
+
+func (v Variable) key() variable {
+	if v.Secret {
+		return variable{"secrets", v.Name}
+	}
+	return variable{"vars", v.Name}
 }
 
 // join adds variables; one that two nodes set differently can be of any type.
-func (s *shared) join(more map[string]Variable) {
-	for name, v := range more {
-		if old, ok := s.vars[name]; ok && old.Type != v.Type {
-			v.Type = AnyType
+func (s *shared) join(more map[variable]VariableType) {
+	for v, is := range more {
+		if old, ok := s.left[v]; ok && old != is {
+			is = AnyType
 		}
-		s.vars[name] = v
+		s.left[v] = is
 	}
 }
 
@@ -70,19 +72,16 @@ func (s *shared) join(more map[string]Variable) {
 func (s *shared) check(d *document, x placed) {
 	unknown := false
 	for _, r := range x.expr.reads {
-		v, known := s.vars[r.name]
-		if known && v.Secret == (r.space == "secrets") {
+		if _, known := s.left[r.variable]; known {
 			continue
 		}
 		unknown = true
-		var message, hint string
-		switch {
-		case known && v.Secret:
-			message, hint = r.String()+" is a secret", "write "+read{space: "secrets", name: r.name}.String()
-		case known:
-			message, hint = r.String()+" is no secret", "write "+read{space: "vars", name: r.name}.String()
-		default:
-			message, hint = "no node sets "+r.String(), didYouMean(r.name, s.names(r.space == "secrets"))
+		message, hint := "no node sets "+r.String(), didYouMean(r.name, s.names(r.space))
+		open, secret := variable{"vars", r.name}, variable{"secrets", r.name}
+		if _, known := s.left[secret]; known {
+			message, hint = r.String()+" is a secret", "write "+secret.String()
+		} else if _, known := s.left[open]; known {
+			message, hint = r.String()+" is no secret", "write "+open.String()
 		}
 		d.inText(x.node, x.expr.offset+r.offset, hint, "%s", message)
 	}
@@ -94,6 +93,12 @@ func (s *shared) check(d *document, x placed) {
 	}
 }
 
-func (s *shared) names(secret bool) []string {
-	return slices.DeleteFunc(slices.Collect(maps.Keys(s.vars)), func(name string) bool { return s.vars[name].Secret != secret })
+// names lists the variables of a space.
+func (s *shared) names(space string) (out []string) {
+	for v := range s.left {
+		if v.space == space {
+			out = append(out, v.name)
+		}
+	}
+	return out
 }

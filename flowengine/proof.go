@@ -1,6 +1,7 @@
 package flowengine
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -181,10 +182,13 @@ func (b *flowBuilder) circles(places []place) {
 // prove reports what can only be seen once the flows are joined.
 func (l *loader) prove() {
 	for _, b := range l.built {
-		places := b.flow.places()
+		places, why := b.flow.places(), tooLarge(b.flow.Bundle())
 		if len(places) > maxPlaces {
+			why = fmt.Sprintf("more than %d nodes", maxPlaces)
+		}
+		if why != "" {
 			_, name := field(b.d.root, "flow")
-			b.d.at(name, "run flows from fewer nodes", "flow %s has more than %d nodes, together with those of the flows that it runs", b.flow.Name, maxPlaces)
+			b.d.at(name, "run flows from fewer nodes, or smaller ones", "flow %s has %s, together with the flows that it runs", b.flow.Name, why)
 			continue
 		}
 		if len(b.flow.subs) > 0 {

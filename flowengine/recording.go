@@ -20,10 +20,10 @@ type tape struct {
 // Recording returns where the switch records the next attempt.
 func (s *Session) Recording() (string, error) { return s.file(strconv.Itoa(s.attempt())) }
 
-// MessageFile returns where the switch records a part of the message that the
+// MessageFile returns where the switch records the message that the
 // caller leaves in this node.
-func (s *Session) MessageFile(part int) (string, error) {
-	return s.file(fmt.Sprintf("message-%d-%d", s.steps, part))
+func (s *Session) MessageFile() (string, error) {
+	return s.file(fmt.Sprintf("message-%d", s.steps))
 }
 
 // file names a recording of the call, on the switch.

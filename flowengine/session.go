@@ -34,7 +34,7 @@ type Session struct {
 	pending  bool            // the node was taken over in the middle of an attempt
 	opening  *call.Event     // the first event, until the call is ours
 	tape     tape            // the recording of the call
-	away     string          // extension that the call was given to, until it is known what became of it
+	away     int             // as in payload, until it is known what became of the call
 
 	vars    map[string]any
 	tags    map[string]any

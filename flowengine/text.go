@@ -25,9 +25,6 @@ func (t *Text) expressions() []*expression { return t.template.expressions() }
 // Empty says that nothing is written.
 func (t *Text) Empty() bool { return t.Source == "" }
 
-// Fixed says that the text is the same for every call.
-func (t *Text) Fixed() bool { return !strings.Contains(t.Source, "{{") }
-
 // Head returns the text up to the first template.
 func (t *Text) Head() string {
 	head, _, _ := strings.Cut(t.Source, "{{")

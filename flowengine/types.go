@@ -34,8 +34,10 @@ func (s *shared) checker() *conf.Config {
 			}
 		}
 		vars := types.Map{types.Extra: types.Any}
-		for name, v := range s.vars {
-			vars[name] = exprTypes[v.Type]
+		for v, is := range s.left {
+			if v.space == "vars" {
+				vars[v.name] = exprTypes[is]
+			}
 		}
 		env["vars"] = vars
 		s.typed = configure(env)
@@ -46,7 +48,7 @@ func (s *shared) checker() *conf.Config {
 // mismatch says where an expression makes of a variable what its type does not
 // allow; nil for one that could work.
 func (s *shared) mismatch(x *expression) *SettingError {
-	if !slices.ContainsFunc(x.reads, func(r read) bool { return s.vars[r.name].Type != AnyType }) {
+	if !slices.ContainsFunc(x.reads, func(r read) bool { return s.left[r.variable] != AnyType }) {
 		return nil // compile has seen all there is to see
 	}
 	c := s.checker()
@@ -74,7 +76,7 @@ func (s *shared) conversion(x *expression, operator int) string {
 	hint, nearest := "", maxExpression
 	for _, r := range x.reads {
 		away := max(operator-r.offset, r.offset-operator)
-		if s.vars[r.name].Type == TextType && away < nearest {
+		if s.left[r.variable] == TextType && away < nearest {
 			path := r.String()
 			hint, nearest = fmt.Sprintf("%s is a text: write int(%s), or put quotes around the number", path, path), away
 		}

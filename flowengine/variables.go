@@ -22,7 +22,7 @@ func (s *Session) environment() *environment {
 // is kept in the checkpoint, and so must be no secret. It fails, and leaves nothing,
 // when the checkpoint has no room for it.
 func (s *Session) Set(name string, value any) error {
-	if err := s.leave(s.vars, name, value); err != nil {
+	if err := leave(s, s.vars, name, value); err != nil {
 		return fmt.Errorf("vars.%s: %w", name, err)
 	}
 	return nil
@@ -35,9 +35,9 @@ func (s *Session) Unset(name string) { delete(s.vars, name) }
 // the nodes after this one keep their state there.
 const spare = 1024
 
-// leave puts a value among the variables or the tags. What callers send can be of any
-// length, and a checkpoint that is too large would end the call.
-func (s *Session) leave(in map[string]any, name string, value any) error {
+// leave puts a value among the variables, the tags or the names of secrets. What callers
+// send can be of any length, and a checkpoint that is too large would end the call.
+func leave[V any](s *Session, in map[string]V, name string, value V) error {
 	old, had := in[name]
 	in[name] = value
 	text, err := s.checkpoint(nil, false)
@@ -53,9 +53,14 @@ func (s *Session) leave(in map[string]any, name string, value any) error {
 }
 
 // SetSecret keeps a secret for the nodes after this one, in memory alone. Where a takeover
-// loses it, the call comes back to this node when it is needed.
-func (s *Session) SetSecret(name, value string) {
-	s.secrets[name], s.asked[name] = value, s.path()
+// loses it, the call comes back to this node when it is needed. It fails, and keeps
+// nothing, when the checkpoint has no room for its name.
+func (s *Session) SetSecret(name, value string) error {
+	if err := leave(s, s.asked, name, s.path()); err != nil {
+		return fmt.Errorf("secrets.%s: %w", name, err)
+	}
+	s.secrets[name] = value
+	return nil
 }
 
 // Tag writes a tag of the call. What it replaces is in the event. It fails, and writes
@@ -65,7 +70,7 @@ func (s *Session) Tag(name string, value any) error {
 	if old, ok := s.tags[name]; ok {
 		attrs["replaced"] = spell(old)
 	}
-	if err := s.leave(s.tags, name, value); err != nil {
+	if err := leave(s, s.tags, name, value); err != nil {
 		return fmt.Errorf("tags.%s: %w", name, err)
 	}
 	s.record(call.Event{Type: call.Tagged, Attrs: attrs})
@@ -185,13 +190,13 @@ func (s *Session) Take(a *Answer, status int, headers map[string]string, body an
 // Transfer gives the call to an extension of the dialplan and returns the error
 // with which the node ends: *TransferredError when all is well.
 func (s *Session) Transfer(ctx context.Context, to call.Extension) error {
-	s.away = to.Number
+	s.away = s.call.Transfers + 1
 	if err := s.Keep(ctx, true); err != nil {
-		s.away = ""
+		s.away = 0
 		return err
 	}
 	if err := s.leg.Transfer(ctx, to); err != nil {
-		s.away = ""
+		s.away = 0
 		return err
 	}
 	s.record(call.Event{Type: call.Transferred, Attrs: map[string]string{"extension": to.Number, "context": to.Context}})

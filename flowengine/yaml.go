@@ -1,7 +1,6 @@
 package flowengine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -105,18 +104,17 @@ func readDocuments(file string, data []byte, r *report) []*document {
 		r.add(Problem{File: file, Message: fmt.Sprintf(format, args...), Hint: hint})
 		return nil
 	}
-	if len(data) > maxFile {
-		return whole("split it into several files", "the file has %d bytes, at most %d are read", len(data), maxFile)
-	}
-	// A quick bound before the parser allocates a node for each.
-	if bytes.Count(data, []byte{','}) > maxNodes {
-		return whole("split it into several files", "the file has more than %d values", maxNodes)
+	if why := tooLarge(string(data)); why != "" {
+		return whole("split it into several files", "the file has %s", why)
 	}
 	if !utf8.Valid(data) {
 		return whole("save it as UTF-8", "the file is not UTF-8 text")
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
+	if !strings.HasSuffix(text, "\n") { // a block of text would be another with one
+		text += "\n"
+	}
 	var docs []*document
 	for _, part := range split(text) {
 		d := &document{file: file, source: part.text, before: part.before, report: r}
@@ -126,6 +124,18 @@ func readDocuments(file string, data []byte, r *report) []*document {
 		}
 	}
 	return docs
+}
+
+// tooLarge says what a file has too much of to be read; empty for one that is.
+func tooLarge(text string) string {
+	if len(text) > maxFile {
+		return fmt.Sprintf("%d bytes, at most %d are read", len(text), maxFile)
+	}
+	// A quick bound before the parser allocates a node for each.
+	if strings.Count(text, ",") > maxNodes {
+		return fmt.Sprintf("more than %d values", maxNodes)
+	}
+	return ""
 }
 
 type part struct {

@@ -109,8 +109,8 @@ func (c *Client) Request(ctx context.Context, r call.Request) (call.Response, er
 		return call.Response{}, err
 	}
 	switch {
-	case !slices.Contains(methods, r.Method):
-		return call.Response{}, fmt.Errorf("method %q: one of %s", r.Method, strings.Join(methods, ", "))
+	case !slices.Contains(call.Methods, r.Method):
+		return call.Response{}, fmt.Errorf("method %q: one of %s", r.Method, strings.Join(call.Methods, ", "))
 	case len(r.Body) > maxSent:
 		return call.Response{}, fmt.Errorf("body of %d bytes: at most %d", len(r.Body), maxSent)
 	case r.Timeout <= 0:

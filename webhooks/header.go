@@ -4,26 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
-	"regexp"
 	"strings"
+
+	"github.com/hookswitch/hookswitch/call"
 )
 
 // maxHeaders bounds the names in the header of a request, and of an answer.
 const maxHeaders = 100
-
-// methods a request may have. The others change the connection or mirror it.
-var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
-
-// token is the syntax of a header's name (RFC 9110, section 5.6.2).
-var token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")
-
-// ours are the headers that belong to the connection or follow from the rest of
-// the request (RFC 9110, section 7.6.1).
-var ours = map[string]bool{
-	"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Connection": true, "Keep-Alive": true,
-	"Proxy-Connection": true, "Proxy-Authorization": true, "Te": true, "Trailer": true, "Upgrade": true,
-	"Http2-Settings": true, "Expect": true,
-}
 
 // headers builds the header of a request. No error repeats a value.
 func headers(given map[string]string, key, userAgent string) (http.Header, error) {
@@ -48,10 +35,10 @@ func headers(given map[string]string, key, userAgent string) (http.Header, error
 		}
 	}
 	for name, value := range given {
-		if !token.MatchString(name) { // which may be a value in the wrong place
+		if !call.ValidHeader(name) { // which may be a value in the wrong place
 			return nil, fmt.Errorf("the name of a header has %d bytes that are not all letters, digits or -; write {Name: value}, a name of at most 100", len(name))
 		}
-		if ours[textproto.CanonicalMIMEHeaderKey(name)] {
+		if call.OwnHeader(name) {
 			return nil, fmt.Errorf("header %s is set by Hookswitch itself; leave it out", textproto.CanonicalMIMEHeaderKey(name))
 		}
 		if err := add(name, value); err != nil {

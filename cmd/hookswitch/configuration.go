@@ -38,12 +38,15 @@ type configuration struct {
 type invalidConfig struct {
 	dir      string
 	problems []flowengine.Problem
+	logged   bool // by a server: without the lines of the documents, which may hold keys
 }
 
 func (e *invalidConfig) Error() string {
 	lines := make([]string, len(e.problems))
 	for i, p := range e.problems {
-		lines[i] = p.Shown()
+		if lines[i] = p.Shown(); e.logged {
+			lines[i] = p.String()
+		}
 	}
 	return fmt.Sprintf("%s is not valid:\n%s", e.dir, strings.Join(lines, "\n"))
 }
@@ -96,7 +99,7 @@ func (c *configuration) load() error {
 func (c *configuration) apply(dir string) error {
 	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
 	if len(problems) > 0 {
-		return &invalidConfig{dir, problems}
+		return &invalidConfig{dir, problems, true}
 	}
 	if err := c.versions.Keep(s); err != nil {
 		return err

@@ -61,6 +61,30 @@ func TestReloadKeepsWhatIsValid(t *testing.T) {
 	}
 }
 
+// Documents hold keys of other systems, and what secret digits are compared with. A
+// server tells of mistakes beside them, in its log and as it fails to start, without them.
+func TestLogHoldsNoKeysOfTheFlows(t *testing.T) {
+	c, _, log := newConfiguration(t)
+	for _, request := range []string{
+		`{url: "https://crm.example/", headers: {Authorization: "Bearer KEY"}, tries: 2}`,
+		`{url: "https://crm.example/", headers: "Authorization: Bearer KEY"}`,
+		`{url: "crm.example/?key=KEY"}`,
+		`{url: "https://crm.example/", headers: {X-Right: '{{ secrets.pin == "KEY" ? 1 }}'}}`,
+		`{url: "https://crm.example/", headers: {X-Right: '{{ secrets.pin "KEY" }}'}}`,
+		`{url: "https://crm.example/", headers: {X-Right: '{{ secrets.pin 8642 }}'}}`,
+		`{url: "https://crm.example/", headers: {X-Right: '{{ secrets.pin == 8642KEY }}'}}`,
+		`{url: "https://crm.example/", headers: {X-Right: '{{ secrets.pin matches "KEY(" }}'}}`,
+	} {
+		log.Reset()
+		write(t, c.dir, smallFlow+"  a: {gather: {prompt: \"say:PIN.\", secret: true, var: pin}, exits: {else: bye}}\n  r: {request: "+request+", exits: {else: bye}}\n")
+		c.reload()
+		err := c.start()
+		if said := log.String() + err.Error(); !strings.Contains(said, "a.yaml:") || strings.Contains(said, "KEY") || strings.Contains(said, "8642") {
+			t.Errorf("%s: said %s", request, said)
+		}
+	}
+}
+
 func TestStartOnTheLastValidState(t *testing.T) {
 	c, _, _ := newConfiguration(t)
 	c.kept = lastGood(filepath.Join(t.TempDir(), "conf"))

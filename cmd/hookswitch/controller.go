@@ -43,7 +43,7 @@ func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metri
 	c.engine = &flowengine.Engine{
 		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Requests: newRequests(s), Node: s.Node,
 		Panicked: func(id string, value any, stack []byte) {
-			log.Error().Str("call", id).Interface("panic", value).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
+			log.Error().Str("call", id).Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
 		},
 	}
 	c.server = &eslctl.Server{
@@ -193,10 +193,23 @@ func (c *controller) end(id string, end eslctl.End, source string) {
 	if source != "" {
 		attrs["source"] = source
 	}
+	if source != "" && end.Message != "" && end.Spoken > 0 {
+		c.message(id, end)
+	}
 	if c.journal.End(id, end.Cause, attrs) {
 		c.metrics.observe(call.Event{Type: call.Ended, Cause: end.Cause})
 		c.log.Info().Str("call", id).Str("cause", string(end.Cause)).Str("source", source).Msg("call ended")
 	}
+}
+
+// message records the message that a caller was leaving whose hangup no server saw.
+func (c *controller) message(id string, end eslctl.End) {
+	epoch, open := c.open(id)
+	if !open {
+		return
+	}
+	c.recorder(id, epoch)(call.Event{Type: call.Voicemail, Millis: end.Spoken.Milliseconds(),
+		Why: "left while no node controlled the call", Attrs: map[string]string{"path": end.Message, "late": "true"}})
 }
 
 func (c *controller) listening() {

@@ -92,7 +92,7 @@ func loadFolder(cmd *cobra.Command, dir string) (*flowengine.Snapshot, error) {
 	}
 	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
 	if len(problems) > 0 {
-		return nil, &invalidConfig{dir, problems}
+		return nil, &invalidConfig{dir: dir, problems: problems}
 	}
 	return s, nil
 }

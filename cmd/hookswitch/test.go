@@ -131,7 +131,7 @@ func loadSuites(folders []string, only *regexp.Regexp) ([]*suite, error) {
 		script, problems := flowtest.LoadDir(dir, nodes.Kinds)
 		switch {
 		case len(problems) > 0:
-			errs = append(errs, &invalidConfig{dir, problems})
+			errs = append(errs, &invalidConfig{dir: dir, problems: problems})
 			continue
 		case len(script.Tests) == 0:
 			errs = append(errs, fmt.Errorf("%s has no tests; write some into a file NAME.test.yaml beside the flows", dir))

@@ -50,7 +50,7 @@ func runValidate(out io.Writer, dir string, format output) error {
 	}
 	switch {
 	case !valid:
-		return &invalidConfig{dir, problems}
+		return &invalidConfig{dir: dir, problems: problems}
 	case format == outputJSON:
 		return nil
 	}

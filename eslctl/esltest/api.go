@@ -166,6 +166,9 @@ func (c *channel) goTo(args []string) {
 		c.context = args[2]
 	}
 	c.times.transfer = clock()
+	source := fmt.Sprintf("%d:%s:bl_xfer:%s/%s/XML", c.times.transfer.Unix(), newUUID(), c.number, c.context)
+	c.vars.push("transfer_history", source)
+	c.vars.set("transfer_source", source)
 	c.queue = nil
 	c.transfer = c.sw.extension(args[0])
 	c.poke()

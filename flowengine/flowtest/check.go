@@ -150,7 +150,7 @@ func (c *checker) node(path []any, node string) bool {
 	if c.flow == nil {
 		return false
 	}
-	f, id := Locate(c.flow, node)
+	f, id := locate(c.flow, node)
 	if f == nil {
 		c.add(path, "", "node %s runs no flow in which %s could be", strings.TrimSuffix(node, "/"+id), id)
 		return false
@@ -164,14 +164,14 @@ func (c *checker) node(path []any, node string) bool {
 
 // request wants a node that makes one.
 func (c *checker) request(path []any, node string) {
-	if f, id := Locate(c.flow, node); !f.Asks(id) {
+	if f, id := locate(c.flow, node); !f.Asks(id) {
 		c.add(path, "", "node %s (%s) makes no request", node, f.Kind(id))
 	}
 }
 
 // exit checks the exit of a node; none is for a call that ends in it.
 func (c *checker) exit(path []any, node, exit string) {
-	f, id := Locate(c.flow, node)
+	f, id := locate(c.flow, node)
 	exits := f.Exits(id)
 	if _, ok := exits[exit]; ok || exit == "" || exit == flowengine.ErrorExit {
 		return
@@ -183,9 +183,9 @@ func (c *checker) exit(path []any, node, exit string) {
 	c.add(path, hint, "node %s (%s) has no exit %q", node, f.Kind(id), exit)
 }
 
-// Locate follows the path of a node from the flow in which a call began, and returns
+// locate follows the path of a node from the flow in which a call began, and returns
 // the flow that the node is in; nil when something on the way runs no flow.
-func Locate(f *flowengine.Flow, path string) (in *flowengine.Flow, id string) {
+func locate(f *flowengine.Flow, path string) (in *flowengine.Flow, id string) {
 	ids := strings.Split(path, "/")
 	for _, id := range ids[:len(ids)-1] {
 		if f == nil {

@@ -75,7 +75,14 @@ type Phone struct {
 	began   time.Time
 	pressed int
 	said    int
+	left    message            // that the caller left last
 	last    *call.BridgeResult // of the committed attempt, once it has ended
+}
+
+// message is a recording of what the caller said.
+type message struct {
+	path   string
+	result call.MessageResult
 }
 
 // NewPhone returns the channel of a new call.
@@ -138,6 +145,7 @@ type controller struct {
 	points int
 	lost   bool
 	taken  *call.BridgeResult // LastBridge
+	told   bool               // the result of a message was returned since the last Save
 }
 
 // point is a moment at which control can be lost.

@@ -25,18 +25,24 @@ nodes:
   bye: {hangup: {}}
 `
 
-// A call that the dialplan brings back begins the flow of the extension, with its
-// variables; under its old number it was never away, and is transferred.
+// A call that the dialplan brings back begins the flow of the number that it has then,
+// with its variables; one that the dialplan never had is transferred.
 func TestTransferredCallComesBack(t *testing.T) {
 	s := load(t, away)
-	for number, want := range map[string][]string{
-		"3000": {"ask 1", "away", "hello next", "ask 1", "bye"},
-		"1000": {"ask 1", "away", "away"},
+	for _, back := range []struct {
+		number    string
+		transfers int
+		path      []string
+	}{
+		{"3000", 1, []string{"ask 1", "away", "hello next", "ask 1", "bye"}},
+		{"1000", 2, []string{"ask 1", "away", "ask 1", "away"}}, // by way of an extension
+		{"1000", 0, []string{"ask 1", "away", "away"}},
 	} {
+		number, want := back.number, back.path
 		p := flowtest.NewPhone(scenario(nil), nil)
 		e := flowtest.NewEngine(s, p.Clock, 1)
 		flowtest.Run(e, p)
-		p.Call.Number = number
+		p.Call.Number, p.Call.Transfers = number, back.transfers
 		r := flowtest.Run(e, p)
 		if got := r.Path(); !slices.Equal(got, want) {
 			t.Errorf("as %s: path %v, want %v\n%s", number, got, want, r.Trace())
@@ -73,7 +79,7 @@ nodes:
 	p := flowtest.NewPhone(scenario(nil), nil)
 	e := flowtest.NewEngine(s, p.Clock, 1)
 	flowtest.Run(e, p)
-	p.Call.Number = "3000"
+	p.Call.Number, p.Call.Transfers = "3000", 1
 	r := flowtest.Run(e, p)
 	if got := r.Path(); !over(r.Err) || !slices.Equal(got, []string{"pin ok", "away", "known else", "pin ok", "bye"}) {
 		t.Errorf("path %v\n%s", got, r.Trace())

@@ -32,7 +32,13 @@ func (c *controller) While(ctx context.Context, music call.Prompt, f func(contex
 	})
 }
 
+// Message goes on without us once it is begun. Whoever takes the call over finds how
+// it ended, until a checkpoint behind it is saved.
 func (c *controller) Message(_ context.Context, m call.Message) (r call.MessageResult, err error) {
+	if on := c.left; on.path == m.Path {
+		c.told = true
+		return on.result, nil
+	}
 	err = c.do("message "+m.Path, func() error {
 		if c.said < len(c.Says) {
 			r.Length = min(c.Says[c.said], m.Max)
@@ -43,14 +49,17 @@ func (c *controller) Message(_ context.Context, m call.Message) (r call.MessageR
 		} else {
 			c.tell(c.Clock.at, "speaks for "+r.Length.String())
 		}
-		if err := c.point(); err != nil {
-			return err
-		}
+		lost := c.point()
 		began := c.Clock.at
-		err := c.pass(min(r.Length+m.Silence, m.Max))
+		over := c.pass(min(r.Length+m.Silence, m.Max))
 		r.Length = min(r.Length, c.Clock.at.Sub(began)) // whoever hangs up says no more
-		return err
+		c.left = message{m.Path, r}
+		if lost != nil {
+			return lost
+		}
+		return over
 	})
+	c.told = true
 	return r, err
 }
 
@@ -73,6 +82,9 @@ func (c *controller) Save(_ context.Context, checkpoint string) error {
 	return c.do("save", func() error {
 		if len(checkpoint) > call.MaxCheckpoint || call.EpochOf(checkpoint) == 0 {
 			panic("no checkpoint: " + checkpoint)
+		}
+		if c.told {
+			c.left, c.told = message{}, false
 		}
 		c.leave(checkpoint)
 		return nil

@@ -107,7 +107,7 @@ func (g *Gather) Run(ctx context.Context, s *flowengine.Session) (flowengine.Res
 	case exit != "":
 		return flowengine.Result{Exit: exit, Why: why}, nil
 	case g.Secret:
-		s.SetSecret(name, d.Value)
+		err = s.SetSecret(name, d.Value)
 	default:
 		err = s.Set(name, d.Value)
 	}

@@ -80,6 +80,7 @@ func (r *Request) Run(ctx context.Context, s *flowengine.Session) (flowengine.Re
 	lost := (*flowengine.LostSecretError)(nil)
 	switch {
 	case sent && (!r.repeats() || errors.As(err, &lost)):
+		r.unset(s)
 		return flowengine.Result{Exit: flowengine.ErrorExit, Why: r.whom() + ": under way when the server was lost, and not sent again"}, nil
 	case err != nil:
 		return flowengine.Result{}, err
@@ -90,9 +91,7 @@ func (r *Request) Run(ctx context.Context, s *flowengine.Session) (flowengine.Re
 		}
 	}
 	answer, err := s.Fetch(ctx, message, &r.Music)
-	for name := range r.Vars {
-		s.Unset(name) // what an answer before this one said
-	}
+	r.unset(s)
 	switch none := (*flowengine.RequestError)(nil); {
 	case errors.As(err, &none) && errors.Is(err, context.DeadlineExceeded):
 		return flowengine.Result{Exit: timedOut, Why: err.Error()}, nil
@@ -102,6 +101,13 @@ func (r *Request) Run(ctx context.Context, s *flowengine.Session) (flowengine.Re
 		return flowengine.Result{}, err
 	}
 	return r.take(s, answer)
+}
+
+// unset takes the variables away that the answer to a request before this one left.
+func (r *Request) unset(s *flowengine.Session) {
+	for name := range r.Vars {
+		s.Unset(name)
+	}
 }
 
 // take looks at the answer and takes the values out of it. Why tells of those that

@@ -5,22 +5,16 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
 )
 
-var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
-
-// headerName is a header's name (RFC 9110, section 5.6.2).
-var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")
-
-// ownHeaders belong to the connection or follow from the rest of the request.
-var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection",
-	"Proxy-Authorization", "Te", "Trailer", "Upgrade", "Http2-Settings", "Expect", "Idempotency-Key"}
+// keyHeader is set by whoever sends the request (call.Request.Key).
+const keyHeader = "Idempotency-Key"
 
 // Check holds the request within what can be sent.
 func (r *Request) Check(c *flowengine.Check) {
@@ -32,8 +26,8 @@ func (r *Request) Check(c *flowengine.Check) {
 		}
 	}
 	switch {
-	case !slices.Contains(methods, r.Method):
-		c.Problem("method", flowengine.Nearest(r.Method, methods), "method: there is no %q", r.Method)
+	case !slices.Contains(call.Methods, r.Method):
+		c.Problem("method", flowengine.Nearest(r.Method, call.Methods), "method: there is no %q", r.Method)
 	case content && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		c.Problem("method", "leave method out, or write POST", "a %s has no body", r.Method)
 	case len(r.Form) > 0 && !r.Body.Empty():
@@ -46,9 +40,9 @@ func (r *Request) Check(c *flowengine.Check) {
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
-		case !headerName.MatchString(name):
+		case !call.ValidHeader(name):
 			c.Problem("headers/"+name, "letters, digits and -", "%q cannot be the name of a header", name)
-		case slices.Contains(ownHeaders, canonical):
+		case call.OwnHeader(name) || canonical == keyHeader:
 			c.Problem("headers/"+name, "leave it out", "the header %s is set by Hookswitch", canonical)
 		}
 	}
@@ -71,13 +65,13 @@ func (r *Request) checkURL(c *flowengine.Check) {
 	const example = "write it like https://api.example.com/callers/{{ caller.number }}"
 	u, err := url.Parse(r.URL.With("0"))
 	if err != nil {
-		problem(example, "%.60q is no address", r.URL.Source)
+		problem(example, "it is no address")
 		return
 	}
 	origin := u.Scheme + "://" + u.Host
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		problem(example, "%.60q is no address", r.URL.Source)
+		problem(example, "it is no address")
 	case u.User != nil:
 		problem("write headers: {Authorization: …}", "an address holds no user and no password")
 	case !strings.HasPrefix(strings.ToLower(r.URL.Head()), strings.ToLower(origin)):

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
@@ -177,5 +178,39 @@ numbers: {"1000": {flow: f}}
 	}
 	if !strings.Contains(r.Trace(), "vars.long: checkpoint too large") {
 		t.Error(r.Trace())
+	}
+}
+
+// A variable is never what an answer before the last request said, also when nobody knows
+// what became of that one.
+func TestRequestThatWasLostLeavesNothing(t *testing.T) {
+	s := load(t, `
+numbers: {"1000": {flow: f}}
+---
+flow: f
+start: r
+nodes:
+  r: {request: {url: "http://h/", method: POST, vars: {plan: body.plan}}, exits: {ok: again, error: bad, timeout: bad}}
+  again: {say: "Once more.", next: r}
+  bad: {say: "It is {{ vars.plan ?? 'unknown' }}.", next: bye}
+  bye: {hangup: {}}
+`)
+	play := func(lose int) *flowtest.Result {
+		p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1000"}, HangsUp: 7 * time.Second,
+			Answers: map[string]flowtest.Answer{"r": {Status: 200, Body: `{"plan": "gold"}`}}}, nil)
+		return flowtest.Run(flowtest.NewEngine(s, p.Clock, 1), p, lose)
+	}
+	lost := 0
+	for point := range play(0).Points {
+		r := play(point)
+		if i := slices.Index(r.Path(), "r error"); i > 0 {
+			lost++
+			if !slices.Contains(r.Verbs, "play say:It is unknown.") {
+				t.Errorf("lost at %d: %q\n%s", point, r.Verbs, r.Trace())
+			}
+		}
+	}
+	if lost == 0 {
+		t.Error("no request was lost after one that was answered")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,5 +100,53 @@ func TestSecretsStaySecret(t *testing.T) {
 		if !where[node] {
 			t.Errorf("no call was lost in %q", node)
 		}
+	}
+}
+
+// A caller who is asked again and presses nothing any more is not asked for ever: the
+// call goes on as one without the secret.
+func TestSecretIsAskedForAgainOnce(t *testing.T) {
+	s := load(t, `
+numbers: {"1000": {flow: f}}
+---
+flow: f
+start: pin
+nodes:
+  pin: {gather: {prompt: "say:Your PIN.", secret: true, tries: 1}, exits: {else: check}}
+  check: {branch: {cases: [{name: right, if: 'secrets.pin == "8642"'}]}, exits: {right: bye, else: sorry}}
+  sorry: {hangup: {cause: CALL_REJECTED}}
+  bye: {hangup: {}}
+`)
+	p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1000"}, Press: []string{"8642#"}}, nil)
+	r := flowtest.RunEach(func(int) *flowengine.Engine { return flowtest.NewEngine(s, p.Clock, 1) }, p, 8)
+	if got := strings.Join(r.Path(), ", "); got != "pin ok, check, pin no_input, check else, sorry" {
+		t.Errorf("path %s\n%s", got, r.Trace())
+	}
+}
+
+// The names of secrets are in the checkpoint. Where it has no room for one, the gather
+// itself fails, and no node after it.
+func TestSecretWithoutRoom(t *testing.T) {
+	s := load(t, `
+numbers: {"1000": {flow: f}}
+---
+flow: f
+start: fill
+nodes:
+  fill: {set: {vars: {v: "{{ caller.name }}"}}, next: pin}
+  pin: {gather: {prompt: "say:Your PIN.", secret: true}, exits: {ok: say, error: sorry, else: sorry}}
+  say: {say: "{{ vars.v }}", next: bye}
+  sorry: {hangup: {cause: CALL_REJECTED}}
+  bye: {hangup: {}}
+`)
+	var paths []string // from where there is room for both to where there is for none
+	for length := 2000; length < 2400; length += 5 {
+		p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1000", Caller: call.Caller{Name: strings.Repeat("x", length)}}, Press: []string{"8642#"}}, nil)
+		r := flowtest.Run(flowtest.NewEngine(s, p.Clock, 1), p)
+		paths = append(paths, strings.Join(r.Path(), ", "))
+	}
+	want := []string{"fill next, pin ok, say next, bye", "fill next, pin error, sorry", "fill error"}
+	if got := slices.Compact(paths); !slices.Equal(got, want) {
+		t.Errorf("paths %q, want %q", got, want)
 	}
 }

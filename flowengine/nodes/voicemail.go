@@ -3,8 +3,8 @@ package nodes
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -61,66 +61,44 @@ func (v *Voicemail) Check(c *flowengine.Check) {
 	}
 }
 
-// Run records. After a takeover the part that was begun stays, and the caller
-// goes on in the next one: its number is the state.
+// Run records. Once the recording is about to begin, a takeover is no reason to ask
+// the caller again: the switch goes on with it, and the leg knows how it ended.
 func (v *Voicemail) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
-	var part int
-	resumed, err := s.Resumed(&part)
+	begun := false
+	if _, err := s.Resumed(&begun); err != nil {
+		return flowengine.Result{}, err
+	}
+	file, err := s.MessageFile()
 	if err != nil {
 		return flowengine.Result{}, err
 	}
-	begun, err := s.MessageFile(part)
-	if err != nil {
-		return flowengine.Result{}, err
-	}
-	if resumed {
-		v.tell(s, begun, part, 0)
-	} else if err := s.Play(ctx, &v.Greeting); err != nil {
-		return flowengine.Result{}, err
-	}
-	said, err := v.record(ctx, s, part+1)
-	if err != nil {
-		return flowengine.Result{}, err
-	}
-	r := flowengine.Result{Exit: recorded, Why: "recorded " + said.String()}
-	if least := time.Duration(v.Min); said < least {
-		r.Why += ", less than " + round(least)
-		if !resumed {
-			r.Exit = empty
+	if !begun {
+		if err := v.greet(ctx, s); err != nil {
+			return flowengine.Result{}, err
 		}
 	}
-	return r, nil
-}
-
-// record beeps and records one part. Most callers end it by hanging up.
-func (v *Voicemail) record(ctx context.Context, s *flowengine.Session, part int) (time.Duration, error) {
-	file, err := s.MessageFile(part)
-	if err != nil {
-		return 0, err
-	}
-	if err := s.Play(ctx, &v.Beep); err != nil {
-		return 0, err
-	}
-	if err := s.Keep(ctx, part); err != nil {
-		return 0, err
-	}
 	m, err := s.Message(ctx, call.Message{Path: file, Max: time.Duration(v.Max), Silence: time.Duration(v.Silence), Terminators: v.Keys})
-	over := (*call.HungUp)(nil)
-	if (err == nil || errors.As(err, &over)) && m.Length >= time.Duration(v.Min) {
-		v.tell(s, file, part, m.Length)
+	over := (*call.HungUp)(nil) // most callers end it so
+	if err != nil && !errors.As(err, &over) {
+		return flowengine.Result{}, err
 	}
-	return m.Length, err
-}
-
-// tell tells of a part. How long one is that was recorded when the server was lost,
-// nobody saw: 0.
-func (v *Voicemail) tell(s *flowengine.Session, file string, part int, length time.Duration) {
-	e := call.Event{Type: call.Voicemail, Millis: length.Milliseconds(), Attrs: map[string]string{"path": file, "part": strconv.Itoa(part)}}
+	if m.Length < time.Duration(v.Min) {
+		return flowengine.Result{Exit: empty, Why: fmt.Sprintf("recorded %s, less than %s", m.Length, round(time.Duration(v.Min)))}, err
+	}
+	e := call.Event{Type: call.Voicemail, Millis: m.Length.Milliseconds(), Attrs: map[string]string{"path": file}}
 	if v.Box != "" {
 		e.Attrs["box"] = v.Box
 	}
-	if length == 0 {
-		e.Attrs["late"] = "true"
-	}
 	s.Tell(e)
+	return flowengine.Result{Exit: recorded, Why: "recorded " + m.Length.String()}, err
+}
+
+func (v *Voicemail) greet(ctx context.Context, s *flowengine.Session) error {
+	if err := s.Play(ctx, &v.Greeting); err != nil {
+		return err
+	}
+	if err := s.Play(ctx, &v.Beep); err != nil {
+		return err
+	}
+	return s.Keep(ctx, true)
 }

@@ -1,0 +1,131 @@
+package flowengine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// untouched says whether a checkpoint holds an epoch and nothing else: the
+// call was lost before it entered its first node, and begins.
+func untouched(taken string) bool {
+	c, err := call.ParseCheckpoint(taken)
+	return err == nil && c.Payload == ""
+}
+
+// resume goes on from a checkpoint. It returns why that cannot be; empty when
+// it can.
+func (e *Engine) resume(s *Session, taken string) string {
+	c, err := call.ParseCheckpoint(taken)
+	if err != nil {
+		return err.Error()
+	}
+	p, err := decodePayload(c.Payload)
+	if err != nil {
+		return err.Error()
+	}
+	flow, err := e.version(p.Flow, p.Version)
+	if err != nil {
+		return err.Error()
+	}
+	if !s.locate(flow, p.Step) {
+		return fmt.Sprintf("flow %s in version %s has no node %s", p.Flow, p.Version, p.Step)
+	}
+	s.steps, s.dials = p.Steps, p.Dials
+	s.sought, s.connected = p.Dials > 0, p.Connected
+	s.state, s.pending = p.State, p.Committed
+	s.tape, s.away = p.Tape, p.Away
+	maps.Copy(s.vars, p.Vars)
+	maps.Copy(s.tags, p.Tags)
+	maps.Copy(s.asked, p.Secrets)
+	phase := "from its beginning"
+	if p.Committed {
+		phase = fmt.Sprintf("in attempt %d", p.Dials)
+	}
+	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name,
+		Why:   fmt.Sprintf("node %s (%s) %s", p.Step, s.step.kind.Name, phase),
+		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
+	return ""
+}
+
+// locate finds the node at a path and makes it the call's.
+func (s *Session) locate(flow *Flow, path string) bool {
+	var around []frame
+	ids := strings.Split(path, "/")
+	for _, id := range ids[:len(ids)-1] {
+		n := flow.nodes[id]
+		sub := flow.runs(n)
+		if sub == nil {
+			return false
+		}
+		around = append(around, frame{flow: flow, step: n})
+		flow = sub
+	}
+	n := flow.nodes[ids[len(ids)-1]]
+	if n == nil {
+		return false
+	}
+	s.flow, s.step, s.around = flow, n, around
+	return true
+}
+
+// version finds the flow that a call began with.
+func (e *Engine) version(name, version string) (*Flow, error) {
+	if f, ok := e.Current().Version(name, version); ok {
+		return f, nil
+	}
+	if e.Versions == nil {
+		return nil, fmt.Errorf("flow %s is not known in version %s", name, version)
+	}
+	f, err := e.Versions.Flow(name, version)
+	if err != nil {
+		return nil, fmt.Errorf("flow %s in version %s: %w", name, version, err)
+	}
+	return f, nil
+}
+
+// comeBack begins anew with a call that a flow had given to the dialplan, and that the
+// dialplan brings back under another number.
+func (e *Engine) comeBack(ctx context.Context, s *Session) error {
+	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
+		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
+	clear(s.asked) // by nodes of another flow
+	return e.begin(ctx, s, "")
+}
+
+// askAgain sends the call back to the node that gathers a secret which is needed now
+// and was lost. It does so once: where the caller does not give it again, the call goes
+// on as one that never had it.
+func (e *Engine) askAgain(ctx context.Context, s *Session, began time.Time, lost *LostSecretError) (*step, error) {
+	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
+	main := s.flow
+	if len(s.around) > 0 {
+		main = s.around[0].flow
+	}
+	if !s.locate(main, s.asked[lost.Name]) {
+		return nil, e.fail(ctx, s, "no node asks for the secret "+lost.Name)
+	}
+	delete(s.asked, lost.Name)
+	return s.step, nil
+}
+
+// refuse gives the call to the last resort.
+func (e *Engine) refuse(ctx context.Context, s *Session, taken, why string) error {
+	if found, err := call.ParseCheckpoint(taken); err == nil {
+		if err := e.own(ctx, s, found); err != nil {
+			return err
+		}
+	}
+	s.rec.Record(call.Event{Type: call.Refused, Why: why})
+	if err := s.leg.LastResort(ctx, why); err != nil {
+		if err := gone(ctx, err); err != nil {
+			return err
+		}
+		return fmt.Errorf("last resort: %w", err)
+	}
+	return &RefusedError{why}
+}
