@@ -62,7 +62,7 @@ func newPatient(t *testing.T, edits ...edit) *patient {
 			os.RemoveAll(p.sw.dir)
 		}
 	})
-	p.must(p.server.settle(flows(t, "flows.yaml"), p.sw))
+	p.must(p.server.settle(flows(t, "flows.yaml"), "", p.sw))
 	p.must(p.server.start(ctx, ""))
 	return p
 }

@@ -35,6 +35,7 @@ type lane struct {
 type laneOptions struct {
 	switches, servers int
 	flows             string // YAML
+	settings          string // of the servers besides their own, YAML
 	switchOptions     switchOptions
 	tapped            bool // one server, behind a tap
 }
@@ -105,7 +106,7 @@ func newLaneOf(t *testing.T, o laneOptions) *lane {
 		l.switches = append(l.switches, f)
 	}
 	for _, s := range l.servers {
-		l.must(s.settle(o.flows, l.switches...))
+		l.must(s.settle(o.flows, o.settings, l.switches...))
 		l.must(s.start(ctx, ""))
 	}
 	t.Cleanup(l.settleUp)

@@ -35,8 +35,9 @@ func run(m *testing.M) int {
 	sippBinary = find("SIPP", "sipp")
 	if freeswitchBinary == "" {
 		fmt.Print("SKIPPED: everything in e2e. No FreeSWITCH is on PATH and FREESWITCH names none, so nothing was tested of:\n" +
-			"  the shipped configuration, SIP calls, digits, dialling, early media, recording,\n" +
-			"  kill -9 of the server in every state of a call, two servers, two switches, the last resort,\n" +
+			"  the shipped configuration, SIP calls, every kind of node, digits, secrets, dialling, early media, recording, voicemail,\n" +
+			"  requests while the caller waits, transfers, what FreeSWITCH makes of ten thousand hostile values,\n" +
+			"  kill -9 of the server in every state of a call and every kind of node, two servers, two switches, the last resort,\n" +
 			"  what the doctor finds.\n")
 		return 0
 	}

@@ -61,6 +61,14 @@ func dialled(number string) func(c *cast) error {
 	}
 }
 
+// called waits for the callee, who does what its number says.
+func called(number string) func(c *cast) error {
+	return func(c *cast) (err error) {
+		c.b, err = c.phone.awaitIncoming(c.ctx, number, c.a.from)
+		return err
+	}
+}
+
 // asks waits for a request to a path.
 func asks(path string, n int) func(c *cast) error {
 	return func(c *cast) error {
@@ -177,6 +185,7 @@ var scenes = []scene{
 	{name: "hours", number: "+15550128", middle: hears(600), rest: then(hears(600), ends), exits: "open/open mark/next closed/closed holiday/holiday bye/"},
 	{name: "geo", number: "+15550129", middle: hears(600), rest: then(hears(600), presses("10001"), ends), exits: "ask/ok where/east bye/"},
 	{name: "reroute", number: "+15550122", middle: dialled("7010"), rest: then(calleeHangsUp, dialled("7011"), calleeHangsUp, ends), exits: "sales/completed bye/"},
+	{name: "whisper and confirmation", number: "+15550115", middle: called("7004"), rest: then(sings, ends), exits: "sales/completed bye/"},
 	{name: "ringback", number: "+15550124", middle: hears(1200), rest: then(hears(1200), ends), exits: "sales/no_answer bye/",
 		check: func(t *testing.T, c *cast, _ []call.Event) {
 			if codes := c.a.codes(); slices.Contains(codes, 200) || !slices.Contains(codes, 183) {

@@ -40,12 +40,12 @@ func newServer(dir, node string) (*server, error) {
 	return s, os.MkdirAll(filepath.Join(s.dir, "conf"), 0o755)
 }
 
-// settle writes the settings and the folder of flows.
-func (s *server) settle(flows string, switches ...*freeswitch) error {
+// settle writes the settings, some more of them, and the folder of flows.
+func (s *server) settle(flows, more string, switches ...*freeswitch) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "node: %s\nlisten: %s\nlisten_takeover: %s\nhttp: %s\nallow: [127.0.0.0/8]\nhttp_allow: [127.0.0.0/8]\n", s.node, s.listen, s.takeover, s.http)
 	fmt.Fprintf(&b, "config_dir: %s/conf\ndata: %s/data\nrecordings: %s/recordings\n", s.dir, s.dir, switches[0].dir)
-	fmt.Fprintf(&b, "cdr: %s/log/json_cdr\nlog: {level: debug}\nfreeswitch:\n", switches[0].dir)
+	fmt.Fprintf(&b, "cdr: %s/log/json_cdr\nlog: {level: debug}\n%sfreeswitch:\n", switches[0].dir, more)
 	for _, f := range switches {
 		fmt.Fprintf(&b, "  - {address: %q, password: %q}\n", f.events, f.password)
 	}

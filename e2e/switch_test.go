@@ -46,7 +46,7 @@ type switchOptions struct {
 	callees         string // where the gateway sends its calls
 	logLevel        string
 	apiExpansion    bool
-	extensions      string // XML, of the context that calls come into, after Hookswitch's
+	extensions      string // XML, of the context that calls come into, before that of Hookswitch
 }
 
 // Ports of servers and switches are below the range from which the system takes
@@ -119,7 +119,7 @@ func startSwitch(ctx context.Context, binary, conf string, o switchOptions) (*fr
 		return nil, err
 	}
 	if o.extensions != "" {
-		path := filepath.Join(dir, "conf", "fragments", "dialplan", "90_e2e.xml")
+		path := filepath.Join(dir, "conf", "fragments", "dialplan", "000_e2e.xml")
 		if err := os.WriteFile(path, []byte("<include>\n"+o.extensions+"\n</include>\n"), 0o644); err != nil {
 			return nil, err
 		}

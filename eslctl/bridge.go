@@ -85,7 +85,7 @@ func (l *Leg) prepare(ctx context.Context, b call.Bridge) error {
 		vars += ";group_confirm_key=" + b.Confirm.Key
 		text["group_confirm_file"] = file(b.Confirm.Prompt)
 		if b.Whisper.Kind != call.Silence {
-			text["group_confirm_file"] = "file_string://" + whisper + "!" + text["group_confirm_file"]
+			text["group_confirm_file"] = "file_string://" + l.settings.part(b.Whisper) + "!" + l.settings.part(b.Confirm.Prompt)
 		}
 	case b.Whisper.Kind != call.Silence:
 		vars += ";group_confirm_key=exec"

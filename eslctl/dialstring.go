@@ -112,6 +112,18 @@ func file(p call.Prompt) string {
 	return p.Text
 }
 
+// part is how a file_string:// is told a prompt. It opens each part as a file, which
+// say: is not (mod_dptools.c, next_file and tts_file_open).
+func (s Settings) part(p call.Prompt) string {
+	switch p.Kind {
+	case call.Say:
+		return "tts://" + s.Engine + "|" + s.Voice + "|" + call.Speakable(p.Text)
+	case call.URL:
+		return strings.ReplaceAll(p.Text, "!", "%21") // which ends a part
+	}
+	return file(p)
+}
+
 // gather is the argument of play_and_get_digits: min max tries timeout
 // terminators prompt invalid variable pattern between (mod_dptools.c,
 // play_and_get_digits_function). Words are split at spaces and may be quoted.

@@ -22,7 +22,7 @@ const (
 
 // prompt is what may be played: no character of it is one that FreeSWITCH
 // expands, splits at or unquotes.
-var prompt = regexp.MustCompile("^(say:[^$\\\\'\"{}\\[\\]|;!^~`\\x00-\\x1f\\x7f]*|tone_stream://[%();,.:=+A-Za-z0-9-]+|local_stream://[a-z]+|silence_stream://1|" + aPath + ")$")
+var prompt = regexp.MustCompile("^((say:|tts://[a-z]+[|][a-z]+[|])[^$\\\\'\"{}\\[\\]|;!^~`\\x00-\\x1f\\x7f]*|tone_stream://[%();,.:=+A-Za-z0-9-]+|local_stream://[a-z]+|silence_stream://1|" + aPath + ")$")
 
 // applications are those that a server runs, and the form of their arguments.
 var applications = map[string]*regexp.Regexp{
@@ -49,7 +49,7 @@ var lines = map[string]*regexp.Regexp{
 	"linger":            regexp.MustCompile(`^linger \d+()$`),
 	"filter":            regexp.MustCompile(`^filter (?:Unique-ID|Other-Leg-Unique-ID) (` + aUUID + `)$`),
 	"event":             regexp.MustCompile(`^event plain(?: CHANNEL_[A-Z_]+)+()$`),
-	"api status":        regexp.MustCompile(`^api status()$`),
+	"api status":        regexp.MustCompile(`^api status ()$`),
 	"api uuid_kill":     regexp.MustCompile(`^api uuid_kill (` + aUUID + `) [A-Z_]+$`),
 	"api uuid_break":    regexp.MustCompile(`^api uuid_break (` + aUUID + `)$`),
 	"api uuid_transfer": regexp.MustCompile(`^api uuid_transfer (` + aUUID + `) [A-Za-z0-9+*#._-]+ XML [A-Za-z0-9._-]+$`),

@@ -16,7 +16,7 @@ func TestJudge(t *testing.T) {
 		return fmt.Sprintf("sendmsg\ncall-command: execute\nexecute-app-name: %s\nevent-uuid: hs-1-1\nevent-lock: true\ncontent-type: text/plain\ncontent-length: %d\n\n%s", app, len(arg), arg)
 	}
 	good := []string{
-		"connect\n\n", "linger 10\n\n", "filter Unique-ID " + uuid + "\n\n", "event plain CHANNEL_ANSWER CHANNEL_HANGUP\n\n", "api status\n\n",
+		"connect\n\n", "linger 10\n\n", "filter Unique-ID " + uuid + "\n\n", "event plain CHANNEL_ANSWER CHANNEL_HANGUP\n\n", "api status \n\n",
 		"api uuid_setvar_multi " + uuid + " hookswitch_checkpoint=1.1.a.e30;socket_resume=true;hookswitch_digits=\n\n",
 		"api uuid_setvar " + uuid + " group_confirm_file playback say:A call, from Zoë\n\n",
 		"api uuid_setvar " + uuid + " ringback %(400,200,440)\n\n",
@@ -25,7 +25,7 @@ func TestJudge(t *testing.T) {
 		"api uuid_kill " + uuid + " NORMAL_CLEARING\n\n",
 	}
 	bad := []string{
-		"api system touch x\n\n", "connect\nX: y\n\n", "linger 10\napi system touch x\n\n", "api status\r\n\r\n", "api status\x00\n\n", "bgapi system touch x\n\n",
+		"api system touch x\n\n", "connect\nX: y\n\n", "linger 10\napi system touch x\n\n", "api status \r\n\r\n", "api status \x00\n\n", "bgapi system touch x\n\n",
 		"api uuid_kill 3c9a3f6e-0000-4000-8000-000000000002 NORMAL_CLEARING\n\n", "event plain ALL\n\n", "auth x\n\n", "sendevent X\n\n",
 		"api uuid_setvar_multi " + uuid + " socket_resume=true;api_hangup_hook=system touch x\n\n",
 		"api uuid_setvar_multi " + uuid + " socket_resume='x;execute_on_media=y\n\n",
