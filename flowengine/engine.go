@@ -41,6 +41,10 @@ type Clock interface{ Now() time.Time }
 // time and node of each.
 type Recorder interface{ Record(call.Event) }
 
+// Settler is a Recorder that can wait until what was recorded outlives the process,
+// within reason.
+type Settler interface{ Settle() }
+
 // RecorderFunc is a function as a Recorder.
 type RecorderFunc func(call.Event)
 
@@ -241,7 +245,7 @@ func (e *Engine) visit(ctx context.Context, s *Session) (Result, error) {
 // the call's end. An error that is not the end is left to the caller, for what
 // it is worth.
 func (e *Engine) save(ctx context.Context, s *Session, checkpoint string) error {
-	err := s.leg.Save(ctx, checkpoint)
+	err := s.save(ctx, checkpoint)
 	if err != nil {
 		if err := gone(ctx, err); err != nil {
 			return err

@@ -64,7 +64,7 @@ func (s *Session) Tape(ctx context.Context, do call.Recording) (file string, don
 		return "", false, err
 	}
 	s.tape = next
-	s.record(call.Event{Type: call.Recordings, Attrs: map[string]string{"do": string(do), "path": file}})
+	s.Tell(call.Event{Type: call.Recordings, Attrs: map[string]string{"do": string(do), "path": file}})
 	return file, true, nil
 }
 

@@ -33,6 +33,7 @@ type Session struct {
 	state    json.RawMessage // of the node, when it was taken over
 	pending  bool            // the node was taken over in the middle of an attempt
 	opening  *call.Event     // the first event, until the call is ours
+	told     bool            // something was told since the last checkpoint
 	tape     tape            // the recording of the call
 	size     int             // of the checkpoint in bytes, or a little more
 	away     int             // as in payload, until it is known what became of the call
@@ -116,7 +117,7 @@ func (s *Session) Keep(ctx context.Context, state any) error {
 	if err != nil {
 		return err
 	}
-	return s.leg.Save(ctx, checkpoint)
+	return s.save(ctx, checkpoint)
 }
 
 // Once does what must not be done twice, such as telling the outside: where the

@@ -84,7 +84,7 @@ func (s *Session) Tag(name string, value any) error {
 	if err := leave(s, s.tags, name, value); err != nil {
 		return fmt.Errorf("tags.%s: %w", name, err)
 	}
-	s.record(call.Event{Type: call.Tagged, Attrs: attrs})
+	s.Tell(call.Event{Type: call.Tagged, Attrs: attrs})
 	return nil
 }
 
@@ -103,12 +103,25 @@ func (s *Session) Emit(name string, data map[string]any) error {
 	if size > maxEmitted {
 		return fmt.Errorf("the data of the event have %d bytes, at most %d are told", size, maxEmitted)
 	}
-	s.record(call.Event{Type: call.Emitted, Attrs: attrs})
+	s.Tell(call.Event{Type: call.Emitted, Attrs: attrs})
 	return nil
 }
 
-// Tell records an event of the node that runs.
-func (s *Session) Tell(e call.Event) { s.record(e) }
+// Tell records an event of the node that runs, of which a takeover behind the next
+// checkpoint would not tell again.
+func (s *Session) Tell(e call.Event) {
+	s.record(e)
+	s.told = true
+}
+
+// save leaves a checkpoint on the call, after what was told is kept.
+func (s *Session) save(ctx context.Context, checkpoint string) error {
+	if keeper, ok := s.rec.(Settler); ok && s.told {
+		keeper.Settle()
+	}
+	s.told = false
+	return s.leg.Save(ctx, checkpoint)
+}
 
 // record records an event of the node that runs.
 func (s *Session) record(e call.Event) {

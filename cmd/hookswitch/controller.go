@@ -91,17 +91,24 @@ func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 }
 
 // recorder writes the events of a call to the journal and counts them.
-func (c *controller) recorder(id string, epoch int) flowengine.RecorderFunc {
-	rec := c.journal.Recorder(id, epoch, c.node, nil)
-	return func(e call.Event) {
-		if !rec.Record(e) {
-			return
-		}
-		c.metrics.observe(e)
-		switch e.Type {
-		case call.Started, call.TargetDialed, call.Emitted:
-			c.settle()
-		}
+type recorder struct {
+	*controller
+	journal *journal.Recorder
+}
+
+func (c *controller) recorder(id string, epoch int) recorder {
+	return recorder{c, c.journal.Recorder(id, epoch, c.node, nil)}
+}
+
+// Record keeps one event. That a call began and who was dialled must not be lost
+// with this process.
+func (r recorder) Record(e call.Event) {
+	if !r.journal.Record(e) {
+		return
+	}
+	r.metrics.observe(e)
+	if e.Type == call.Started || e.Type == call.TargetDialed {
+		r.Settle()
 	}
 }
 
@@ -109,9 +116,8 @@ func (c *controller) recorder(id string, epoch int) flowengine.RecorderFunc {
 // keeps nobody waiting.
 const settleLimit = 100 * time.Millisecond
 
-// settle waits until what was recorded is on the disk: that a call began, who
-// was dialled and what the flow told the outside must not be lost with this process.
-func (c *controller) settle() {
+// Settle waits until what was recorded is on the disk.
+func (c *controller) Settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
 	defer cancel()
 	if err := c.journal.Flush(ctx); err != nil {
@@ -172,13 +178,13 @@ func (c *controller) open(id string) (epoch int, open bool) {
 
 // late records the beginning of a call of which this journal knows nothing.
 func (c *controller) late(is call.Call, epoch int, why string) {
-	c.recorder(is.ID, epoch)(call.Event{Type: call.Started, Why: why, Attrs: map[string]string{
+	c.recorder(is.ID, epoch).Record(call.Event{Type: call.Started, Why: why, Attrs: map[string]string{
 		"from": is.Caller.Number, "to": is.Number, "switch": is.Switch, "late": "true", "began": is.Started.Format(time.RFC3339)}})
 }
 
 // taken records that the rest of the call is told by another node's journal.
 func (c *controller) taken(id string, epoch int, by string) {
-	c.recorder(id, epoch)(call.Event{Type: call.Taken, Attrs: map[string]string{"node": by}})
+	c.recorder(id, epoch).Record(call.Event{Type: call.Taken, Attrs: map[string]string{"node": by}})
 	c.log.Info().Str("call", id).Str("by", by).Msg("another node controls the call")
 }
 
@@ -208,7 +214,7 @@ func (c *controller) message(id string, end eslctl.End) {
 	if !open {
 		return
 	}
-	c.recorder(id, epoch)(call.Event{Type: call.Voicemail, Millis: end.Spoken.Milliseconds(),
+	c.recorder(id, epoch).Record(call.Event{Type: call.Voicemail, Millis: end.Spoken.Milliseconds(),
 		Why: "left while no node controlled the call", Attrs: map[string]string{"path": end.Message, "late": "true"}})
 }
 

@@ -83,7 +83,7 @@ func TestCDRClaimedBeforeACrashIsTakenInAfterIt(t *testing.T) {
 func TestEndBelongsToTheNodeOnTheChannel(t *testing.T) {
 	dir := t.TempDir()
 	r := newTestReconciler(t, "b", dir)
-	r.recorder(someCall, 1)(call.Event{Type: call.Started})
+	r.recorder(someCall, 1).Record(call.Event{Type: call.Started})
 	end := eslctl.End{Known: true, Cause: call.NormalClearing, Checkpoint: "1.2.a.x"}
 	r.heard(someCall, end.Checkpoint, end)
 	r.close(someCall, end.Checkpoint, end, "")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,8 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 	r := &Result{Phone: p}
 	for r.Epochs < maxTakeovers {
 		epoch := call.EpochOf(p.Checkpoint) + 1
-		c := &controller{Phone: p, rec: p.recorder(epoch), taken: p.last}
+		rec := &recorder{Phone: p, epoch: epoch}
+		c := &controller{Phone: p, rec: rec, taken: p.last}
 		if r.Epochs < len(lose) {
 			c.loseAt = lose[r.Epochs]
 		}
@@ -61,6 +63,7 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 		if !errors.Is(r.Err, call.ErrLost) {
 			break
 		}
+		rec.lose()
 		if p.pass(takeover) != nil {
 			r.Err = p.Over // hung up while nobody controlled the call
 			break
@@ -70,14 +73,31 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 }
 
 // recorder stamps the events of one controller.
-func (p *Phone) recorder(epoch int) flowengine.Recorder {
-	seq := 0
-	return flowengine.RecorderFunc(func(e call.Event) {
-		seq++
-		e.Call, e.Epoch, e.Seq, e.Time, e.Node = p.Call.ID, epoch, seq, p.Clock.at, "n1"
-		p.Events = append(p.Events, e)
-		p.done = append(p.done, len(p.Verbs))
-	})
+type recorder struct {
+	*Phone
+	epoch, seq int
+	settled    int // events that outlive the controller whatever happens
+}
+
+func (r *recorder) Record(e call.Event) {
+	r.seq++
+	e.Call, e.Epoch, e.Seq, e.Time, e.Node = r.Call.ID, r.epoch, r.seq, r.Clock.at, "n1"
+	r.Events = append(r.Events, e)
+	r.done = append(r.done, len(r.Verbs))
+}
+
+func (r *recorder) Settle() { r.settled = len(r.Events) }
+
+// lose forgets what a controller told last and nobody has settled: a journal may lose
+// that with its process, and what a node told would be missed.
+func (r *recorder) lose() {
+	for i := len(r.Events) - 1; i >= r.settled; i-- {
+		switch r.Events[i].Type {
+		case call.Tagged, call.Emitted, call.Voicemail, call.Recordings:
+			r.Events = slices.Delete(r.Events, i, i+1)
+			r.done = slices.Delete(r.done, i, i+1)
+		}
+	}
 }
 
 // Lasted is how long the call was, in its own time.
