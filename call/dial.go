@@ -31,10 +31,10 @@ func ValidNumber(s string) bool { return numberSyntax.MatchString(s) }
 // NumberAddress is a phone number behind a gateway.
 func NumberAddress(number, gateway string) (Address, error) {
 	if !ValidNumber(number) {
-		return Address{}, fmt.Errorf("number %q: 1 to 32 digits, * or #, with an optional + in front", number)
+		return Address{}, fmt.Errorf("number %q is not 1 to 32 digits, * or #, with an optional + in front", number)
 	}
 	if !gatewaySyntax.MatchString(gateway) {
-		return Address{}, fmt.Errorf("gateway %q: letters, digits, . _ -, at most 64", gateway)
+		return Address{}, fmt.Errorf("gateway %q is not made of letters, digits, . _ -, at most 64", gateway)
 	}
 	return Address{Number: number, Gateway: gateway}, nil
 }
@@ -45,7 +45,7 @@ func URIAddress(uri string) (Address, error) {
 		uri = uri[4:]
 	}
 	if !uriSyntax.MatchString(uri) {
-		return Address{}, fmt.Errorf("SIP address %q: user@host or user@host:port", uri)
+		return Address{}, fmt.Errorf("SIP address %q is not user@host or user@host:port", uri)
 	}
 	return Address{URI: uri}, nil
 }
@@ -53,7 +53,7 @@ func URIAddress(uri string) (Address, error) {
 // UserAddress is a user that registers with the FreeSWITCH.
 func UserAddress(user string) (Address, error) {
 	if !userSyntax.MatchString(user) {
-		return Address{}, fmt.Errorf("user %q: name@domain", user)
+		return Address{}, fmt.Errorf("user %q is not name@domain", user)
 	}
 	return Address{User: user}, nil
 }

@@ -21,10 +21,10 @@ var (
 // with - would be an option (mod_commands.c, transfer_function).
 func NewExtension(number, context string) (Extension, error) {
 	if !extensionSyntax.MatchString(number) {
-		return Extension{}, fmt.Errorf("extension %.60q: letters, digits, + * # . _ -, no - first, at most 64", number)
+		return Extension{}, fmt.Errorf("extension %.60q is not made of letters, digits, + * # . _ -, with no - first, at most 64", number)
 	}
 	if context != "" && !contextSyntax.MatchString(context) {
-		return Extension{}, fmt.Errorf("context %.60q: letters, digits, . _ -, at most 64", context)
+		return Extension{}, fmt.Errorf("context %.60q is not made of letters, digits, . _ -, at most 64", context)
 	}
 	return Extension{number, context}, nil
 }

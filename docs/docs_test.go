@@ -152,6 +152,7 @@ func TestWhatDocumentsNameExists(t *testing.T) {
 			first, _, _ := strings.Cut(name, "/")
 			ext := filepath.Ext(name)
 			switch {
+			case first == "bin": // is built
 			case pathSyntax.MatchString(name) && strings.Contains(name, "/") && exists(first),
 				pathSyntax.MatchString(name) && (ext == ".go" || ext == ".md"):
 				if !exists(name) && !exists(filepath.Join(filepath.Dir(page), name)) {

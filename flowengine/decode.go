@@ -44,14 +44,15 @@ func (d *document) note(n *yaml.Node, name string, x expressive) {
 // makes a field necessary. Every problem is reported; where names what is
 // decoded, for messages.
 func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
+	strange := d.report.faulty[n] // what is needed may be there, but misspelt or in another place
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		n = &yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Column: n.Column}
 	}
+	fields := settingsOf(out.Type())
 	if n.Kind != yaml.MappingNode {
-		d.at(n, "", "%s must be a mapping, not %s", where, what(n))
+		d.at(n, mappingHint(fields), "%s must be a mapping, not %s", where, what(n))
 		return
 	}
-	fields := settingsOf(out.Type())
 	given := map[string]bool{}
 	d.pairs(n, func(k, v *yaml.Node) {
 		i := slices.IndexFunc(fields, func(f setting) bool { return f.name == k.Value })
@@ -62,11 +63,26 @@ func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
 		given[k.Value] = true
 		d.value(v, out.Field(fields[i].index), k.Value)
 	})
+	for i := 0; i < len(n.Content); i += 2 {
+		strange = strange || d.report.faulty[n.Content[i]]
+	}
 	for _, f := range fields {
-		if f.required && !given[f.name] {
+		if f.required && !given[f.name] && !strange {
 			d.at(n, "", "%s needs %q", where, f.name)
 		}
 	}
+}
+
+// mappingHint says how a mapping is written for which there is something else.
+func mappingHint(fields []setting) string {
+	required := slices.DeleteFunc(slices.Clone(fields), func(f setting) bool { return !f.required })
+	switch {
+	case len(fields) == 0:
+		return "write {}"
+	case len(required) == 1:
+		return fmt.Sprintf("write {%s: …}", required[0].name)
+	}
+	return ""
 }
 
 // value fills one setting.

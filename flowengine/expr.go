@@ -5,18 +5,15 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/checker"
 	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
-	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 
@@ -154,7 +151,7 @@ func compile(src string, in scope, want reflect.Kind) (*expression, error) {
 	c.Expect, c.ExpectAny = want, true
 	tree, err := parser.ParseWithConfig(src, c)
 	if err != nil {
-		return nil, exprError(err)
+		return nil, exprError(src, in, err)
 	}
 	look := &examiner{in: in}
 	ast.Walk(&tree.Node, look)
@@ -165,68 +162,13 @@ func compile(src string, in scope, want reflect.Kind) (*expression, error) {
 		return nil, look.err
 	}
 	if _, err := new(checker.Checker).PatchAndCheck(tree, c); err != nil {
-		return nil, exprError(err)
+		return nil, exprError(src, in, err)
 	}
 	program, err := compiler.Compile(tree, c)
 	if err != nil {
-		return nil, exprError(err)
+		return nil, exprError(src, in, err)
 	}
 	return &expression{src, 0, in, want, program, look.reads}, nil
-}
-
-// literal matches what expr repeats of a literal: of a text or a number, of a pattern.
-var literal = regexp.MustCompile("(?:: [^:]*[\"`].*|\\(\".*\"\\))$")
-
-// exprError keeps expr's words and their place, but no literal: a server logs what is
-// wrong with its flows, and a literal may be what a secret is compared with.
-func exprError(err error) *SettingError {
-	e := (*file.Error)(nil)
-	if !errors.As(err, &e) {
-		e = &file.Error{Message: err.Error()}
-	}
-	msg, _, _ := strings.Cut(e.Message, "\n")
-	msg = literal.ReplaceAllString(msg, "")
-	hint := ""
-	if m := noField.FindStringSubmatch(msg); m != nil {
-		if owner, ok := owners[m[1]]; ok {
-			msg, hint = fmt.Sprintf("%s has no field %s", owner.name, m[2]), didYouMean(m[2], owner.fields)
-		}
-	} else if name, ok := strings.CutPrefix(msg, "unknown name "); ok {
-		hint = nearestName(name)
-	}
-	return &SettingError{Offset: max(e.From, 0), Message: "expression: " + msg, Hint: hint}
-}
-
-// nearestName suggests a variable or a function for a wrong name.
-func nearestName(wrong string) string {
-	if hint := didYouMean(wrong, slices.Concat(variableNames, builtin.Names)); strings.HasPrefix(hint, "did") {
-		return hint
-	}
-	return variableHint
-}
-
-const variableHint = "there are call, caller, number, campaign, tags, vars, now; a text needs quotes"
-
-var variableNames = []string{"call", "caller", "number", "campaign", "tags", "vars", "now"}
-
-// noField matches expr's words for a field or method that a value lacks.
-var noField = regexp.MustCompile(`^type ([\w.]+) has no (?:field|method) (\w+)`)
-
-// owners are the values with fields, by the names of their types.
-var owners = map[string]struct {
-	name   string
-	fields []string
-}{
-	"flowengine.CallVariables":   {"call", []string{"id", "switch", "headers", "started"}},
-	"flowengine.CallerVariables": {"caller", []string{"number", "name"}},
-	"time.Time":                  {"a time", methods(reflect.TypeFor[time.Time]())},
-}
-
-func methods(t reflect.Type) (names []string) {
-	for m := range t.Methods() {
-		names = append(names, m.Name)
-	}
-	return names
 }
 
 // examiner refuses what could run for long or is out of scope, and notes what is
@@ -258,10 +200,10 @@ func (x *examiner) Visit(n *ast.Node) {
 			x.loose = t
 		}
 		if t.Value == "$env" { // all there is, in scope or not
-			x.err = &SettingError{t.Location().From, "expression: unknown name $env", variableHint}
+			x.err = &SettingError{t.Location().From, "expression: unknown name $env", unknownHint("$env", x.in)}
 		}
 		if needs, ok := beyond[t.Value]; ok && needs != x.in {
-			x.err = &SettingError{t.Location().From, "expression: unknown name " + t.Value, variableHint}
+			x.err = &SettingError{t.Location().From, "expression: unknown name " + t.Value, unknownHint(t.Value, x.in)}
 			if needs == secret {
 				x.err.Message = "expression: secrets cannot be used here"
 				x.err.Hint = "they are for conditions, and for the headers and the body of a request"

@@ -76,6 +76,12 @@ func (f *Flow) Kind(id string) string {
 	return ""
 }
 
+// Asks says whether a node makes requests.
+func (f *Flow) Asks(id string) bool {
+	n := f.nodes[id]
+	return n != nil && n.kind.Asks
+}
+
 // Runs returns the flow that a node runs; nil for one that runs none.
 func (f *Flow) Runs(id string) *Flow { return f.runs(f.nodes[id]) }
 
@@ -91,6 +97,17 @@ func (f *Flow) Exits(id string) map[string]string {
 		}
 	}
 	return out
+}
+
+// Way names an exit of a node as the flow does: itself, or "else" where it is not
+// named.
+func (f *Flow) Way(id, exit string) string {
+	if n := f.nodes[id]; n != nil {
+		if _, named := n.exits[exit]; !named {
+			return elseExit
+		}
+	}
+	return exit
 }
 
 // step is a node in its flow.

@@ -18,6 +18,7 @@ type Kind struct {
 	Answers bool        // answers a call that nobody has answered, since it needs audio both ways
 	Openly  bool        // is there to answer, so that nobody need be told that it does
 	Connect []string    // the exits behind which the call is answered, since somebody took it
+	Asks    bool        // makes requests to other systems
 }
 
 // Kinds is a table of kinds.

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	yaml "go.yaml.in/yaml/v4"
@@ -68,7 +69,11 @@ func LoadDir(dir string, kinds Kinds) (*Snapshot, []Problem) {
 func (l *loader) exists(dir string) bool {
 	_, err := os.ReadDir(dir)
 	if err != nil {
-		l.add(Problem{File: dir, Message: "the folder cannot be read: " + errors.Unwrap(err).Error()})
+		p := Problem{File: dir, Message: "the folder cannot be read: " + errors.Unwrap(err).Error()}
+		if errors.Is(err, syscall.ENOTDIR) {
+			p.Hint = "name the folder that the file is in"
+		}
+		l.add(p)
 	}
 	return err == nil
 }
@@ -164,7 +169,10 @@ func newLoader(kinds Kinds) *loader {
 }
 
 func (l *loader) file(name string, data []byte) {
-	for _, d := range readDocuments(name, data, &l.report) {
+	before := len(l.problems)
+	docs := readDocuments(name, data, &l.report)
+	l.unread = l.unread || len(l.problems) > before
+	for _, d := range docs {
 		l.document(d)
 	}
 }
@@ -191,7 +199,11 @@ func (l *loader) document(d *document) {
 			case "targets":
 				l.entries(d, k, v, l.target)
 			default:
-				d.at(k, "write --- between two documents", "%s cannot stand beside numbers or targets", quote(k.Value))
+				hint := didYouMean(k.Value, []string{"numbers", "targets"})
+				if !strings.HasPrefix(hint, "did") {
+					hint = "write --- between two documents"
+				}
+				d.at(k, hint, "%s cannot stand beside numbers or targets", quote(k.Value))
 			}
 		})
 	default:
@@ -264,6 +276,11 @@ func (l *loader) target(d *document, k, v *yaml.Node) {
 	l.defined = append(l.defined, definition{d, k})
 	// Known by name from here on, so that a fault in it is reported once.
 	l.snapshot.targets[k.Value] = Target{Name: k.Value, Weight: 1}
+	const addresses = "write one of number: with gateway:, sip: or user:"
+	if v.Kind == yaml.ScalarNode {
+		d.at(v, addresses, "target %s must be a mapping, not %s", k.Value, what(v))
+		return
+	}
 	s := struct {
 		Number  string   `yaml:"number"`
 		Gateway string   `yaml:"gateway"`
@@ -284,7 +301,7 @@ func (l *loader) target(d *document, k, v *yaml.Node) {
 		return k
 	}
 	if n := count(s.Number != "", s.SIP != "", s.User != ""); n != 1 {
-		d.at(k, "write one of number: with gateway:, sip: or user:", "target %s has %d addresses", k.Value, n)
+		d.at(k, addresses, "target %s has %d addresses", k.Value, n)
 		return
 	}
 	if (s.Gateway != "") != (s.Number != "") {
@@ -340,12 +357,15 @@ func count(bs ...bool) int {
 // finish reads the flows, now that the targets are known, and looks up what
 // the numbers ask for.
 func (l *loader) finish() (*Snapshot, []Problem) {
+	if l.unread {
+		l.targets = nil
+	}
 	l.flowDocuments()
 	if l.link() {
 		l.prove()
 	}
 	for _, w := range l.asked {
-		if _, known := l.ends[w.node.Value]; !known && !l.full() {
+		if _, known := l.ends[w.node.Value]; !known && !l.full() && !l.unread {
 			w.doc.at(w.node, l.nearestFlow(w.node.Value), "there is no flow %s", quote(w.node.Value))
 		}
 	}

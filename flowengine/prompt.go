@@ -2,6 +2,7 @@ package flowengine
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -14,6 +15,12 @@ type Prompt struct {
 	fixed    call.Prompt
 	template template // nil for a prompt without templates
 }
+
+// Words without a folder before them and the ending of a file behind them are no path.
+var (
+	sentence = regexp.MustCompile(`^[^/]* [^/]*$`)
+	ending   = regexp.MustCompile(`\.[A-Za-z0-9]+$`)
+)
 
 const (
 	maxSpoken = 1900 // bytes of a text, below what call.ParsePrompt takes
@@ -29,6 +36,9 @@ func (p *Prompt) UnmarshalText(text []byte) error {
 		fixed, err := call.ParsePrompt(src)
 		if err != nil {
 			return &SettingError{Message: err.Error()}
+		}
+		if fixed.Kind == call.File && sentence.MatchString(src) && !ending.MatchString(src) {
+			return &SettingError{Message: fmt.Sprintf("%.60q is no sound file", src), Hint: "begin with say: if it is to be spoken"}
 		}
 		p.fixed = fixed
 		return nil

@@ -113,9 +113,9 @@ func (p Place) Line() int { return p.document.before + max(p.node.Line, 1) }
 func (p Place) String() string { return p.document.place(p.node) }
 
 // Problem reports what is wrong with the value. One problem a value is enough, and
-// none is reported inside of one.
+// none is reported inside of one or around one.
 func (p Place) Problem(hint, format string, args ...any) {
-	if !p.quiet && !p.document.report.faulty[p.node] {
+	if !p.quiet && !p.document.report.within(p.node) {
 		p.document.at(p.node, hint, format, args...)
 	}
 }

@@ -1,6 +1,7 @@
 package flowengine
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -54,14 +55,14 @@ func (s *shared) mismatch(x *expression) *SettingError {
 	c.Expect, c.ExpectAny = x.want, true
 	tree, err := parser.ParseWithConfig(x.source, c)
 	if err != nil {
-		return exprError(err)
+		return exprError(x.source, x.in, err)
 	}
 	if _, err = checker.Check(tree, c); err == nil {
 		return nil
 	}
-	e := exprError(err)
+	e := exprError(x.source, x.in, err)
 	if textAndNumber.MatchString(e.Message) {
-		e.Hint = s.conversion(x, e.Offset)
+		e.Hint = cmp.Or(s.conversion(x, e.Offset), e.Hint)
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package flowengine
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -43,9 +44,12 @@ func (l *loader) flow(d *document) {
 			b.ends(v)
 		default:
 			d.at(k, didYouMean(k.Value, []string{"flow", "start", "nodes", "ends", "silence", "description"}), "a flow has no %s", quote(k.Value))
+			b.loose = true
 		}
 	})
 	switch {
+	case nodes == nil && b.loose:
+		return
 	case nodes == nil:
 		d.at(d.root, "add nodes: with one entry a node", "the flow has no nodes")
 		return
@@ -64,7 +68,9 @@ func (l *loader) flow(d *document) {
 		}
 	})
 	d.pairsQuietly(nodes, b.node)
-	b.graph()
+	if !b.loose {
+		b.graph()
+	}
 	if len(l.problems) > before {
 		return
 	}
@@ -79,6 +85,7 @@ type flowBuilder struct {
 	flow  *Flow
 	keys  map[string]*yaml.Node // by node id
 	order []string              // node ids as written
+	loose bool                  // something does not say where it leads, so that nobody can tell what hangs together
 }
 
 func (b *flowBuilder) name(v *yaml.Node) {
@@ -137,13 +144,18 @@ func (b *flowBuilder) node(k, v *yaml.Node) {
 	})
 	for _, key := range unknown {
 		valid := []string{"exits", "next"}
-		if n.kind == nil {
+		switch {
+		case n.kind == nil:
 			d.at(key, didYouMean(key.Value, append(b.kinds.Names(), valid...)), "there is no kind %s", quote(key.Value))
-		} else if slices.Contains(settingNames(settingsOf(reflect.TypeOf(n.kind.New()).Elem())), key.Value) {
+		case slices.Contains(settingNames(settingsOf(reflect.TypeOf(n.kind.New()).Elem())), key.Value):
 			d.at(key, "indent it under "+n.kind.Name+":", "%s is a setting of %s", quote(key.Value), n.kind.Name)
-		} else {
+			d.report.mark(settings)
+		case slices.Contains(n.kind.Exits, key.Value):
+			d.at(key, fmt.Sprintf("write exits: {%s: NODE}", key.Value), "%s is an exit of %s", quote(key.Value), n.kind.Name)
+		default:
 			d.at(key, didYouMean(key.Value, valid), "a node has no %s", quote(key.Value))
 		}
+		b.loose = b.loose || n.kind != nil
 	}
 	if n.kind == nil {
 		if len(unknown) == 0 {
@@ -156,8 +168,8 @@ func (b *flowBuilder) node(k, v *yaml.Node) {
 	b.flow.nodes[id] = n
 	n.node = n.kind.New()
 	d.value(settings, reflect.ValueOf(n.node).Elem(), n.kind.Name)
-	b.wire(n, exits, next, b.runs(n, settings))
-	if c, ok := n.node.(Checker); ok {
+	b.wire(n, exits, next, b.runs(n, settings) && len(unknown) == 0)
+	if c, ok := n.node.(Checker); ok && (settings.Kind == yaml.MappingNode || !d.report.faulty[settings]) {
 		node := settings
 		if node.Kind == yaml.ScalarNode {
 			node = kindKey
@@ -180,7 +192,7 @@ func (b *flowBuilder) runs(n *step, settings *yaml.Node) bool {
 	}
 	ends, known := b.loader.ends[name]
 	if !known {
-		if name != "" && !b.full() {
+		if name != "" && !b.full() && !b.unread {
 			b.d.at(at, b.nearestFlow(name), "there is no flow %s", quote(name))
 		}
 		return false
@@ -202,13 +214,16 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 		}
 	}
 	open, _ := n.node.(OpenExiter)
+	strange := false
 	goes := func(exit string, v *yaml.Node) {
 		if !isText(v) {
 			d.at(v, "", "exit %s must name a node, not %s", quote(exit), what(v))
+			n.exits[exit], b.loose = "", true // one problem is enough
 			return
 		}
 		n.exits[exit] = v.Value
 		if b.keys[v.Value] == nil && !slices.Contains(b.flow.Ends, v.Value) && !b.full() {
+			b.loose = true
 			d.at(v, didYouMean(v.Value, append(b.flow.Ends, b.order...)), "there is no node %s", quote(v.Value))
 		}
 	}
@@ -228,17 +243,18 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 	case exits == nil:
 	case exits.Kind != yaml.MappingNode:
 		d.at(exits, `write exits: {EXIT: NODE}`, "exits must be a mapping, not %s", what(exits))
-		n.exits[elseExit] = ""
+		n.exits[elseExit], b.loose = "", true
 	case len(exits.Content)/2 > maxExits:
 		d.at(exits, "", "node %s has %d exits, at most %d are read", n.id, len(exits.Content)/2, maxExits)
-		n.exits[elseExit] = ""
+		n.exits[elseExit], b.loose = "", true
 	default:
 		d.pairs(exits, func(k, v *yaml.Node) {
 			exit := k.Value
 			valid := exit == ErrorExit || slices.Contains(n.declared, exit) || open != nil && open.Accepts(exit) ||
 				exit == elseExit && (len(n.declared) > 0 || open != nil)
 			if known && !valid && !b.full() {
-				d.at(k, exitHint(n, open, exit), "%s has no exit %s", n.kind.Name, quote(exit))
+				b.strange(n, open, k)
+				strange = true
 			}
 			if exit == NextExit && next != nil {
 				d.at(k, "", "next is there twice")
@@ -247,7 +263,7 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 			goes(exit, v)
 		})
 	}
-	if !known {
+	if !known || strange { // a strange one may be one that is missing, misspelt
 		return
 	}
 	for _, exit := range n.declared {
@@ -259,6 +275,15 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 			d.at(b.keys[n.id], hint, "node %s (%s) does not say where exit %s goes", n.id, n.kind.Name, quote(exit))
 		}
 	}
+}
+
+// strange reports an exit that a node does not have.
+func (b *flowBuilder) strange(n *step, open OpenExiter, exit *yaml.Node) {
+	if r, ok := n.node.(Runner); ok && len(n.declared) == 0 {
+		b.d.at(exit, fmt.Sprintf("add ends: [%s] to it", exit.Value), "flow %s has no end %s", r.Runs(), quote(exit.Value))
+		return
+	}
+	b.d.at(exit, exitHint(n, open, exit.Value), "%s has no exit %s", n.kind.Name, quote(exit.Value))
 }
 
 func exitHint(n *step, open OpenExiter, wrong string) string {

@@ -28,6 +28,8 @@ func (v *Value) decodeIn(d *document, n *yaml.Node, name string, in scope) {
 	*v = Value{Source: n.Value}
 	if fixed, ok := plainScalar(n); ok {
 		v.fixed = fixed
+	} else if !isText(n) && n.Kind != yaml.MappingNode {
+		d.at(n, "", "%s must be a text, a number, true or false, not %s", name, what(n))
 	} else if d.text(n, name, func(src string) error { return v.read(src, in) }) {
 		d.note(n, name, v)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,6 +36,7 @@ type document struct {
 type report struct {
 	problems []Problem
 	faulty   map[*yaml.Node]bool // what was reported already
+	unread   bool                // a document could not be read, and may have what others ask for
 }
 
 func (r *report) add(p Problem) {
@@ -63,6 +65,11 @@ func (r *report) mark(n *yaml.Node) {
 		r.faulty = map[*yaml.Node]bool{}
 	}
 	r.faulty[n] = true
+}
+
+// within says whether n, or anything inside of it, was reported.
+func (r *report) within(n *yaml.Node) bool {
+	return r.faulty[n] || slices.ContainsFunc(n.Content, r.within)
 }
 
 // at reports a problem with n.
@@ -205,6 +212,14 @@ func (d *document) syntax(err error) {
 		hint = "indent with spaces, and put quotes around texts that begin with @, ` or %"
 	case startsOddly.MatchString(message):
 		hint = `a text that begins with * or # needs quotes, as in "*"`
+	case strings.Contains(message, "expected ',' or"):
+		hint = "a text with a colon, a comma or a bracket needs quotes around it; otherwise close what { or [ opens"
+	case strings.Contains(message, "expected ':'"):
+		hint = "a colon and a space follow each name, here or on the line before"
+	case strings.Contains(message, "tab character"):
+		hint = "indent with spaces"
+	case strings.Contains(message, "expected key"):
+		hint = "look at the indentation"
 	case strings.Contains(message, "multiple"):
 		d.problem(line, col, "write --- between two documents", "something follows the end of the document")
 		return
@@ -287,7 +302,11 @@ func (d *document) pairs(n *yaml.Node, f func(key, value *yaml.Node)) {
 			continue
 		}
 		if first := seen[k.Value]; first != nil {
-			d.at(k, "", "%q is there already, at %s", k.Value, d.place(first))
+			hint := ""
+			if n == d.root {
+				hint = "write --- between two documents"
+			}
+			d.at(k, hint, "%q is there already, at %s", k.Value, d.place(first))
 			continue
 		}
 		seen[k.Value] = k

@@ -25,7 +25,7 @@ func newCalls() *cobra.Command {
 		Short: "Shows what happened to calls, from the journal",
 		Long: "Shows what happened to calls, from the journal: also while the server runs, also when it does not.\n" +
 			"The journals of several nodes, each given by --journal, are read as one.",
-		Args: cobra.NoArgs,
+		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringArray("journal", nil, "folder of a journal; repeatable (default: journal in the server's data folder)")
@@ -165,7 +165,7 @@ func newCallsList() *cobra.Command {
 		Use:     "list",
 		Short:   "Lists calls, newest first",
 		Example: "  hookswitch calls list --since 2h --state open\n  hookswitch calls list --caller +15551234567 -o json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, "no arguments"),
 	}
 	var (
 		f      filter
@@ -283,7 +283,7 @@ func newCallsShow() *cobra.Command {
 		Use:   "show ID",
 		Short: "Shows the timeline of one call",
 		Long:  "Shows the timeline of one call. The id may be cut short as long as only one call begins with it.",
-		Args:  exactArgs(1, "the id of a call"),
+		Args:  takes(1, 1, "the id of a call"),
 	}
 	format := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -360,7 +360,7 @@ func newCallsTail() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tail",
 		Short: "Prints the events of all calls as they happen",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0, "no arguments"),
 	}
 	format := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -441,14 +441,4 @@ func writeEvents(w io.Writer, events ...call.Event) error {
 	}
 	_, err := w.Write(b)
 	return err
-}
-
-// exactArgs is cobra.ExactArgs with words.
-func exactArgs(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return &usageError{fmt.Errorf("%s takes %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath())}
-		}
-		return nil
-	}
 }

@@ -61,7 +61,7 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 		if !ok {
 			return nil
 		}
-		return nodesOf(flow, "")
+		return asking(flow, "")
 	})
 }
 
@@ -81,14 +81,14 @@ func numbersOf(s *flowengine.Snapshot) []cobra.Completion {
 	return out
 }
 
-// nodesOf lists the nodes of a flow and of the flows that it runs, as the value of a flag
-// begins.
-func nodesOf(f *flowengine.Flow, around string) []cobra.Completion {
+// asking lists the nodes of a flow, and of the flows that it runs, that make requests, as
+// the value of a flag begins.
+func asking(f *flowengine.Flow, around string) []cobra.Completion {
 	var out []cobra.Completion
 	for _, id := range f.NodeIDs() {
 		if sub := f.Runs(id); sub != nil {
-			out = append(out, nodesOf(sub, around+id+"/")...)
-		} else {
+			out = append(out, asking(sub, around+id+"/")...)
+		} else if f.Asks(id) {
 			out = append(out, cobra.CompletionWithDesc(around+id+"=", f.Kind(id)))
 		}
 	}

@@ -37,7 +37,7 @@ func newDemo() *cobra.Command {
 		Long: "Starts the server with an example folder and a simulated FreeSWITCH beside it. The two speak the real\n" +
 			"protocol over TCP; callers call, press keys and hang up, callees answer, are busy or do not pick up.\n" +
 			"The timelines of the calls are printed as they happen, until an interrupt.",
-		Args: cobra.NoArgs,
+		Args: takes(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), o)
 		},

@@ -26,7 +26,7 @@ func newDoctor() *cobra.Command {
 			"wrong, why it matters, and the line to write into which file. It changes nothing. Run it on FreeSWITCH's\n" +
 			"machine, as the user of the server, to have files and the kernel's time-outs looked at too.",
 		Example: "  hookswitch doctor --freeswitch 127.0.0.1:8021 --freeswitch-password-file /etc/hookswitch/password",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, "no arguments"),
 	}
 	addSettingFlags(cmd.Flags())
 	format := outputFlag(cmd)

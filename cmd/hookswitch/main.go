@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hookswitch/hookswitch/flowengine"
 )
 
 func main() {
@@ -42,7 +44,7 @@ func newRoot() *cobra.Command {
 		Short:         "Takes over live calls from FreeSWITCH and runs their call flows",
 		SilenceUsage:  true, // an error is one line, not a page
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          subcommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -51,6 +53,29 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().String("config", "", "file of server settings (default "+settingsFile+" if there is one)")
 	root.AddCommand(newServe(), newDemo(), newValidate(), newSimulate(), newTest(), newSchema(), newDoctor(), newCalls(), newMan(), newVersion())
 	return root
+}
+
+// takes wants so many arguments, at least and at most; what names them.
+func takes(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return &usageError{fmt.Errorf("%s takes %s; see %s --help", cmd.CommandPath(), what, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// subcommand is for a command that is nothing but its subcommands: an argument is one of
+// them, misspelt.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return &usageError{fmt.Errorf("%s has no command %q; %s", cmd.CommandPath(), args[0], flowengine.Nearest(args[0], names))}
 }
 
 // usageError is a mistake in the command line: exit code 2.

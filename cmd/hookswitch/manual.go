@@ -12,7 +12,7 @@ func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man FOLDER",
 		Short: "Writes the manual pages into a folder, such as /usr/local/share/man/man1",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes(1, 1, "a folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err

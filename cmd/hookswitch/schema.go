@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
@@ -14,16 +14,17 @@ func newSchema() *cobra.Command {
 		Use:   "schema [KIND]",
 		Short: "Prints the JSON Schema of a folder's documents, for editors",
 		Long: "Prints the JSON Schema (draft-07) of a folder's documents, or of the settings of one kind of node. An editor that\n" +
-			"speaks to yaml-language-server completes and checks a file whose first line is\n\n" +
+			"speaks to yaml-language-server completes and checks a document that begins with the line\n\n" +
 			"  # yaml-language-server: $schema=hookswitch.schema.json\n\n" +
-			"once the schema is beside it: hookswitch schema >hookswitch.schema.json",
-		Args:      cobra.MaximumNArgs(1),
+			"(behind the --- where a file has several), once the schema is beside it:\n\n" +
+			"  hookswitch schema >hookswitch.schema.json",
+		Args:      takes(0, 1, "one kind at most"),
 		ValidArgs: nodes.Kinds.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				text := nodes.Schema(args[0])
 				if text == nil {
-					return &usageError{fmt.Errorf("there is no kind %q; there are %s", args[0], strings.Join(nodes.Kinds.Names(), ", "))}
+					return &usageError{fmt.Errorf("there is no kind %q; %s", args[0], flowengine.Nearest(args[0], nodes.Kinds.Names()))}
 				}
 				_, err := cmd.OutOrStdout().Write(text)
 				return err

@@ -22,7 +22,7 @@ func newServe() *cobra.Command {
 			"Every setting can be given as a flag, in the environment (log.level is HOOKSWITCH_LOG_LEVEL) or in the\n" +
 			"file --config, where it has its name with _ for -; the first of these counts. The password of an event\n" +
 			"socket has no flag.",
-		Args: cobra.NoArgs,
+		Args: takes(0, 0, "no arguments"),
 	}
 	addSettingFlags(cmd.Flags())
 	show := cmd.Flags().Bool("print-config", false, "print the settings in force, without passwords, and stop")

@@ -37,7 +37,7 @@ func newSimulate() *cobra.Command {
 			"targets answer after a second, and requests fail.",
 		Example: `  hookswitch simulate main-line --digits 1 --answer alice=busy --answer "bob=answers after 3s talks 40s"
   hookswitch simulate +15550100 --at "2026-12-24 18:30 America/New_York" --request 'lookup=200:{"vip": true}'`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1, "a flow or a number"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := loadFolder(cmd, o.dir)
 			if err != nil {
@@ -100,21 +100,22 @@ func loadFolder(cmd *cobra.Command, dir string) (*flowengine.Snapshot, error) {
 // read makes the call of what the command line says.
 func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Test, error) {
 	t := o.test
-	if _, number := s.Lookup(flow); number && t.To != "" {
+	switch number := call.ValidNumber(flow); { // no flow has such a name
+	case number && t.To != "":
 		return t, fmt.Errorf("--to: %s is dialled already", flow)
-	} else if number {
+	case number:
 		t.To = flow
-	} else {
+	default:
 		t.Flow = flow
 	}
 	t.HangsUp = flowengine.Duration(o.hangsUp)
 	t.Headers, t.Tags = map[string]string{}, map[string]flowengine.Scalar{}
 	t.Targets, t.Requests = map[string]flowtest.Callee{}, map[string]flowtest.Answer{}
 	err := errors.Join(
-		pairs("header", o.headers, func(k, v string) error { t.Headers[k] = v; return nil }),
-		pairs("tag", o.tags, func(k, v string) error { t.Tags[k] = flowengine.ParseScalar(v); return nil }),
-		pairs("answer", o.answers, func(k, v string) (err error) { t.Targets[k], err = flowtest.ParseCallee(v); return err }),
-		pairs("request", o.requests, func(k, v string) (err error) { t.Requests[k], err = flowtest.ParseAnswer(v); return err }),
+		pairs("header", "X-NAME=VALUE", o.headers, func(k, v string) error { t.Headers[k] = v; return nil }),
+		pairs("tag", "NAME=VALUE", o.tags, func(k, v string) error { t.Tags[k] = flowengine.ParseScalar(v); return nil }),
+		pairs("answer", "TARGET=busy, or another behaviour", o.answers, func(k, v string) (err error) { t.Targets[k], err = flowtest.ParseCallee(v); return err }),
+		pairs("request", "NODE=200, or another answer", o.requests, func(k, v string) (err error) { t.Requests[k], err = flowtest.ParseAnswer(v); return err }),
 	)
 	for _, text := range o.says {
 		var d flowengine.Duration
@@ -138,6 +139,13 @@ func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Te
 			field = "--request"
 		case "flow":
 			field = "FLOW"
+		case "to":
+			field = "--to"
+			if t.To == flow {
+				field = "FLOW"
+			}
+		case "headers":
+			field = "--header"
 		default:
 			field = "--" + field
 		}
@@ -146,13 +154,13 @@ func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Te
 	return t, err
 }
 
-// pairs reads the values NAME=VALUE of a flag.
-func pairs(flag string, texts []string, set func(name, value string) error) error {
+// pairs reads the values NAME=VALUE of a flag, whose form is for people.
+func pairs(flag, form string, texts []string, set func(name, value string) error) error {
 	var errs []error
 	for _, text := range texts {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
-			errs = append(errs, fmt.Errorf("--%s %s: write NAME=VALUE", flag, text))
+			errs = append(errs, fmt.Errorf("--%s %s: write %s", flag, text, form))
 			continue
 		}
 		errs = append(errs, named(flag, text, set(name, value)))

@@ -156,8 +156,13 @@ func TestMistakesOnTheCommandLineOfSimulate(t *testing.T) {
 		{[]string{"+15550142", "--to", "+15550142"}, "--to: +15550142 is dialled already"},
 		{[]string{"main-line", "--answer", "alcie=busy"}, `--answer: there is no target "alcie"; did you mean "alice"?`},
 		{[]string{"main-line", "--answer", "alice=bussy"}, `--answer alice=bussy: "bussy" is no behaviour; did you mean "busy"?`},
-		{[]string{"main-line", "--answer", "alice"}, "--answer alice: write NAME=VALUE"},
+		{[]string{"main-line", "--answer", "alice"}, "--answer alice: write TARGET=busy, or another behaviour"},
 		{[]string{"main-line", "--request", "slaes=200"}, `--request: flow main-line has no node "slaes"; did you mean "sales"?`},
+		{[]string{"+15550143"}, `FLOW: there is no number "+15550143"; did you mean "+15550142"?`},
+		{[]string{}, "hookswitch simulate takes a flow or a number; see hookswitch simulate --help"},
+		{[]string{"main-line", "--header", "Subject=x"}, `--header: flows do not see the header "Subject"; begin with X-`},
+		{[]string{"main-line", "--digits", "one"}, `--digits: "one" cannot be pressed; 0-9, * and #`},
+		{[]string{"main-line", "--request", "sales=200"}, "--request: node sales (dial) makes no request"},
 		{[]string{"main-line", "--request", "sales=2000"}, `--request sales=2000: "2000" is no answer; a status such as 200, timeout or fails`},
 		{[]string{"main-line", "--says", "5"}, "--says 5: the duration 5 has no unit; write 5s for seconds"},
 		{[]string{"main-line", "--at", "noon"}, `--at noon: "noon" is no time; write it like 2026-07-01 12:00 America/New_York`},
@@ -171,16 +176,22 @@ func TestMistakesOnTheCommandLineOfSimulate(t *testing.T) {
 
 func TestCompletionOfSimulate(t *testing.T) {
 	conf(t)
+	files(t, map[string]string{"conf/crm.yaml": `flow: crm
+start: lookup
+nodes:
+  lookup: {request: {url: "https://crm.example/"}, exits: {else: bye}}
+  bye: {hangup: {}}
+`})
 	for args, want := range map[string]string{
-		"":                             "main-line +15550142\tmain-line :4",
-		"main":                         "main-line :4",
-		"main-line --answer al":        "alice=answers\talice@pbx.example alice=busy\talice@pbx.example alice=rejects\talice@pbx.example alice=rings\talice@pbx.example :6",
-		"+15550142 --request s":        "sales=\tdial sorry=\tplay :6",
-		"main-line --to +":             "+15550142\tmain-line :4",
-		"--config-dir none main-li":    ":4",
-		"main-line another":            ":4",
-		"nowhere --request sales":      ":6",
-		"main-line --request welcome=": "welcome=\tmenu :6",
+		"":                          "crm main-line +15550142\tmain-line :4",
+		"main":                      "main-line :4",
+		"main-line --answer al":     "alice=answers\talice@pbx.example alice=busy\talice@pbx.example alice=rejects\talice@pbx.example alice=rings\talice@pbx.example :6",
+		"crm --request l":           "lookup=\trequest :6",
+		"+15550142 --request s":     ":6",
+		"main-line --to +":          "+15550142\tmain-line :4",
+		"--config-dir none main-li": ":4",
+		"main-line another":         ":4",
+		"nowhere --request sales":   ":6",
 	} {
 		words := strings.Split(args, " ")
 		out, _, err := command(t, append([]string{"__complete", "simulate", "--config-dir", "conf"}, words...)...)

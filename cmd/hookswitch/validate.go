@@ -16,7 +16,7 @@ func newValidate() *cobra.Command {
 		Use:   "validate [FOLDER]",
 		Short: "Says what is wrong in a folder with numbers, targets and flows: file, line, column",
 		Long:  "Says what is wrong in a folder with numbers, targets and flows. Without FOLDER it takes the server's (config_dir).",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  takes(0, 1, "one folder at most"),
 	}
 	format := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -59,6 +59,7 @@ func runValidate(out io.Writer, dir string, format output) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "%s is valid: %d flows, %d numbers, %d targets\n", dir, len(s.Flows()), len(s.Numbers()), len(s.Targets()))
+	_, err := fmt.Fprintf(out, "%s is valid: %s, %s, %s\n", dir,
+		counted(len(s.Flows()), "flow"), counted(len(s.Numbers()), "number"), counted(len(s.Targets()), "target"))
 	return err
 }

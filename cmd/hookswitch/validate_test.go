@@ -40,7 +40,7 @@ func TestValidatePrintsWarnings(t *testing.T) {
 	want := "warning: " + dir + `/main.yaml:6:3: hello (play) answers the call; put answer: {} before it to say so
     6 |   hello: {play: {prompt: "say:Hello"}, next: bye}
       |   ^
-` + dir + " is valid: 1 flows, 1 numbers, 0 targets\n"
+` + dir + " is valid: 1 flow, 1 number, 0 targets\n"
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}

@@ -35,7 +35,7 @@ func newVersion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Prints the version of this program",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0, "no arguments"),
 	}
 	format := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

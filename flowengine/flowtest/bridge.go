@@ -142,5 +142,6 @@ func (p *Phone) attempt(b call.Bridge, l call.BridgeLeg) (time.Duration, call.Ca
 	case c.Presses == b.Confirm.Key:
 		return c.After + promptTime, ""
 	}
+	p.tell(p.Clock.at.Add(c.After), fmt.Sprintf("%s answers, but does not press %s", l.Target, b.Confirm.Key))
 	return c.After + b.Confirm.Timeout, call.AllottedTimeout
 }

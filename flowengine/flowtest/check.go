@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,6 +71,16 @@ func (c *checker) call() {
 	if t.To != "" && !call.ValidNumber(t.To) {
 		c.add(at("to"), "digits, with a + in front if the trunk sends it", "%q is no number", t.To)
 	}
+	for i, digits := range t.Digits {
+		if strings.Trim(digits, "0123456789*#ABCD") != "" {
+			c.add(at("digits", i), "0-9, * and #", "%q cannot be pressed", digits)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Headers)) {
+		if !strings.HasPrefix(strings.ToUpper(name), "X-") {
+			c.add(at("headers", key(name)), "begin with X-", "flows do not see the header %q", name)
+		}
+	}
 	for i, point := range t.Lose {
 		if point < 0 {
 			c.add(at("lose", i), "count from 1; 0 loses nothing", "there is no point %d", point)
@@ -88,7 +99,9 @@ func (c *checker) names() {
 		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(c.test.Requests)) {
-		c.node(at("requests", key(node)), node)
+		if path := at("requests", key(node)); c.node(path, node) {
+			c.request(path, node)
+		}
 	}
 }
 
@@ -115,7 +128,8 @@ func (c *checker) expect() {
 		c.target(at("expect", "dialled", i), name)
 	}
 	if cause := call.Cause(x.Ends); x.Ends != "" && !cause.Known() && !strings.HasPrefix(x.Ends, transferred) {
-		c.add(at("expect", "ends"), flowengine.Nearest(x.Ends, append(causes(), strings.TrimSpace(transferred))), "ends: there is no cause %q", x.Ends)
+		hint := cmp.Or(flowengine.Nearest(x.Ends, append(causes(), strings.TrimSpace(transferred))), "write a cause such as NORMAL_CLEARING, or transferred EXTENSION")
+		c.add(at("expect", "ends"), hint, "ends: there is no cause %q", x.Ends)
 	}
 }
 
@@ -146,6 +160,13 @@ func (c *checker) node(path []any, node string) bool {
 		return false
 	}
 	return true
+}
+
+// request wants a node that makes one.
+func (c *checker) request(path []any, node string) {
+	if f, id := locate(c.flow, node); !f.Asks(id) {
+		c.add(path, "", "node %s (%s) makes no request", node, f.Kind(id))
+	}
 }
 
 // exit checks the exit of a node; none is for a call that ends in it.

@@ -35,7 +35,7 @@ type Difference struct {
 	What     string   `json:"what"`
 	Expected []string `json:"expected,omitempty"`
 	Got      []string `json:"got,omitempty"`
-	Why      []string `json:"why,omitempty"` // of the steps of a path that was got
+	Why      []string `json:"why,omitempty"` // of the steps that were got
 	Hint     string   `json:"hint,omitempty"`
 	list     bool
 }
@@ -47,7 +47,11 @@ func (d Difference) String() string {
 		return d.What + "; " + d.Hint
 	}
 	if !d.list {
-		return fmt.Sprintf("%s: got %s, expected %s", d.What, show(d.Got), show(d.Expected))
+		why := ""
+		if len(d.Why) > 0 && d.Why[0] != "" {
+			why = " (" + d.Why[0] + ")"
+		}
+		return fmt.Sprintf("%s: got %s%s, expected %s", d.What, show(d.Got), why, show(d.Expected))
 	}
 	var b strings.Builder
 	b.WriteString(d.What + ": - expected, + got")
@@ -111,9 +115,9 @@ func (r *Result) differences(t *Test) []Difference {
 			out = append(out, Difference{What: what, Got: got, Expected: want, Why: why, list: true})
 		}
 	}
-	text := func(what, got, want string) {
+	text := func(what, got, want string, why ...string) {
 		if got != want {
-			out = append(out, Difference{What: what, Got: []string{got}, Expected: []string{want}})
+			out = append(out, Difference{What: what, Got: []string{got}, Expected: []string{want}, Why: why})
 		}
 	}
 	for _, node := range slices.Compact(slices.Sorted(slices.Values(r.Unscripted))) {
@@ -122,7 +126,11 @@ func (r *Result) differences(t *Test) []Difference {
 	list("path", r.Path(), x.Path, r.reasons())
 	exits, whys := r.steps()
 	for _, node := range slices.Sorted(maps.Keys(x.Exits)) {
-		text("exit of "+node, exits[node], x.Exits[node])
+		why, passed := whys[node]
+		if !passed {
+			why = "the call did not pass it"
+		}
+		text("exit of "+node, exits[node], x.Exits[node], why)
 	}
 	for _, node := range slices.Sorted(maps.Keys(x.Why)) {
 		text("why of "+node, whys[node], x.Why[node])

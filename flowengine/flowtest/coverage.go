@@ -10,8 +10,9 @@ import (
 	"github.com/hookswitch/hookswitch/flowengine"
 )
 
-// Coverage counts which nodes and exits calls have reached. The exit error, which every
-// kind has, does not count. It may be used by several goroutines at once.
+// Coverage counts which nodes and exits calls have reached. The exits that "else" takes
+// count as one, and the exit error, which every kind has, does not count. It may be used
+// by several goroutines at once.
 type Coverage struct {
 	snapshot *flowengine.Snapshot
 	mu       sync.Mutex
@@ -46,7 +47,9 @@ func (c *Coverage) Add(r *Result) {
 		}
 		last := ids[len(ids)-1]
 		c.reached[part{f.Name, last, ""}] = true
-		c.reached[part{f.Name, last, e.Exit}] = true
+		if e.Exit != "" {
+			c.reached[part{f.Name, last, f.Way(last, e.Exit)}] = true
+		}
 	}
 }
 
@@ -77,10 +80,12 @@ func (c *Coverage) Flows() []FlowCoverage {
 			if c.reached[part{f.Name, id, ""}] {
 				of.Reached++
 			}
-			for _, exit := range slices.Sorted(maps.Keys(f.Exits(id))) {
-				if exit == flowengine.ErrorExit {
-					continue
-				}
+			ways := map[string]bool{}
+			for exit := range f.Exits(id) {
+				ways[f.Way(id, exit)] = true
+			}
+			delete(ways, flowengine.ErrorExit)
+			for _, exit := range slices.Sorted(maps.Keys(ways)) {
 				of.Parts++
 				if c.reached[part{f.Name, id, exit}] {
 					of.Reached++

@@ -30,7 +30,7 @@ func (a *ask) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result
 	return flowengine.Result{Exit: flowengine.NextExit, Why: string(r.Body)}, nil
 }
 
-var withAsk = append(flowengine.Kinds{{Name: "ask", New: func() flowengine.Node { return &ask{} }, Exits: []string{"next"}}}, nodes.Kinds...)
+var withAsk = append(flowengine.Kinds{{Name: "ask", New: func() flowengine.Node { return &ask{} }, Exits: []string{"next"}, Asks: true}}, nodes.Kinds...)
 
 // parse reads a script of the flows above and tests.
 func parse(t testing.TB, docs ...string) (*flowtest.Script, error) {
@@ -86,14 +86,16 @@ nodes:
   - {name: g, to: "2000", expect: {path: [in/hello done, in/helo next, in finished]}}
   - {name: g, expect: {}}
   - {expect: {ends: USER_BUSY}, at: "2026-07-01 12:00 America/Newyork"}
-  - {name: h, targets: {bob: busy talks 5s, alice: answers after}, lose: [-1], expect: {dialled: []}}`)
+  - {name: h, targets: {bob: busy talks 5s, alice: answers after}, lose: [-1], expect: {dialled: []}}
+  - {name: i, digits: ["12", 1x], headers: {Subject: x, x-plan: gold}, expect: {path: []}}`)
 	same(t, fmt.Sprint(err), `
 f.yaml:23:15: tests[0] has no setting "digit"; did you mean "digits"?
 f.yaml:24:25: there is no target "alcie"; did you mean "alice"?
 f.yaml:24:43: bob: "bussy" is no behaviour; did you mean "busy"?
 f.yaml:24:56: +1: the duration 5 has no unit; write 5s for seconds
-f.yaml:24:89: ends: there is no cause "NORMAL"
+f.yaml:24:89: ends: there is no cause "NORMAL"; write a cause such as NORMAL_CLEARING, or transferred EXTENSION
 f.yaml:25:26: flow main has no node "slaes"; did you mean "sales"?
+f.yaml:25:38: node sales (dial) makes no request
 f.yaml:25:46: sales: "20" is no answer; a status such as 200, timeout or fails
 f.yaml:25:68: node sales (dial) has no exit "complete"; did you mean "completed"?
 f.yaml:25:84: node bye (hangup) has no exit "next"; the call ends in it: write bye alone
@@ -112,10 +114,12 @@ f.yaml:29:72: node in (flow) has no exit "finished"; there is only done
 f.yaml:30:12: there is a test "g" already, at f.yaml:29:5
 f.yaml:30:23: the test expects nothing, and so cannot fail; add expect: with path, exits, why, tags, dialled, events, verbs or ends
 f.yaml:31:5: tests[8] needs "name"
-f.yaml:31:38: at: there is no time zone "America/Newyork"; a name such as America/New_York
+f.yaml:31:38: at: there is no time zone "America/Newyork"; did you mean "America/New_York"?
 f.yaml:32:30: bob: "talks" cannot follow busy; there is only after
 f.yaml:32:52: alice: nothing follows "after"; such as after 5s, talks 1m or presses 1
-f.yaml:32:75: there is no point -1; count from 1; 0 loses nothing`)
+f.yaml:32:75: there is no point -1; count from 1; 0 loses nothing
+f.yaml:33:30: "1x" cannot be pressed; 0-9, * and #
+f.yaml:33:45: flows do not see the header "Subject"; begin with X-`)
 }
 
 func TestTestsStandAlone(t *testing.T) {
@@ -127,7 +131,7 @@ func TestTestsStandAlone(t *testing.T) {
 	}
 	_, problems := flowtest.LoadDir(dir, nodes.Kinds)
 	same(t, strings.ReplaceAll(fmt.Sprint(problems), dir, "DIR"),
-		`[DIR/main.test.yaml:3:1: a document of tests has no setting "flow"; there is only tests DIR/main.test.yaml:3:1: a document of tests needs "tests"]`)
+		`[DIR/main.test.yaml:3:1: a document of tests has no setting "flow"; there is only tests]`)
 	if _, problems := flowtest.LoadDir(filepath.Join(dir, "none"), nodes.Kinds); len(problems) != 1 || !strings.Contains(problems[0].Message, "the folder cannot be read") {
 		t.Error(problems)
 	}
@@ -185,8 +189,8 @@ f.yaml:20: nobody is free
     + sales completed          alice: USER_BUSY, then bob answered
     + thanks next
       bye
-  exit of regret: got nothing, expected next
-  exit of sales: got completed, expected busy
+  exit of regret: got nothing (the call did not pass it), expected next
+  exit of sales: got completed (alice: USER_BUSY, then bob answered), expected busy
   why of welcome: got pressed 1, expected pressed 2
   dialled: - expected, + got
       alice
@@ -325,9 +329,9 @@ nodes:
   - {name: b, expect: {path: [in/ask no_input, in no, bye]}}`)
 	c := flowtest.NewCoverage(s.Snapshot)
 	for i, want := range []string{
-		"[{inner 7 2 [{again []} {ask [2 invalid no_input]}]} {outer 4 3 [{in [no]}]}]",
-		"[{inner 7 2 [{again []} {ask [2 invalid no_input]}]} {outer 4 3 [{in [no]}]}]",
-		"[{inner 7 3 [{again []} {ask [2 invalid]}]} {outer 4 4 []}]",
+		"[{inner 6 2 [{again []} {ask [2 else]}]} {outer 4 3 [{in [no]}]}]",
+		"[{inner 6 2 [{again []} {ask [2 else]}]} {outer 4 3 [{in [no]}]}]",
+		"[{inner 6 3 [{again []} {ask [2]}]} {outer 4 4 []}]",
 	} {
 		c.Add(s.Simulate(s.Tests[i]))
 		same(t, fmt.Sprint(c.Flows()), want)

@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/hours"
 )
 
 // Test is one simulated call and what is expected of it.
@@ -59,26 +61,26 @@ func (x *Expect) nothing() bool {
 // Time is a setting for a moment, see ParseTime.
 type Time struct{ time.Time }
 
-// UnmarshalText reads the moment; it fails with a *flowengine.SettingError.
+// UnmarshalText reads the moment.
 func (t *Time) UnmarshalText(text []byte) (err error) {
 	t.Time, err = ParseTime(string(text))
 	return err
 }
 
 // ParseTime reads a moment: "2026-07-01 12:00", with a time zone behind it or in
-// UTC. It fails with a *flowengine.SettingError.
+// UTC.
 func ParseTime(text string) (time.Time, error) {
 	day, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	clock, name, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	zone, err := time.LoadLocation(strings.TrimSpace(name))
-	if err != nil {
-		return time.Time{}, wrong("a name such as America/New_York", "there is no time zone %q", name)
+	var zone hours.Zone
+	if err := zone.UnmarshalText([]byte(cmp.Or(strings.TrimSpace(name), "UTC"))); err != nil {
+		return time.Time{}, err
 	}
 	layout := "2006-01-02 15:04"
 	if strings.Count(clock, ":") == 2 {
 		layout += ":05"
 	}
-	at, err := time.ParseInLocation(layout, day+" "+clock, zone)
+	at, err := time.ParseInLocation(layout, day+" "+clock, zone.Location())
 	if err != nil {
 		return time.Time{}, wrong("write it like 2026-07-01 12:00 America/New_York", "%q is no time", text)
 	}

@@ -95,3 +95,30 @@ nodes:
 		}
 	}
 }
+
+// Whoever answers and does not confirm is told apart from who does not answer.
+func TestTreeOfATargetThatDoesNotConfirm(t *testing.T) {
+	s := mustParse(t, `numbers: {"1000": {flow: main}}
+targets: {alice: {user: alice@pbx}}
+---
+flow: main
+start: sales
+nodes:
+  sales: {dial: {targets: [alice], confirm: {prompt: "say:Press 1."}}, exits: {else: mail}}
+  mail: {voicemail: {greeting: "say:Hello."}, exits: {else: bye}}
+  bye: {hangup: {}}`, `tests: [{name: a, expect: {path: [sales no_answer, mail empty, bye]}}]`)
+	var said []string
+	for _, node := range s.Simulate(s.Tests[0]).Tree() {
+		for _, b := range node.Below {
+			said = append(said, b.Text)
+		}
+	}
+	same(t, strings.Join(said, "\n"), `
+hears it ring
+alice: ALLOTTED_TIMEOUT
+alice answers, but does not press 1
+is answered
+hears say:Hello.
+hears tone:%(400,0,800)
+says nothing`)
+}

@@ -44,7 +44,11 @@ func (c *controller) Message(_ context.Context, m call.Message) (r call.MessageR
 			r.Length = min(c.Says[c.said], m.Max)
 		}
 		c.said++
-		c.tell(c.Clock.at, "speaks for "+r.Length.String())
+		if r.Length == 0 {
+			c.tell(c.Clock.at, "says nothing")
+		} else {
+			c.tell(c.Clock.at, "speaks for "+r.Length.String())
+		}
 		lost := c.point()
 		began := c.Clock.at
 		over := c.pass(min(r.Length+m.Silence, m.Max))

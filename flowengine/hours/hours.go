@@ -83,7 +83,7 @@ func (s *Schedule) compileWeek(report func(path, hint, format string, args ...an
 		}
 		for _, day := range days {
 			if taken[day] != "" {
-				report("week/"+key, "", "%s has its hours from %s already", weekdays[day], taken[day])
+				report("week/"+key, "write each day once", "%s and %s both have %s", taken[day], key, weekdays[day])
 				break
 			}
 			taken[day], s.week[day] = key, s.Week[key]

@@ -75,17 +75,17 @@ func TestWhatIsRefused(t *testing.T) {
 		settings settings
 		want     string
 	}{
-		{settings{zone: "America/New_Yrok", week: work}, `zone: there is no time zone "America/New_Yrok"; did you mean America/New_York?`},
-		{settings{zone: "america/new_york", week: work}, `zone: there is no time zone "america/new_york"; did you mean America/New_York?`},
-		{settings{zone: "New York", week: work}, `zone: there is no time zone "New York"; did you mean America/New_York?`},
-		{settings{zone: "Europe/Londn", week: work}, `zone: there is no time zone "Europe/Londn"; did you mean Europe/London?`},
-		{settings{zone: "US/Los_Angeles", week: work}, `zone: there is no time zone "US/Los_Angeles"; did you mean America/Los_Angeles?`},
+		{settings{zone: "America/New_Yrok", week: work}, `zone: there is no time zone "America/New_Yrok"; did you mean "America/New_York"?`},
+		{settings{zone: "america/new_york", week: work}, `zone: there is no time zone "america/new_york"; did you mean "America/New_York"?`},
+		{settings{zone: "New York", week: work}, `zone: there is no time zone "New York"; did you mean "America/New_York"?`},
+		{settings{zone: "Europe/Londn", week: work}, `zone: there is no time zone "Europe/Londn"; did you mean "Europe/London"?`},
+		{settings{zone: "US/Los_Angeles", week: work}, `zone: there is no time zone "US/Los_Angeles"; did you mean "America/Los_Angeles"?`},
 		{settings{zone: "PST", week: work}, `zone: there is no time zone "PST"; write an IANA name, such as America/New_York or Europe/London`},
 		{settings{zone: "Local", week: work}, `zone: there is no time zone "Local"; write an IANA name, such as America/New_York or Europe/London`},
 		{settings{zone: "../../etc/localtime", week: work}, `zone: there is no time zone "../../etc/localtime"; write an IANA name, such as America/New_York or Europe/London`},
 		{settings{zone: "UTC", week: texts{"monday": "09:00-17:30"}}, `week/monday: "monday" is no weekday and no range of weekdays; write mon, tue, wed, thu, fri, sat or sun, or a range such as mon-fri`},
 		{settings{zone: "UTC", week: texts{"mon-mon": "09:00-17:30"}}, `week/mon-mon: "mon-mon" is no weekday and no range of weekdays; write mon, tue, wed, thu, fri, sat or sun, or a range such as mon-fri`},
-		{settings{zone: "UTC", week: texts{"mon-fri": "09:00-17:30", "wed": "closed"}}, `week/wed: wed has its hours from mon-fri already`},
+		{settings{zone: "UTC", week: texts{"mon-fri": "09:00-17:30", "wed": "closed"}}, `week/wed: mon-fri and wed both have wed; write each day once`},
 		{settings{zone: "UTC", week: texts{"mon": "09:00"}}, `week/mon: "09:00" is no span of time; write "09:00-17:30", several with commas between, or closed`},
 		{settings{zone: "UTC", week: texts{"mon": "9:00-17:30"}}, `week/mon: "9:00" is no time of day; write two digits, a colon and two digits, from 00:00 to 24:00`},
 		{settings{zone: "UTC", week: texts{"mon": "09:00-25:00"}}, `week/mon: "25:00" is no time of day; write two digits, a colon and two digits, from 00:00 to 24:00`},

@@ -27,7 +27,7 @@ func (z *Zone) UnmarshalText(text []byte) error {
 	name := string(text)
 	if !slices.Contains(zoneNames, name) {
 		if near := nearestZone(name); near != "" {
-			return fmt.Errorf("there is no time zone %.40q; did you mean %s?", name, near)
+			return fmt.Errorf("there is no time zone %.40q; did you mean %q?", name, near)
 		}
 		return fmt.Errorf("there is no time zone %.40q; %s", name, zoneHint)
 	}
@@ -38,6 +38,9 @@ func (z *Zone) UnmarshalText(text []byte) error {
 	z.loc = loc
 	return nil
 }
+
+// Location returns the zone for the time package; nil for the zero Zone.
+func (z Zone) Location() *time.Location { return z.loc }
 
 // String returns the name of the zone.
 func (z Zone) String() string { return z.loc.String() }

@@ -28,6 +28,7 @@ func (d *Dial) Check(c *flowengine.Check) {
 		c.Problem("caller_id", `write caller, number or a number in quotes`, "caller_id: %q is no number", d.CallerID)
 	}
 	repeatable(c, "ringback", &d.Ringback) // its end would end the dial (switch_ivr_originate.c, switch_ivr_originate)
+	finite(c, "whisper", &d.Whisper)
 	if d.Gateway != "" {
 		if _, err := call.NumberAddress("0", d.Gateway); err != nil {
 			c.Problem("gateway", "", "%s", err)
@@ -80,7 +81,7 @@ func (f *Confirm) check(c *flowengine.Check) {
 func wholeSeconds(c *flowengine.Check, at string, v flowengine.Duration, most time.Duration) {
 	if d := time.Duration(v); d != 0 && (d < time.Second || d > most || d%time.Second != 0) {
 		name := at[strings.LastIndexByte(at, '/')+1:]
-		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, d, round(most))
+		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, round(d), round(most))
 	}
 }
 

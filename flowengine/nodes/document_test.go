@@ -139,8 +139,10 @@ func TestSchemaOfTheExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(string(text), "# yaml-language-server: $schema=../hookswitch.schema.json\n") {
-			t.Errorf("%s does not name the schema in its first line", name)
+		for i, doc := range between.Split(string(text), -1) { // an editor reads the line for each
+			if !strings.HasPrefix(strings.TrimPrefix(doc, "\n"), "# yaml-language-server: $schema=../hookswitch.schema.json\n") {
+				t.Errorf("%s, document %d does not name the schema in its first line", name, i+1)
+			}
 		}
 	}
 }

@@ -81,6 +81,9 @@ func (g *Gather) Check(c *flowengine.Check) {
 		c.Problem("terminator", `write "#", "*", "*#" or none`, "terminator: %q is no key that can end the input", g.Terminator)
 	}
 	checkAsking(c, g.Tries, g.Timeout)
+	finite(c, "prompt", &g.Prompt)
+	finite(c, "invalid", &g.Invalid)
+	finite(c, "no_input", &g.NoInput)
 	checkWait(c, "between", g.Between)
 	if c.Given("var") && !nameSyntax.MatchString(g.Var) {
 		c.Problem("var", nameHint, "%q cannot be the name of a variable", g.Var)

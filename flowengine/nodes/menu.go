@@ -50,6 +50,9 @@ func (m *Menu) Check(c *flowengine.Check) {
 		c.Problem("", `add exits: {"1": NODE}`, "the menu has no digit among its exits")
 	}
 	checkAsking(c, m.Tries, m.Timeout)
+	finite(c, "prompt", &m.Prompt)
+	finite(c, "invalid", &m.Invalid)
+	finite(c, "no_input", &m.NoInput)
 }
 
 // Run asks until the caller chose or the tries are used up. After a takeover

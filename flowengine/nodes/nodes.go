@@ -35,7 +35,7 @@ var Kinds = flowengine.Kinds{
 	{Name: "split", New: func() flowengine.Node { return &Split{Sticky: notSticky} }},
 	{Name: "tag", New: func() flowengine.Node { return &Tag{} }, Exits: []string{flowengine.NextExit}},
 	{Name: "set", New: func() flowengine.Node { return &Set{} }, Exits: []string{flowengine.NextExit}},
-	{Name: "request", New: newRequest, Exits: []string{answered, flowengine.ErrorExit, timedOut}},
+	{Name: "request", New: newRequest, Exits: []string{answered, flowengine.ErrorExit, timedOut}, Asks: true},
 	{Name: "emit", New: func() flowengine.Node { return &Emit{} }, Exits: []string{flowengine.NextExit}},
 	{Name: "record", New: func() flowengine.Node { return &Record{} }, Exits: []string{flowengine.NextExit}, Answers: true},
 	{Name: "voicemail", New: newVoicemail, Exits: []string{recorded, empty}, Takes: true, Sounds: true, Answers: true},

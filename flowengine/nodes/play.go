@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/hookswitch/hookswitch/flowengine"
 )
@@ -21,6 +22,10 @@ func (p *Play) Check(c *flowengine.Check) {
 		c.Problem("prompts", "put all of them into prompts", "play has both prompt and prompts")
 	case len(p.Prompts) > maxPrompts:
 		c.Problem("prompts", "", "play has %d prompts, at most %d are played", len(p.Prompts), maxPrompts)
+	}
+	finite(c, "prompt", &p.Prompt)
+	for i := range p.Prompts {
+		finite(c, fmt.Sprintf("prompts/%d", i), &p.Prompts[i])
 	}
 }
 

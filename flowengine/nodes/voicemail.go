@@ -46,6 +46,8 @@ func (v *Voicemail) Check(c *flowengine.Check) {
 	if v.Greeting.Empty() {
 		c.Problem("greeting", `write greeting: "say:Please leave a message."`, "the caller must hear that a message is recorded")
 	}
+	finite(c, "greeting", &v.Greeting)
+	finite(c, "beep", &v.Beep)
 	wholeSeconds(c, "max", v.Max, time.Hour)
 	wholeSeconds(c, "silence", v.Silence, time.Minute)
 	if least, most := time.Duration(v.Min), time.Duration(v.Max); least < shortest || least > most {

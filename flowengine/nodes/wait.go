@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -17,7 +16,7 @@ type Wait struct {
 // Check holds the time within what a caller waits for.
 func (w *Wait) Check(c *flowengine.Check) {
 	if d := time.Duration(w.For); d < time.Millisecond || d > time.Hour {
-		c.Problem("for", "", "for: %s is not between 1ms and 1h", d)
+		c.Problem("for", "", "for: %s is not between 1ms and 1h", round(d))
 	}
 	repeatable(c, "music", &w.Music)
 }
@@ -36,11 +35,4 @@ func (w *Wait) Run(ctx context.Context, s *flowengine.Session) (flowengine.Resul
 		return flowengine.Result{}, err
 	}
 	return flowengine.Result{Exit: flowengine.NextExit}, nil
-}
-
-// repeatable checks what is heard again and again until something else comes.
-func repeatable(c *flowengine.Check, at string, p *flowengine.Prompt) {
-	if strings.HasPrefix(p.Source, "say:") {
-		c.Problem(at, "write music:NAME, a sound file, or a tone such as tone:%(2000,4000,440,480)", "%s: speech cannot be repeated", at)
-	}
 }
