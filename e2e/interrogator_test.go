@@ -78,9 +78,14 @@ func (p *interrogator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.got[caller]++
 }
 
+// answer gives a caller so many answers, and then none any more.
 func (p *interrogator) answer(w http.ResponseWriter, caller string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.turns[caller] == askTurns {
+		w.WriteHeader(http.StatusGone)
+		return
+	}
 	p.turns[caller]++
 	a, b, c := "a", "b", "c"
 	if !strings.HasPrefix(caller, tame) {
@@ -94,7 +99,7 @@ func (p *interrogator) answer(w http.ResponseWriter, caller string) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-C", strings.Map(blank, c[:min(len(c), 2000)]))
-	json.NewEncoder(w).Encode(map[string]any{"a": a, "b": b, "more": p.turns[caller] < askTurns})
+	json.NewEncoder(w).Encode(map[string]string{"a": a, "b": b})
 }
 
 // odd says what is wrong with a request that carries the values a, b and c, each in
