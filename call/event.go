@@ -13,6 +13,8 @@ const (
 	Step          Type = "flow.step"         // a node was left: Step, Kind, Exit, Why, Millis
 	FlowError     Type = "flow.error"        // a node failed: Step, Kind, Why
 	Answered      Type = "call.answered"     // the A leg was answered
+	Decided       Type = "routing.decided"   // targets were chosen: Step, Kind; Attrs: order, strategy, plan, fallback, and by target: not.NAME (rule and value), asked.NAME
+	NotTried      Type = "routing.not_tried" // chosen targets that were not dialled after all: Step, Kind; Attrs: not.NAME
 	TargetDialed  Type = "target.dialed"     // an attempt began: Target, Leg; Attrs: attempt, address
 	TargetRinging Type = "target.ringing"    // the B leg rings: Target, Leg
 	TargetFailed  Type = "target.failed"     // an attempt ended without a connection: Target, Leg, Cause
@@ -33,6 +35,7 @@ const (
 // control of the call, the sequence counts from 1 within an epoch.
 type Event struct {
 	Call   string            `json:"call"`
+	Org    string            `json:"org,omitempty"` // organization that the call belongs to; empty for a number that nobody has
 	Epoch  int               `json:"epoch"`
 	Seq    int               `json:"seq"`
 	Time   time.Time         `json:"time"`           // UTC

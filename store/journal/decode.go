@@ -38,6 +38,7 @@ func decodeFast(line []byte) (e call.Event, ok bool) {
 	d := cursor{rest: string(line), ok: true} // one string; the fields are parts of it
 	d.expect(`{"call":`)
 	e.Call = d.text()
+	d.field(`,"org":`, &e.Org)
 	d.expect(`,"epoch":`)
 	e.Epoch = int(d.number())
 	d.expect(`,"seq":`)
@@ -77,7 +78,7 @@ func decodeFast(line []byte) (e call.Event, ok bool) {
 var types = func() map[string]call.Type {
 	m := make(map[string]call.Type)
 	for _, t := range []call.Type{call.Started, call.Resumed, call.Refused, call.Step, call.FlowError, call.Answered,
-		call.TargetDialed, call.TargetRinging, call.TargetFailed, call.Connected, call.Released, call.Failed, call.Ended} {
+		call.Decided, call.NotTried, call.TargetDialed, call.TargetRinging, call.TargetFailed, call.Connected, call.Released, call.Failed, call.Ended} {
 		m[string(t)] = t
 	}
 	return m

@@ -24,9 +24,9 @@ func AppendEvent(b []byte, e call.Event) []byte {
 		return b
 	}
 	short := e
-	for _, s := range []*string{&short.Call, &short.Node, (*string)(&short.Type), &short.Step, &short.Kind,
+	for _, s := range []*string{&short.Call, &short.Org, &short.Node, (*string)(&short.Type), &short.Step, &short.Kind,
 		&short.Exit, &short.Why, &short.Leg, &short.Target, (*string)(&short.Cause)} {
-		if len(*s) > 512 { // ten texts of 512 bytes are below MaxLine even if every byte is escaped
+		if len(*s) > 512 { // eleven texts of 512 bytes are below MaxLine even if every byte is escaped
 			*s = (*s)[:512]
 		}
 	}
@@ -37,6 +37,7 @@ func AppendEvent(b []byte, e call.Event) []byte {
 func appendEvent(b []byte, e *call.Event) []byte {
 	b = append(b, `{"call":`...)
 	b = appendString(b, e.Call)
+	b = appendField(b, `,"org":`, e.Org)
 	b = append(b, `,"epoch":`...)
 	b = strconv.AppendInt(b, int64(e.Epoch), 10)
 	b = append(b, `,"seq":`...)
