@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"flowengine/routing":  {},
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
+	"store":               {"call"},
 	"store/journal":       {"call"},
 	"webhooks":            {"call"},
 	"examples":            {},
