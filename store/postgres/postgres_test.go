@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/postgres"
 	"github.com/hookswitch/hookswitch/store/storetest"
 )
@@ -31,4 +32,22 @@ func TestNodesOpenTogether(t *testing.T) {
 		})
 	}
 	wait.Wait()
+}
+
+func TestShared(t *testing.T) {
+	storetest.RunShared(t, func(t *testing.T) store.Shared { return opened(t) })
+}
+
+func opened(t *testing.T) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), storetest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
