@@ -73,6 +73,7 @@ func NewLedger(now time.Time) *Ledger {
 
 // AddSlot adds a slot as it is stored.
 func (l *Ledger) AddSlot(s Slot) {
+	s.changed = false
 	at := callKey{s.Claim.Org, s.Claim.Call}
 	l.slots[at] = append(l.slots[at], &s)
 }
