@@ -98,7 +98,7 @@ func TestTargetWithoutLimitsAsksNobody(t *testing.T) {
 		w.want("fallback", fallback, "")
 		w.nodes[0].Release(c)
 		w.want("waited", time.Since(began), time.Duration(0))
-		w.store.resume()
+		w.store.mend()
 	})
 }
 
@@ -118,7 +118,7 @@ func TestNobodyWaitsForLong(t *testing.T) {
 			w.want("admission", a, call.Admission{Fallback: fmt.Sprintf("no answer from the database for %.1f s: %d of this node's share of 100", 0.05+float64(i), i+1)})
 			time.Sleep(time.Second)
 		}
-		w.store.resume()
+		w.store.mend()
 		time.Sleep(2 * time.Second)
 		_, a := w.take(0, 1, limits)
 		w.want("fallback", a.Fallback, "")
@@ -153,7 +153,7 @@ func TestSharesAreTheLimit(t *testing.T) {
 				w.want("held", len(held[i]), n)
 			}
 			time.Sleep(1500 * time.Millisecond) // everybody hears of it
-			w.store.fail(errDown)
+			w.store.fail()
 			for i := range of.have {
 				more, last := w.take(i, of.limit+1, limits)
 				held[i] = append(held[i], more...)
@@ -172,7 +172,7 @@ func TestSharesAreTheLimit(t *testing.T) {
 // When the store is back, nobody gets what another node gave away without it.
 func TestStoreThatIsBackKnowsAll(t *testing.T) {
 	limits := call.Limits{Concurrency: 7, Total: 100}
-	for name, break_ := range map[string]func(m *memory){"it fails": func(m *memory) { m.fail(errDown) }, "it hangs": (*memory).hang} {
+	for name, break_ := range map[string]func(m *memory){"it fails": (*memory).fail, "it hangs": (*memory).hang} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 2, limits, func(w *world) {
 				break_(w.store)
@@ -183,11 +183,7 @@ func TestStoreThatIsBackKnowsAll(t *testing.T) {
 				w.nodes[1].Connected(b[0])
 				w.release(1, b[0])
 				time.Sleep(3 * time.Second)
-				if w.store.hung != nil {
-					w.store.resume()
-				} else {
-					w.store.fail(nil)
-				}
+				w.store.mend()
 				for range 60 {
 					time.Sleep(50 * time.Millisecond)
 					w.take(0, 1, limits)
@@ -214,7 +210,7 @@ func TestSlotOfARefusedLegIsGivenBack(t *testing.T) {
 		if len(got) > 0 || last.Refused == nil {
 			w.Fatalf("admitted: %+v", last)
 		}
-		w.store.resume()
+		w.store.mend()
 		time.Sleep(3 * time.Second)
 		w.want("in use", w.store.inUse("alice"), 1)
 	})
@@ -224,15 +220,15 @@ func TestSlotOfARefusedLegIsGivenBack(t *testing.T) {
 func TestLivesAreToldLater(t *testing.T) {
 	limits := call.Limits{Concurrency: 9, Hour: 9}
 	inWorld(t, 1, limits, func(w *world) {
-		w.store.fail(errDown)
+		w.store.fail()
 		got, _ := w.take(0, 2, limits)
 		w.nodes[0].Connected(got[0])
 		w.release(0, got...)
 		w.nodes[0].Gone("another")
-		w.want("said", w.store.said, []store.What(nil))
-		w.store.fail(nil)
+		w.want("said", w.store.posted(), []store.What(nil))
+		w.store.mend()
 		time.Sleep(2 * time.Second)
-		w.want("said", w.store.said, []store.What{store.Admitted, store.Admitted, store.Connected, store.Released, store.Released, store.Gone})
+		w.want("said", w.store.posted(), []store.What{store.Admitted, store.Admitted, store.Connected, store.Released, store.Released, store.Gone})
 		used, fallback := w.nodes[0].Usage(w.Context(), []call.Claim{w.claim(limits)})
 		w.want("usage", used, []call.Usage{{Hour: 1, Day: 1, Month: 1, Total: 1}})
 		w.want("fallback", fallback, "")
@@ -249,7 +245,7 @@ func TestNewHourHasNewShares(t *testing.T) {
 		}
 		w.release(0, got...)
 		time.Sleep(1500 * time.Millisecond)
-		w.store.fail(errDown)
+		w.store.fail()
 		for hour, want := range [][]int{{0, 0}, {3, 2}, {3, 2}} {
 			for node, n := range want {
 				got, last := w.take(node, 6, limits)
@@ -269,7 +265,7 @@ func TestNewHourHasNewShares(t *testing.T) {
 func TestUsageIsThatOfTheShare(t *testing.T) {
 	limits := call.Limits{Concurrency: 5, Day: 100, Within: time.Hour, Of: call.OfTarget}
 	inWorld(t, 2, limits, func(w *world) {
-		w.store.fail(errDown)
+		w.store.fail()
 		w.take(1, 1, limits)
 		used, fallback := w.nodes[1].Usage(w.Context(), []call.Claim{w.claim(limits), w.claim(call.Limits{})})
 		w.want("usage", used, []call.Usage{{Concurrency: 4, Day: 51}, {}}) // 1 of 2, and 49 of 50, are left
@@ -283,10 +279,10 @@ func TestUsageIsThatOfTheShare(t *testing.T) {
 func TestWhoKnowsNothingHasNoShare(t *testing.T) {
 	limits := call.Limits{Concurrency: 5}
 	inWorld(t, 1, call.Limits{}, func(w *world) {
-		w.store.fail(errDown)
+		w.store.fail()
 		_, last := w.take(0, 1, limits)
 		w.want("refusal", last.Refused, &call.Refusal{Rule: call.Concurrency, Value: "0 of this node's share of 0"})
-		w.store.fail(nil)
+		w.store.mend()
 		time.Sleep(2 * time.Second)
 		late := capacity.New("late", w.store)
 		ctx, cancel := context.WithCancel(w.Context())
@@ -295,7 +291,7 @@ func TestWhoKnowsNothingHasNoShare(t *testing.T) {
 		w.nodes = append(w.nodes, late)
 		synctest.Wait()
 		w.look(limits)
-		w.store.fail(errDown)
+		w.store.fail()
 		got, _ := w.take(1, 5, limits)
 		w.want("of who has just come", len(got), 0)
 	})
@@ -309,15 +305,16 @@ func TestTurnsGoOnAlone(t *testing.T) {
 		}
 		for i, of := range []struct {
 			node int
-			fail error
 			at   uint64
 			fell bool
-		}{{0, nil, 0, false}, {1, nil, 1, false}, {0, nil, 2, false}, {0, errDown, 3, true}, {0, errDown, 4, true}, {1, errDown, 2, true}} {
-			w.store.fail(of.fail)
+		}{{0, 0, false}, {1, 1, false}, {0, 2, false}, {0, 3, true}, {0, 4, true}, {1, 2, true}} {
+			if of.fell {
+				w.store.fail()
+			}
 			at, fell := turn(of.node)
 			w.want(fmt.Sprint(i), []any{at, fell}, []any{of.at, of.fell})
 		}
-		w.store.fail(nil)
+		w.store.mend()
 		time.Sleep(2 * time.Second)
 		at, fell := turn(1)
 		w.want("back", []any{at, fell}, []any{uint64(3), false})
@@ -330,9 +327,9 @@ func TestSlotsAreRenewed(t *testing.T) {
 	inWorld(t, 1, limits, func(w *world) {
 		got, _ := w.take(0, 2, limits)
 		renewed := func() (n int) {
-			w.store.said = nil
+			w.store.posted()
 			time.Sleep(10 * time.Second)
-			for _, what := range w.store.said {
+			for _, what := range w.store.posted() {
 				if what == store.Renewed {
 					n++
 				}
@@ -359,7 +356,7 @@ func TestCallThatEndsTakesNothing(t *testing.T) {
 		if a.Refused == nil || a.Refused.Rule != call.NotReached {
 			w.Errorf("%+v", a)
 		}
-		w.store.resume()
+		w.store.mend()
 		time.Sleep(3 * time.Second)
 		w.want("in use", w.store.inUse("alice"), 0)
 	})
@@ -405,14 +402,11 @@ func TestLimitHoldsWhateverTheStoreDoes(t *testing.T) {
 					if down = true; r.IntN(2) == 0 {
 						w.store.hang()
 					} else {
-						w.store.fail(errDown)
+						w.store.fail()
 					}
 				case r.IntN(60) == 0 && down:
-					if down = false; w.store.hung != nil {
-						w.store.resume()
-					} else {
-						w.store.fail(nil)
-					}
+					down = false
+					w.store.mend()
 				case len(held[node]) > 0 && r.IntN(3) == 0:
 					i := r.IntN(len(held[node]))
 					w.release(node, held[node][i])
@@ -432,12 +426,7 @@ func TestLimitHoldsWhateverTheStoreDoes(t *testing.T) {
 			if most < min(limit, 10) || fell == 0 {
 				w.Errorf("seed %d: at most %d of %d, %d times without the store: this tests too little", seed, most, limit, fell)
 			}
-			if down {
-				w.store.fail(nil)
-				if w.store.hung != nil {
-					w.store.resume()
-				}
-			}
+			w.store.mend()
 			for node := range held {
 				w.release(node, held[node]...)
 			}

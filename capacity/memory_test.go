@@ -21,7 +21,6 @@ type memory struct {
 	fault  error
 	hung   chan struct{} // closed when it goes on
 	unread []func()      // what it then does first
-	asked  int           // reservations
 	said   []store.What  // what was posted
 }
 
@@ -29,30 +28,40 @@ func newMemory() *memory {
 	return &memory{slots: map[[3]string]store.Slot{}, counts: map[store.Count]int{}, turns: map[store.TurnKey]uint64{}, nodes: map[string]time.Time{}}
 }
 
-var errDown = errors.New("connection refused")
-
-// fail lets every question fail; nil ends that.
-func (m *memory) fail(err error) {
+// fail lets every question fail.
+func (m *memory) fail() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.fault = err
+	m.fault = errors.New("connection refused")
 }
 
-// hang answers nobody until resume.
+// hang answers nobody.
 func (m *memory) hang() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.hung = make(chan struct{})
 }
 
-func (m *memory) resume() {
+// mend ends what fail or hang began.
+func (m *memory) mend() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.fault = nil
 	for _, f := range m.unread {
 		f()
 	}
-	close(m.hung)
+	if m.hung != nil {
+		close(m.hung)
+	}
 	m.hung, m.unread = nil, nil
+}
+
+// posted returns what was posted since it was last asked.
+func (m *memory) posted() (said []store.What) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	said, m.said = m.said, nil
+	return said
 }
 
 // do does something, as a transaction.
@@ -113,26 +122,33 @@ func (m *memory) write(l *store.Ledger) {
 	}
 }
 
-func (m *memory) Usage(ctx context.Context, claims []call.Claim) (out []call.Usage, err error) {
-	err = m.do(ctx, func() {
+func (m *memory) Usage(ctx context.Context, claims []call.Claim) ([]call.Usage, error) {
+	var out []call.Usage
+	err := m.do(ctx, func() {
 		l := m.ledger(claims)
 		for i := range claims {
 			out = append(out, l.Usage(&claims[i], time.Time{}))
 		}
 	})
-	return out, err
+	if err != nil {
+		return nil, err // out may be filled yet
+	}
+	return out, nil
 }
 
-func (m *memory) Reserve(ctx context.Context, claims []call.Claim) (out []*call.Refusal, err error) {
-	err = m.do(ctx, func() {
-		m.asked++
+func (m *memory) Reserve(ctx context.Context, claims []call.Claim) ([]*call.Refusal, error) {
+	var out []*call.Refusal
+	err := m.do(ctx, func() {
 		l := m.ledger(claims)
 		for i := range claims {
 			out = append(out, l.Reserve(&claims[i], time.Time{}))
 		}
 		m.write(l)
 	})
-	return out, err
+	if err != nil {
+		return nil, err // out may be filled yet
+	}
+	return out, nil
 }
 
 func (m *memory) Post(ctx context.Context, entries []store.Entry) error {
@@ -150,24 +166,32 @@ func (m *memory) Post(ctx context.Context, entries []store.Entry) error {
 	})
 }
 
-func (m *memory) Turns(ctx context.Context, keys []store.TurnKey) (out []uint64, err error) {
-	err = m.do(ctx, func() {
+func (m *memory) Turns(ctx context.Context, keys []store.TurnKey) ([]uint64, error) {
+	var out []uint64
+	err := m.do(ctx, func() {
 		for _, k := range keys {
 			out = append(out, m.turns[k])
 			m.turns[k]++
 		}
 	})
-	return out, err
+	if err != nil {
+		return nil, err // out may be filled yet
+	}
+	return out, nil
 }
 
-func (m *memory) Beat(ctx context.Context, node string) (out []store.Node, err error) {
-	err = m.do(ctx, func() {
+func (m *memory) Beat(ctx context.Context, node string) ([]store.Node, error) {
+	var out []store.Node
+	err := m.do(ctx, func() {
 		m.nodes[node] = time.Now()
 		for name, seen := range m.nodes {
 			out = append(out, store.Node{Name: name, Seen: time.Since(seen)})
 		}
 	})
-	return out, err
+	if err != nil {
+		return nil, err // out may be filled yet
+	}
+	return out, nil
 }
 
 // inUse returns how many slots of a target are taken.
