@@ -24,7 +24,7 @@ import (
 // Store is what nodes share. Package store says what its methods do.
 type Store interface {
 	Usage(ctx context.Context, claims []call.Claim) ([]call.Usage, error)
-	Reserve(ctx context.Context, claims []call.Claim) ([]*call.Refusal, error)
+	Reserve(ctx context.Context, claims []call.Claim) ([]store.Reservation, error)
 	Post(ctx context.Context, entries []store.Entry) error
 	Turns(ctx context.Context, keys []store.TurnKey) ([]uint64, error)
 	Beat(ctx context.Context, node string) ([]store.Node, error)
@@ -41,7 +41,7 @@ type Capacity struct {
 	store Store
 
 	usage   gathering[[]call.Claim, []call.Usage]
-	reserve gathering[*wish, *call.Refusal]
+	reserve gathering[*wish, store.Reservation]
 	turns   gathering[store.TurnKey, uint64]
 
 	posting chan struct{} // holds one while somebody posts the queue
@@ -118,12 +118,12 @@ func (c *Capacity) Reserve(ctx context.Context, claim call.Claim) call.Admission
 		return *refused
 	}
 	w := &wish{claim: claim}
-	refused, err := ask(ctx, c, &c.reserve, w)
+	answer, err := ask(ctx, c, &c.reserve, w)
 	c.answered(began, err)
 	if err != nil {
 		return c.admit(w, err)
 	}
-	return call.Admission{Refused: refused}
+	return call.Admission{Refused: answer.Refused}
 }
 
 // Connected says that the leg is connected since claim.At: what it took of the caps

@@ -157,7 +157,7 @@ type wish struct {
 }
 
 // askReserve reserves for several legs at once, after what was told before.
-func (c *Capacity) askReserve(ctx context.Context, wishes []*wish) ([]*call.Refusal, error) {
+func (c *Capacity) askReserve(ctx context.Context, wishes []*wish) ([]store.Reservation, error) {
 	if err := c.flush(ctx); err != nil {
 		return nil, err
 	}
@@ -165,11 +165,11 @@ func (c *Capacity) askReserve(ctx context.Context, wishes []*wish) ([]*call.Refu
 	for i, w := range wishes {
 		claims[i] = w.claim
 	}
-	refused, err := c.store.Reserve(ctx, claims)
+	answers, err := c.store.Reserve(ctx, claims)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, w := range wishes {
-		admitted := err == nil && refused[i] == nil
+		admitted := err == nil && answers[i].Refused == nil
 		switch s := c.slot(&w.claim); {
 		case s != nil && admitted:
 			c.stored(s)
@@ -179,7 +179,12 @@ func (c *Capacity) askReserve(ctx context.Context, wishes []*wish) ([]*call.Refu
 			c.take(&w.claim)
 		}
 	}
-	return refused, err
+	for i, w := range wishes {
+		if err == nil {
+			c.learn(&w.claim, answers[i].Used, c.room(&w.claim).own)
+		}
+	}
+	return answers, err
 }
 
 // maxText bounds, in bytes, what a switch may say of a call for it to be counted.

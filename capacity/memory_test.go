@@ -136,8 +136,8 @@ func (m *memory) Usage(ctx context.Context, claims []call.Claim) ([]call.Usage, 
 	return out, nil
 }
 
-func (m *memory) Reserve(ctx context.Context, claims []call.Claim) ([]*call.Refusal, error) {
-	var out []*call.Refusal
+func (m *memory) Reserve(ctx context.Context, claims []call.Claim) ([]store.Reservation, error) {
+	var out []store.Reservation
 	err := m.do(ctx, func() {
 		l := m.ledger(claims)
 		for i := range claims {

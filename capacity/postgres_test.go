@@ -13,7 +13,6 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/capacity"
-	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/postgres"
 	"github.com/hookswitch/hookswitch/store/sqlite"
 	"github.com/hookswitch/hookswitch/store/storetest"
@@ -105,107 +104,155 @@ func TestTwoNodesAreOne(t *testing.T) {
 	}
 }
 
-// PostgreSQL stops, or hangs, in the middle of two nodes' calls, and comes back: nobody
-// waits for it, the limits hold throughout, and after all is over nothing is taken.
+// PostgreSQL stops, or hangs, in the middle of two nodes' calls, and comes back. While it
+// answers no node has more than its part; while it does not, each takes what it can get.
+// The limits hold throughout, and after all is over nothing is taken.
 func TestPostgresIsLost(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED with -short: limits are not tested while PostgreSQL is lost")
 	}
-	pg := storetest.NewPostgres(t)
-	url := pg.URL("hookswitch")
-	stores := []*postgres.Store{onPostgres(t, url), onPostgres(t, url)}
-	var nodes []*capacity.Capacity
-	lost, back := make(chan int, 100), make(chan int, 100)
-	for i, s := range stores {
+	for name, of := range map[string]struct {
+		breaks, mends func(*storetest.Postgres) error
+	}{
+		"stopped": {(*storetest.Postgres).Stop, (*storetest.Postgres).Start},
+		"hung":    {(*storetest.Postgres).Hang, (*storetest.Postgres).Resume},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pg := storetest.NewPostgres(t)
+			r := newRush(t, pg.URL("hookswitch"))
+			r.until("calls", func() bool { return r.asked.Load() > 300 && r.missing.Load() == 0 })
+			r.must(of.breaks(pg))
+			r.until("every node has lost it", func() bool { return r.lost.Load() == 2 })
+			r.storm.Store(true)
+			before := r.alone.Load()
+			r.until("calls without it", func() bool { return r.alone.Load() > before+300 })
+			r.storm.Store(false)
+			r.must(of.mends(pg))
+			r.until("every node has found it", func() bool { return r.lost.Load() == 0 })
+			before = r.asked.Load()
+			r.until("calls with it", func() bool { return r.asked.Load() > before+300 })
+			r.end()
+		})
+	}
+}
+
+// rush is a crowd of callers for three targets at two nodes.
+type rush struct {
+	*testing.T
+	nodes   []*capacity.Capacity
+	stores  []*postgres.Store
+	at      map[string]*legs
+	storm   atomic.Bool // callers do not keep to their node's part
+	stop    context.CancelFunc
+	callers sync.WaitGroup
+
+	lost         atomic.Int64 // nodes without contact
+	asked, alone atomic.Int64 // answers of the store, and without it
+	missing      atomic.Int64 // pairs of node and target of which nobody has asked yet
+}
+
+// rushes are the targets: limits, and the parts of the two nodes.
+var rushes = map[string][3]int{"one": {1, 1, 0}, "seven": {7, 4, 3}, "fifty": {50, 25, 25}}
+
+func newRush(t *testing.T, url string) *rush {
+	r := &rush{T: t, at: map[string]*legs{}}
+	r.missing.Store(int64(2 * len(rushes)))
+	for i := range 2 {
+		s := onPostgres(t, url)
 		c := capacity.New(fmt.Sprint("n", i), s)
 		c.Contact = func(err error) {
 			if err != nil {
-				lost <- i
+				r.lost.Add(1)
 			} else {
-				back <- i
+				r.lost.Add(-1)
 			}
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		go func() { c.Run(ctx); close(done) }()
 		t.Cleanup(func() { cancel(); <-done })
-		nodes = append(nodes, c)
+		r.nodes, r.stores = append(r.nodes, c), append(r.stores, s)
 	}
-	limits := map[string]int{"one": 1, "seven": 7, "fifty": 50}
-	running := map[string]*legs{"one": {}, "seven": {}, "fifty": {}}
-	load, stop := context.WithCancel(t.Context())
-	var wait sync.WaitGroup
-	var alone, refused atomic.Int64
-	for i := range 60 {
-		wait.Go(func() {
-			target := []string{"one", "seven", "fifty"}[i%3]
-			n := nodes[i/3%2]
-			for seq := 0; load.Err() == nil; seq++ {
-				c := call.Claim{Org: "acme", Target: target, Call: fmt.Sprint(i, ".", seq), Leg: "leg", At: time.Now(), Limits: call.Limits{Concurrency: limits[target]}}
-				a := n.Reserve(context.Background(), c)
-				if a.Fallback != "" {
-					alone.Add(1)
-				}
-				talk := time.NewTimer(time.Duration(20+i) * time.Millisecond)
-				if a.Refused == nil {
-					running[target].begin()
-				} else {
-					refused.Add(1)
-				}
-				select {
-				case <-talk.C:
-				case <-load.Done():
-				}
-				if a.Refused == nil {
-					running[target].now.Add(-1)
-					n.Release(c)
-				}
-			}
-		})
-	}
-	both := func(what string, from chan int) {
-		t.Helper()
-		seen := map[int]bool{}
-		for len(seen) < 2 {
-			select {
-			case i := <-from:
-				seen[i] = true
-			case <-time.After(time.Minute):
-				t.Fatalf("not every node has %s the database", what)
+	ctx, stop := context.WithCancel(t.Context())
+	r.stop = stop
+	for target, of := range rushes {
+		r.at[target] = new(legs)
+		for node := range r.nodes {
+			part := make(chan struct{}, of[1+node])
+			var first sync.Once
+			for i := range 12 {
+				r.callers.Go(func() {
+					for seq := 0; ctx.Err() == nil; seq++ {
+						r.call(ctx, target, node, fmt.Sprint(target, node, ".", i, ".", seq), part)
+						first.Do(func() { r.missing.Add(-1) })
+					}
+				})
 			}
 		}
 	}
-	for _, of := range []struct{ breaks, mends func() error }{{pg.Stop, pg.Start}, {pg.Hang, pg.Resume}} {
-		if err := of.breaks(); err != nil {
-			t.Fatal(err)
-		}
-		both("lost", lost)
-		before := alone.Load()
-		for alone.Load() < before+500 { // calls that are decided without it
-			time.Sleep(time.Millisecond)
-		}
-		if err := of.mends(); err != nil {
-			t.Fatal(err)
-		}
-		both("found", back)
-	}
-	stop()
-	wait.Wait()
-	for target, r := range running {
-		if most := int(r.most.Load()); most > limits[target] || most == 0 {
-			t.Errorf("%d legs at a target for %d", most, limits[target])
-		}
-	}
-	t.Logf("%d calls decided without the database, %d refused", alone.Load(), refused.Load())
-	var left []store.Idle
-	for range 2000 {
-		var err error
-		if left, err = stores[0].Slots(t.Context(), 0, 10); err == nil && len(left) == 0 {
+	return r
+}
+
+// call is one call: it asks who has room, and talks if there is.
+func (r *rush) call(ctx context.Context, target string, node int, id string, part chan struct{}) {
+	c := call.Claim{Org: "acme", Target: target, Call: id, Leg: "leg", At: time.Now(), Limits: call.Limits{Concurrency: rushes[target][0]}}
+	_, fallback := r.nodes[node].Usage(context.Background(), []call.Claim{c})
+	if !r.storm.Load() {
+		select {
+		case part <- struct{}{}:
+			defer func() { <-part }()
+		case <-time.After(20 * time.Millisecond):
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	t.Errorf("slots in use after all calls: %v", left)
+	if r.nodes[node].Reserve(context.Background(), c).Refused == nil {
+		r.at[target].begin()
+		select {
+		case <-time.After(time.Duration(20+len(id)) * time.Millisecond):
+		case <-ctx.Done():
+		}
+		r.at[target].now.Add(-1)
+		r.nodes[node].Release(c)
+	} else {
+		<-time.After(20 * time.Millisecond)
+	}
+	if fallback != "" {
+		r.alone.Add(1)
+	} else {
+		r.asked.Add(1)
+	}
+}
+
+func (r *rush) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rush) until(what string, holds func() bool) {
+	r.Helper()
+	for limit := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			r.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// end lets all calls end, and looks at what was.
+func (r *rush) end() {
+	r.stop()
+	r.callers.Wait()
+	for target, of := range rushes {
+		if most := int(r.at[target].most.Load()); most > of[0] || most == 0 {
+			r.Errorf("%d legs at a target for %d", most, of[0])
+		}
+	}
+	r.Logf("%d calls asked the database, %d were decided without it", r.asked.Load(), r.alone.Load())
+	r.until("no slot is in use", func() bool {
+		left, err := r.stores[0].Slots(r.Context(), 0, 1)
+		return err == nil && len(left) == 0
+	})
 }
 
 func BenchmarkReserve(b *testing.B) {

@@ -165,18 +165,22 @@ func (c *Capacity) snapshot(claims []call.Claim) map[place]figures {
 	return out
 }
 
-// told takes in what the store has told, unless there may be more to it.
+// told takes in what the store has told.
 func (c *Capacity) told(claims []call.Claim, used []call.Usage, own map[place]figures) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.link.state != linkUp {
-		return
-	}
 	for i := range claims {
 		if mine, whole := own[place{claims[i].Org, claims[i].Target}]; whole {
-			r := c.room(&claims[i])
-			r.told, r.used, r.part, r.then = true, usageOf(used[i]), mine, periodsOf(&claims[i])
+			c.learn(&claims[i], used[i], mine)
 		}
+	}
+}
+
+// learn takes in what all have of a target, and this node of it. While nodes have
+// not told all, or this one has not, it would be too little.
+func (c *Capacity) learn(claim *call.Claim, used call.Usage, mine figures) {
+	if r := c.room(claim); c.link.state == linkUp && r.pending == 0 {
+		r.told, r.used, r.part, r.then = true, usageOf(used), mine, periodsOf(claim)
 	}
 }
 

@@ -91,12 +91,7 @@ func (l *Ledger) Counts() map[Count]int { return l.counts }
 // last connected within the scope of its limits.
 func (l *Ledger) Usage(c *call.Claim, last time.Time) call.Usage {
 	f := FigureOf(c)
-	u := l.figures[f]
-	u.Concurrency += l.inUse[targetKey{c.Org, c.Target}]
-	u.Hour += l.counts[Count{c.Org, c.Target, Hour, f.Hour}]
-	u.Day += l.counts[Count{c.Org, c.Target, Day, f.Day}]
-	u.Month += l.counts[Count{c.Org, c.Target, Month, f.Month}]
-	u.Total += l.counts[Count{c.Org, c.Target, Total, epoch}]
+	u := l.used(c, f)
 	u.Last = last
 	for _, s := range l.slots[callKey{c.Org, c.Call}] {
 		if s.Claim.Target == c.Target && s.Connected.IsZero() && s.Freed.IsZero() {
@@ -112,6 +107,17 @@ func (l *Ledger) Usage(c *call.Claim, last time.Time) call.Usage {
 	return u
 }
 
+// used returns what is taken of the claim's target.
+func (l *Ledger) used(c *call.Claim, f Figure) call.Usage {
+	u := l.figures[f]
+	u.Concurrency += l.inUse[targetKey{c.Org, c.Target}]
+	u.Hour += l.counts[Count{c.Org, c.Target, Hour, f.Hour}]
+	u.Day += l.counts[Count{c.Org, c.Target, Day, f.Day}]
+	u.Month += l.counts[Count{c.Org, c.Target, Month, f.Month}]
+	u.Total += l.counts[Count{c.Org, c.Target, Total, epoch}]
+	return u
+}
+
 var epoch = time.Unix(0, 0).UTC()
 
 func same(a, b time.Time) int {
@@ -121,8 +127,13 @@ func same(a, b time.Time) int {
 	return 0
 }
 
-// Reserve takes a slot if the limits leave room, and says why not.
-func (l *Ledger) Reserve(c *call.Claim, last time.Time) *call.Refusal {
+// Reserve takes a slot if the limits leave room.
+func (l *Ledger) Reserve(c *call.Claim, last time.Time) Reservation {
+	refused := l.reserve(c, last)
+	return Reservation{refused, l.used(c, FigureOf(c))}
+}
+
+func (l *Ledger) reserve(c *call.Claim, last time.Time) *call.Refusal {
 	s := l.slot(c)
 	if s != nil && s.Freed.IsZero() {
 		if s.Claim.Target == c.Target {

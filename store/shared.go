@@ -18,9 +18,9 @@ type Shared interface {
 	Usage(ctx context.Context, claims []call.Claim) ([]call.Usage, error)
 
 	// Reserve takes a slot for each claim in turn, as far as its limits leave room, in one
-	// transaction; the answer is why not, nil for a slot. A leg that has its slot keeps it,
-	// and one that has a slot at another target gives that back.
-	Reserve(ctx context.Context, claims []call.Claim) ([]*call.Refusal, error)
+	// transaction. A leg that has its slot keeps it, and one that has a slot at another
+	// target gives that back.
+	Reserve(ctx context.Context, claims []call.Claim) ([]Reservation, error)
 
 	// Post enters what became of legs, in order: all or nothing. Entries may be posted
 	// again when the answer was lost.
@@ -41,6 +41,12 @@ type Shared interface {
 	// longer than a day, connections older than keep, and counts of hours, days and months
 	// that are over.
 	PruneShared(ctx context.Context, keep time.Duration) error
+}
+
+// Reservation is the answer to a claim.
+type Reservation struct {
+	Refused *call.Refusal // nil: the leg has a slot
+	Used    call.Usage    // what all have taken then, this leg too
 }
 
 // Entry is a step in the life of a slot.

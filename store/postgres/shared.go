@@ -71,20 +71,20 @@ func (s *Store) Usage(ctx context.Context, claims []call.Claim) ([]call.Usage, e
 
 // Reserve takes a slot for each claim that has room: in four round trips, however many
 // claims there are.
-func (s *Store) Reserve(ctx context.Context, claims []call.Claim) (refused []*call.Refusal, err error) {
+func (s *Store) Reserve(ctx context.Context, claims []call.Claim) (out []store.Reservation, err error) {
 	if len(claims) == 0 {
 		return nil, nil
 	}
 	err = s.count(ctx, claims, true, func(l *store.Ledger, last []time.Time) {
-		refused = make([]*call.Refusal, len(claims))
+		out = make([]store.Reservation, len(claims))
 		for i := range claims {
-			refused[i] = l.Reserve(&claims[i], last[i])
+			out[i] = l.Reserve(&claims[i], last[i])
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return refused, nil
+	return out, nil
 }
 
 // Post enters what became of legs.

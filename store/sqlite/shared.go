@@ -56,7 +56,7 @@ func (s *Store) Usage(ctx context.Context, claims []call.Claim) (out []call.Usag
 }
 
 // Reserve takes a slot for each claim that has room.
-func (s *Store) Reserve(ctx context.Context, claims []call.Claim) (refused []*call.Refusal, err error) {
+func (s *Store) Reserve(ctx context.Context, claims []call.Claim) (out []store.Reservation, err error) {
 	err = inTx(ctx, s.write, func(tx *sql.Tx) error {
 		r := reading{ctx: ctx, tx: tx, ledger: store.NewLedger(time.Now())}
 		last, err := r.figures(claims)
@@ -66,16 +66,16 @@ func (s *Store) Reserve(ctx context.Context, claims []call.Claim) (refused []*ca
 		if err := r.slots(claims); err != nil {
 			return err
 		}
-		refused = make([]*call.Refusal, len(claims))
+		out = make([]store.Reservation, len(claims))
 		for i := range claims {
-			refused[i] = r.ledger.Reserve(&claims[i], last[i])
+			out[i] = r.ledger.Reserve(&claims[i], last[i])
 		}
 		return r.write()
 	})
 	if err != nil {
 		return nil, err
 	}
-	return refused, nil
+	return out, nil
 }
 
 // Post enters what became of legs.

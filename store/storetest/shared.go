@@ -57,15 +57,15 @@ func claim(callID, leg string, l call.Limits) call.Claim {
 
 func (s *sharing) reserve(claims ...call.Claim) (why []string) {
 	s.Helper()
-	refused, err := s.store.Reserve(s.Context(), claims)
-	if err != nil || len(refused) != len(claims) {
-		s.Fatalf("%d answers, %v", len(refused), err)
+	answers, err := s.store.Reserve(s.Context(), claims)
+	if err != nil || len(answers) != len(claims) {
+		s.Fatalf("%d answers, %v", len(answers), err)
 	}
-	for _, r := range refused {
-		if r == nil {
+	for _, a := range answers {
+		if a.Refused == nil {
 			why = append(why, "")
 		} else {
-			why = append(why, r.String())
+			why = append(why, a.Refused.String())
 		}
 	}
 	return why
@@ -128,6 +128,11 @@ func legTakesOne(s *sharing) {
 func claimsCount(s *sharing) {
 	l := call.Limits{Concurrency: 2}
 	s.want("answers", s.reserve(claim("a", "a1", l), claim("b", "b1", l), claim("c", "c1", l)), []string{"", "", "concurrency: 2 of 2"})
+	answers, err := s.store.Reserve(s.Context(), []call.Claim{claim("a", "a1", l), claim("d", "d1", l)})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.want("used", []call.Usage{answers[0].Used, answers[1].Used}, []call.Usage{all(2), all(2)})
 	s.want("none", len(s.reserve()), 0)
 	s.post()
 }
@@ -449,7 +454,7 @@ func manyCalls(s *sharing) {
 				c := claim(fmt.Sprintf("%d.%d", worker, i), "leg", b.limits)
 				c.Target, c.Node = fmt.Sprint("t", n), fmt.Sprint("n", worker%2)
 				claims := []call.Claim{c}
-				refused, err := s.store.Reserve(s.Context(), claims)
+				answer, err := s.store.Reserve(s.Context(), claims)
 				if err != nil {
 					s.Error(err)
 					return
@@ -460,12 +465,12 @@ func manyCalls(s *sharing) {
 						s.Error(err)
 						return
 					}
-					if refused[0] == nil && again[0] != nil {
-						s.Errorf("a slot was lost: %s", again[0])
+					if answer[0].Refused == nil && again[0].Refused != nil {
+						s.Errorf("a slot was lost: %s", again[0].Refused)
 					}
-					refused = again
+					answer = again
 				}
-				if refused[0] != nil {
+				if answer[0].Refused != nil {
 					continue
 				}
 				if now := b.at.Add(1); now > room(b) {
