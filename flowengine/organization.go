@@ -110,8 +110,10 @@ func byName[V any](m map[string]V) []V {
 // are in its folder or below.
 func (c *collection) organizations() []*loader {
 	var found []*domain
+	heads := map[*document]bool{}
 	for _, d := range c.docs {
 		if _, v := field(d.root, "organization"); v != nil {
+			heads[d] = true
 			found = c.organization(found, d, v)
 		}
 	}
@@ -125,7 +127,7 @@ func (c *collection) organizations() []*loader {
 		case i < 0 && !outside[d.file] && !c.unread:
 			outside[d.file] = true
 			d.at(d.root, "move it into the folder of one, or add a document with organization:", "the document is of no organization")
-		case i >= 0 && found[i].head != d:
+		case i >= 0 && !heads[d]:
 			found[i].document(d)
 		}
 	}

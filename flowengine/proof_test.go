@@ -16,6 +16,7 @@ var proofKinds = append(slices.Clone(nodes.Kinds),
 	flowengine.Kind{Name: "ask", New: func() flowengine.Node { return &pause{} }, Exits: []string{"next", "late"}, Answers: true},
 	flowengine.Kind{Name: "work", New: func() flowengine.Node { return &still{} }, Exits: []string{"next"}, Takes: true},
 	flowengine.Kind{Name: "part", New: func() flowengine.Node { return &part{} }},
+	flowengine.Kind{Name: "follow", New: func() flowengine.Node { return &follow{} }, Exits: []string{"next"}, Takes: true},
 	flowengine.Kind{Name: "note", New: func() flowengine.Node { return &note{} }, Exits: []string{"next"}},
 )
 
@@ -25,6 +26,14 @@ type still struct{}
 func (still) Run(context.Context, *flowengine.Session) (flowengine.Result, error) {
 	panic("not for calls")
 }
+
+// follow runs a plan.
+type follow struct {
+	still
+	Name string `yaml:"plan,required"`
+}
+
+func (f *follow) Plan() string { return f.Name }
 
 // pause is silent, unless there is music.
 type pause struct {
