@@ -124,7 +124,7 @@ func (c *collection) organizations() []*loader {
 	for _, d := range c.docs {
 		i := slices.IndexFunc(found, func(o *domain) bool { return o.has(d) })
 		switch {
-		case i < 0 && !outside[d.file] && !c.unread:
+		case i < 0 && !outside[d.file] && !c.unread && len(found) == len(heads):
 			outside[d.file] = true
 			d.at(d.root, "move it into the folder of one, or add a document with organization:", "the document is of no organization")
 		case i >= 0 && !heads[d]:

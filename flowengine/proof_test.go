@@ -2,9 +2,11 @@ package flowengine_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
@@ -19,6 +21,35 @@ var proofKinds = append(slices.Clone(nodes.Kinds),
 	flowengine.Kind{Name: "follow", New: func() flowengine.Node { return &follow{} }, Exits: []string{"next"}, Takes: true},
 	flowengine.Kind{Name: "note", New: func() flowengine.Node { return &note{} }, Exits: []string{"next"}},
 )
+
+// planKinds can run the calls of plans.
+var planKinds = append(flowengine.Kinds{{Name: "plan", New: func() flowengine.Node { return &inTurn{} }, Exits: []string{"completed", "failed"}, Takes: true}}, proofKinds...)
+
+// inTurn dials the targets of a plan as they are listed.
+type inTurn struct {
+	Name string `yaml:"plan,required"`
+}
+
+func (n *inTurn) Plan() string { return n.Name }
+
+func (n *inTurn) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	at := 0
+	if _, err := s.Resumed(&at); err != nil {
+		return flowengine.Result{}, err
+	}
+	p, ok := s.Plan(n.Name)
+	if !ok {
+		return flowengine.Result{}, errors.New("no plan")
+	}
+	for ; at < len(p.Members); at++ {
+		t, _ := s.Target(p.Members[at].Target)
+		b := call.Bridge{Legs: []call.BridgeLeg{{Target: p.Members[at].Target, Address: t.Address}}, Ring: 10 * time.Second}
+		if r, err := s.Dial(ctx, b, at); err != nil || r.Outcome == call.Completed {
+			return flowengine.Result{Exit: "completed"}, err
+		}
+	}
+	return flowengine.Result{Exit: "failed"}, nil
+}
 
 // still is a node that nobody runs.
 type still struct{}
