@@ -98,6 +98,7 @@ func LoadFlow(file string, data []byte, kinds Kinds) (*Flow, []Problem) {
 	if len(c.problems) == 0 && len(docs) == 0 {
 		c.add(Problem{File: file, Message: "there is no flow"})
 	}
+	l.define("plans")
 	l.each("plans", l.plan)
 	l.flowDocuments()
 	l.link()

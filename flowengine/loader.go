@@ -110,11 +110,10 @@ func sectionNames() (out []string) {
 
 // read reads everything in such an order that what is referred to is known.
 func (l *loader) read() {
-	for section, kind := range sections {
-		if kind == "number" {
-			continue
+	for section := range sections {
+		if section != "numbers" { // which are once over all organizations
+			l.define(section)
 		}
-		l.sections[section] = slices.DeleteFunc(l.sections[section], func(e entry) bool { return !l.define(e, kind) })
 	}
 	l.each("gateways", l.gateway)
 	l.each("publishers", l.publisher)
@@ -142,13 +141,17 @@ var nameSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 
 const nameHint = "a letter, then letters, digits, - or _, at most 64"
 
-// define makes a name known, so that a fault in what is said under it is reported once.
-func (l *loader) define(e entry, kind string) bool {
-	if !nameSyntax.MatchString(e.key.Value) {
-		e.doc.at(e.key, nameHint, "%s cannot be the name of a %s", quote(e.key.Value), kind)
-		return false
-	}
-	return l.once(e.doc, e.key, kind, e.key.Value)
+// define makes the names of a section known, so that a fault in what is said under one
+// is reported once. What has no name of its own is left out.
+func (l *loader) define(section string) {
+	kind := sections[section]
+	l.sections[section] = slices.DeleteFunc(l.sections[section], func(e entry) bool {
+		if !nameSyntax.MatchString(e.key.Value) {
+			e.doc.at(e.key, nameHint, "%s cannot be the name of a %s", quote(e.key.Value), kind)
+			return true
+		}
+		return !l.once(e.doc, e.key, kind, e.key.Value)
+	})
 }
 
 // once reports a second definition; both places are named.

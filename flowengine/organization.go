@@ -110,8 +110,10 @@ func byName[V any](m map[string]V) []V {
 // are in its folder or below.
 func (c *collection) organizations() []*loader {
 	var found []*domain
+	heads := map[*document]bool{}
 	for _, d := range c.docs {
 		if _, v := field(d.root, "organization"); v != nil {
+			heads[d] = true
 			found = c.organization(found, d, v)
 		}
 	}
@@ -122,10 +124,10 @@ func (c *collection) organizations() []*loader {
 	for _, d := range c.docs {
 		i := slices.IndexFunc(found, func(o *domain) bool { return o.has(d) })
 		switch {
-		case i < 0 && !outside[d.file] && !c.unread:
+		case i < 0 && !outside[d.file] && !c.unread && len(found) == len(heads):
 			outside[d.file] = true
 			d.at(d.root, "move it into the folder of one, or add a document with organization:", "the document is of no organization")
-		case i >= 0 && found[i].head != d:
+		case i >= 0 && !heads[d]:
 			found[i].document(d)
 		}
 	}

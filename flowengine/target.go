@@ -96,7 +96,7 @@ func (s *span) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	switch {
 	case err != nil:
-		return new(Duration).UnmarshalText(text) // says what is wrong
+		return &SettingError{Message: quote(string(text)) + " is no duration", Hint: "write it like 720h for 30 days"}
 	case v < time.Second || v > year:
 		return &SettingError{Message: fmt.Sprintf("%s is not between 1s and %.0fh", text, year.Hours())}
 	}
