@@ -101,6 +101,7 @@ type Stats struct {
 	Pending int    // events that are not yet on the disk
 	Dropped uint64 // events lost because the disk failed for too long, or that came after Close
 	Groups  uint64 // successful writes, each with one fsync
+	Writing bool   // a write or an fsync is under way
 	Failing bool
 }
 
@@ -396,6 +397,7 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	s := j.stats
 	s.Pending = len(j.pending.lines) + j.inflightLines
+	s.Writing = j.inflightLines > 0
 	s.Failing = j.err != nil
 	return s
 }
