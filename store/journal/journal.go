@@ -109,6 +109,7 @@ type Stats struct {
 	Pending int    // events that are not yet on the disk
 	Dropped uint64 // events lost for want of room, or that came after Close
 	Groups  uint64 // successful writes, each with one fsync
+	Writing bool   // a write or an fsync is under way
 	Failing bool
 	Level   Level          // how full it is
 	Waiting int64          // bytes that are not drained; 0 without Options.Drain
@@ -245,6 +246,7 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	s := j.stats
 	s.Pending = len(j.pending.lines) + j.inflightLines
+	s.Writing = j.inflightLines > 0
 	s.Failing = j.fault() != nil
 	s.Level, s.Drained = j.level, j.drained
 	if j.o.Drain {
