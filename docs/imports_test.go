@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"flowengine":          {"call"},
 	"flowengine/geo":      {},
 	"flowengine/hours":    {},
-	"flowengine/routing":  {},
+	"flowengine/routing":  {"call"},
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
 	"store":               {"call"},
