@@ -331,17 +331,22 @@ func (l *Leg) read(ev Event) error {
 		l.takeover = hosts
 	}
 	l.last, l.begun = bridgeResult(ev)
-	if l.last.Outcome == call.Completed {
+	if at := microseconds(ev.Get("Caller-Channel-Bridged-Time")); l.last.Outcome == call.Completed && !at.IsZero() {
 		// Nobody saw the end: from its beginning until now, never less than it was.
-		l.last.Connected = microseconds(ev.Get("Event-Date-Timestamp")).Sub(microseconds(ev.Get("Caller-Channel-Bridged-Time")))
+		l.last.Connected = microseconds(ev.Get("Event-Date-Timestamp")).Sub(at)
 	}
 	l.secret = ev.Var("sensitive_dtmf") == "true"
 	l.recording, l.found = ev.Var(varRecording), recordedOn(ev)
 	return nil
 }
 
+// microseconds reads a moment as FreeSWITCH writes it: microseconds since 1970, 0 for
+// what was not.
 func microseconds(s string) time.Time {
-	n, _ := strconv.ParseInt(s, 10, 64)
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n <= 0 {
+		return time.Time{}
+	}
 	return time.UnixMicro(n).UTC()
 }
 
