@@ -17,7 +17,7 @@ type gate struct {
 	capped  bool
 
 	mu       sync.Mutex
-	listener net.Listener
+	listener net.Listener // nil: closed for want of room
 	closed   bool
 }
 
@@ -58,6 +58,22 @@ func (g *gate) shut() {
 	}
 }
 
+// suspend closes the listener until there is room again.
+func (g *gate) suspend() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listener != nil {
+		g.listener.Close()
+		g.listener = nil
+	}
+}
+
+func (g *gate) listening() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.listener != nil
+}
+
 // accept takes connections until the gate is shut. An error that is not the
 // end, such as too many open files, costs a pause and no more.
 func (g *gate) accept(ctx context.Context) {
@@ -71,6 +87,9 @@ func (g *gate) accept(ctx context.Context) {
 		g.mu.Unlock()
 		if closed {
 			return
+		}
+		if l == nil {
+			continue // refused since
 		}
 		nc, err := l.Accept()
 		switch {
@@ -92,36 +111,31 @@ func (g *gate) room(ctx context.Context) bool {
 	if !g.capped {
 		return ctx.Err() == nil
 	}
-	for reopen := false; ; reopen = true {
+	for {
 		s.mu.Lock()
 		if s.freed == nil {
 			s.freed = make(chan struct{})
 		}
-		draining, full, freed := s.draining, s.MaxCalls > 0 && s.live >= s.MaxCalls, s.freed
+		draining, full, freed := s.draining, s.refusing || s.MaxCalls > 0 && s.live >= s.MaxCalls, s.freed
 		s.mu.Unlock()
-		if draining || ctx.Err() != nil {
+		switch {
+		case draining || ctx.Err() != nil:
 			return false
-		}
-		if !full {
-			if !reopen {
-				return true
+		case full:
+			g.suspend()
+			select {
+			case <-freed:
+			case <-ctx.Done():
 			}
-			if err := g.listen(); err == nil {
-				return true
-			} else if errors.Is(err, net.ErrClosed) {
+		case g.listening():
+			return true
+		default:
+			if err := g.listen(); errors.Is(err, net.ErrClosed) {
 				return false
-			} else {
+			} else if err != nil {
 				s.problem(g.address, err)
 				g.pause(ctx, 50*time.Millisecond)
-				continue
 			}
-		}
-		g.mu.Lock()
-		g.listener.Close()
-		g.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
 		}
 	}
 }
