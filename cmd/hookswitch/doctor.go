@@ -82,8 +82,15 @@ func (s *settings) toExamine(socket eventSocket) doctor.Settings {
 		d.Numbers = append(d.Numbers, n.Number)
 	}
 	d.Targets = make(map[string]call.Address)
-	for _, t := range snapshot.Targets() {
-		d.Targets[t.Name] = t.Address
+	organizations := snapshot.Organizations()
+	for _, o := range organizations {
+		for _, t := range o.Targets() {
+			name := t.Name
+			if len(organizations) > 1 {
+				name = o.Name + "/" + name
+			}
+			d.Targets[name] = t.Address
+		}
 	}
 	return d
 }
