@@ -28,12 +28,17 @@ var mayImport = map[string][]string{
 	"flowengine/routing":  {"call"},
 	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
-	"store/journal":       {"call"},
+	"store":               {"call"},
+	"store/journal":       {"call", "store"},
+	"store/drain":         {"call", "store", "store/journal"},
+	"store/postgres":      {"call", "store"},
+	"store/sqlite":        {"call", "store"},
+	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "availability", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store/journal", "webhooks", "examples"},
+		"store", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

@@ -168,14 +168,14 @@ func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 		if r.Outcome == call.Completed && l.UUID == r.Winner {
 			continue
 		}
-		cause := r.Cause
+		of := call.LegResult{Cause: r.Cause}
 		if r.Outcome == call.Completed {
-			cause = call.LoseRace
+			of.Cause = call.LoseRace
 		}
 		if i := slices.IndexFunc(r.Legs, func(lr call.LegResult) bool { return lr.UUID == l.UUID }); i >= 0 {
-			cause = r.Legs[i].Cause
+			of = r.Legs[i]
 		}
-		s.record(call.Event{Type: call.TargetFailed, Leg: l.UUID, Target: l.Target, Cause: cause})
+		s.record(call.Event{Type: call.TargetFailed, Leg: l.UUID, Target: l.Target, Cause: of.Cause, Attrs: of.Attrs()})
 	}
 }
 
