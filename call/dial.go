@@ -80,6 +80,10 @@ type Bridge struct {
 	Whisper    Prompt        // what the callee hears before it is connected
 	Record     string        // path of the recording while bridged; empty: none
 	MaxLength  time.Duration // connected time after which the callee is hung up; 0: no limit
+
+	// Joined is called with the UUID of the leg that is connected, at that moment and
+	// from any goroutine. It does not wait. It may be nil.
+	Joined func(leg string)
 }
 
 // BridgeLeg is one destination of a Bridge.

@@ -24,15 +24,19 @@ var mayImport = map[string][]string{
 	"flowengine":          {"call", "flowengine/hours"},
 	"flowengine/geo":      {},
 	"flowengine/hours":    {},
-	"flowengine/routing":  {},
+	"flowengine/routing":  {"call"},
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
+	"store":               {"call"},
 	"store/journal":       {"call"},
+	"store/postgres":      {"call", "store"},
+	"store/sqlite":        {"call", "store"},
+	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store/journal", "webhooks", "examples"},
+		"store", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

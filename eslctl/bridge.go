@@ -17,6 +17,7 @@ type attempt struct {
 	bridged   string        // UUID of the callee that is bridged, answered or not
 	connected time.Time     // since when it is connected: bridged and answered; zero while it is not
 	talked    time.Duration // how long it was connected before
+	joined    func(leg string)
 }
 
 // callee is one B leg of the attempt.
@@ -138,7 +139,7 @@ func (l *Leg) stopRecording(ctx context.Context) error {
 func (l *Leg) begin(b call.Bridge) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.attempt = attempt{committed: true, legs: make(map[string]*callee, len(b.Legs))}
+	l.attempt = attempt{committed: true, legs: make(map[string]*callee, len(b.Legs)), joined: b.Joined}
 	for _, leg := range b.Legs {
 		l.attempt.legs[leg.UUID] = &callee{target: leg.Target}
 	}

@@ -104,6 +104,20 @@ func (s *Server) Controls(id string) bool {
 	return s.ids[id] > 0
 }
 
+// Check returns nil when the goroutines that accept connections do their work, also
+// while there is no room, and an error when ctx ends before they have shown it.
+func (s *Server) Check(ctx context.Context) error {
+	s.mu.Lock()
+	gates := slices.Collect(maps.Keys(s.open))
+	s.mu.Unlock()
+	for _, g := range gates {
+		if err := g.check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Drain refuses new calls from now on and returns when the live ones have
 // ended, or with the context's error. Calls that come from another node are
 // still taken.

@@ -121,6 +121,9 @@ func (l *Leg) bridged(uuid string) {
 	if b.answered && l.attempt.connected.IsZero() {
 		l.attempt.connected = time.Now()
 		l.tell(call.Event{Type: call.Connected, Leg: uuid, Target: b.target})
+		if l.attempt.joined != nil && l.successor == "" {
+			l.attempt.joined(uuid)
+		}
 	}
 }
 

@@ -24,10 +24,11 @@ type Engine struct {
 	Rand       *rand.Rand       // nil: seeded by the system; need not be safe for concurrent use
 	Recordings string           // folder of the switch in which calls are recorded
 	Requests   Requester        // makes the requests of flows; nil: none can be made
+	Capacity   Capacity         // counts what is taken of targets; nil: this process alone does
 	Node       string           // name of this Hookswitch node; what call.ValidNode refuses is replaced
 	Panicked   func(call string, value any, stack []byte)
 
-	positions sync.Map // organization/flow/node to *atomic.Uint64, for round robin
+	local Local // the capacity where none was given
 
 	lock   sync.Mutex           // guards Rand and recent
 	recent map[string]time.Time // when organization/target was used, for least recent
@@ -125,7 +126,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 
 // enter makes n the node of the call.
 func (s *Session) enter(n *step) {
-	s.step, s.state, s.pending = n, nil, false
+	s.step, s.state, s.pending, s.spared = n, nil, false, nil
 	s.steps++
 }
 

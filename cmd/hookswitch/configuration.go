@@ -28,6 +28,7 @@ type configuration struct {
 	versions *flowengine.Versions
 	log      zerolog.Logger
 	loaded   func(time.Time)
+	systemd  *systemd      // told of reloads; nil: none
 	watched  chan struct{} // closed once changes are watched for; may be nil
 
 	snapshot atomic.Pointer[flowengine.Snapshot]
@@ -170,7 +171,7 @@ func (c *configuration) follow(ctx context.Context, watch bool) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			c.reload()
+			c.systemd.reloading(c.reload)
 		case <-events:
 			quiet.Reset(settle)
 		case err := <-failures:

@@ -33,6 +33,7 @@ type controller struct {
 	config  *configuration
 	engine  *flowengine.Engine
 	server  *eslctl.Server
+	systemd *systemd               // nil: none
 	state   atomic.Pointer[string] // why no call is taken; "" when calls are
 }
 
@@ -222,6 +223,7 @@ func (c *controller) listening() {
 	fresh, takeover := c.server.Addresses()
 	c.refuse("")
 	c.log.Info().Str("listen", fresh).Str("listen_takeover", takeover).Msg("taking calls")
+	c.systemd.ready()
 }
 
 // refuse notes why no call is taken.
@@ -234,6 +236,19 @@ func (c *controller) ready() error {
 		return errors.New("not yet listening")
 	case *why != "":
 		return errors.New(*why)
+	}
+	return nil
+}
+
+// works returns nil when calls are accepted and what they tell is written, as far as that
+// is this process's doing. A disk that fails or hangs is not: calls go on without it,
+// and no restart would mend it.
+func (c *controller) works(ctx context.Context) error {
+	if err := c.server.Check(ctx); err != nil {
+		return err
+	}
+	if err := c.journal.Flush(ctx); err != nil && ctx.Err() != nil && !c.journal.Stats().Writing {
+		return errors.New("nobody writes the journal")
 	}
 	return nil
 }
@@ -251,6 +266,7 @@ func (c *controller) serve(ctx context.Context, drain time.Duration) error {
 	case <-ctx.Done():
 	}
 	c.refuse("draining")
+	c.systemd.stopping()
 	c.log.Info().Int("calls", c.server.Live()).Dur("drain", drain).Msg("no new calls are taken")
 	patience, cancel := context.WithTimeout(serving, drain)
 	defer cancel()

@@ -95,10 +95,10 @@ func (d *Dial) Run(ctx context.Context, s *flowengine.Session) (flowengine.Resul
 		switch {
 		case r.Outcome != call.Completed:
 			told = append(told, names(who)+": "+string(r.Cause))
-		case d.leftEarly(r):
-			told = append(told, fmt.Sprintf("%s hung up after %s", winner(who, r), r.Connected.Round(100*time.Millisecond)))
+		case d.leftEarly(r.BridgeResult):
+			told = append(told, fmt.Sprintf("%s hung up after %s", winner(who, r.BridgeResult), r.Connected.Round(100*time.Millisecond)))
 		default:
-			told = append(told, winner(who, r)+" answered")
+			told = append(told, winner(who, r.BridgeResult)+" answered")
 			return flowengine.Result{Exit: exit, Why: strings.Join(told, ", then ")}, nil
 		}
 	}
@@ -125,7 +125,7 @@ func (d *Dial) order(ctx context.Context, s *flowengine.Session) (dialState, err
 			t, _ := s.Target(m.To)
 			members[i] = routing.Member{Weight: cmp.Or(m.Weight, t.Weight), LastUsed: s.LastUsed(m.To)}
 		}
-		state.Attempts = routing.Attempts(d.Strategy, members, s)
+		state.Attempts = routing.Attempts(d.Strategy, members, &source{Session: s, ctx: ctx, key: s.Flow() + "/" + s.ID()})
 		if d.Strategy == routing.Sequential || d.Strategy == routing.Simultaneous {
 			return state, nil // would be chosen again alike
 		}
