@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -126,6 +127,34 @@ type BridgeResult struct {
 type LegResult struct {
 	UUID  string
 	Cause Cause
+	LegFacts
+}
+
+// LegFacts are what the switch tells of a B leg beyond its events, as far as it was
+// heard.
+type LegFacts struct {
+	SIPCallID string        // Call-ID of the INVITE that was sent
+	Billed    time.Duration // since it answered
+	Ended     time.Time
+}
+
+// Attrs writes the facts as they stand in events: sip_call_id, billed (in milliseconds)
+// and ended (RFC 3339); nil when there are none.
+func (f LegFacts) Attrs() map[string]string {
+	if f == (LegFacts{}) {
+		return nil
+	}
+	attrs := make(map[string]string, 3)
+	if f.SIPCallID != "" {
+		attrs["sip_call_id"] = f.SIPCallID
+	}
+	if f.Billed > 0 {
+		attrs["billed"] = strconv.FormatInt(f.Billed.Milliseconds(), 10)
+	}
+	if !f.Ended.IsZero() {
+		attrs["ended"] = f.Ended.UTC().Format(time.RFC3339Nano)
+	}
+	return attrs
 }
 
 // OutcomeOf sorts the cause of a failed attempt under its outcome.

@@ -24,8 +24,9 @@ type attempt struct {
 type callee struct {
 	target   string
 	ringing  bool
-	answered bool
+	answered time.Time  // zero: not yet
 	cause    call.Cause // of its hangup
+	facts    call.LegFacts
 }
 
 // stale are the variables by which an attempt tells its result. They outlive
@@ -164,6 +165,11 @@ func (l *Leg) finish(ev Event) call.BridgeResult {
 		result.Connected += time.Since(at)
 	}
 	l.attempt.committed = false
+	for i := range result.Legs {
+		if b := l.attempt.legs[result.Legs[i].UUID]; b != nil {
+			result.Legs[i].LegFacts = b.facts
+		}
+	}
 	return result
 }
 

@@ -99,7 +99,7 @@ func (e *Engine) version(name, version string) (*Flow, error) {
 // dialplan brings back under another number.
 func (e *Engine) comeBack(ctx context.Context, s *Session) error {
 	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
+		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "from_node": s.opening.Attrs["from_node"]}}
 	clear(s.asked) // by nodes of another flow
 	b := e.Current().begin(Control{}, &s.call)
 	if b.org != s.org && b.org != "" {
@@ -123,12 +123,14 @@ func (e *Engine) askAgain(ctx context.Context, s *Session, began time.Time, lost
 
 // refuse gives the call to the last resort.
 func (e *Engine) refuse(ctx context.Context, s *Session, taken, why string) error {
+	event := call.Event{Type: call.Refused, Why: why}
 	if found, err := call.ParseCheckpoint(taken); err == nil {
+		event.Attrs = map[string]string{"from_node": found.Node}
 		if err := e.own(ctx, s, found); err != nil {
 			return err
 		}
 	}
-	s.tell(call.Event{Type: call.Refused, Why: why})
+	s.tell(event)
 	if err := s.leg.LastResort(ctx, why); err != nil {
 		if err := gone(ctx, err); err != nil {
 			return err

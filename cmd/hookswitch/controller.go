@@ -180,7 +180,8 @@ func (c *controller) open(id string) (epoch int, open bool) {
 // late records the beginning of a call of which this journal knows nothing.
 func (c *controller) late(is call.Call, epoch int, why string) {
 	c.recorder(is.ID, epoch).Record(call.Event{Type: call.Started, Why: why, Attrs: map[string]string{
-		"from": is.Caller.Number, "to": is.Number, "switch": is.Switch, "late": "true", "began": is.Started.Format(time.RFC3339)}})
+		"from": is.Caller.Number, "to": is.Number, "name": is.Caller.Name, "switch": is.Switch, "sip_call_id": is.SIPCallID,
+		"late": "true", "began": is.Started.Format(time.RFC3339Nano)}})
 }
 
 // taken records that the rest of the call is told by another node's journal.
@@ -199,6 +200,9 @@ func (c *controller) end(id string, end eslctl.End, source string) {
 	}
 	if source != "" {
 		attrs["source"] = source
+		if !end.At.IsZero() {
+			attrs["ended"] = end.At.Format(time.RFC3339Nano)
+		}
 	}
 	if source != "" && end.Message != "" && end.Spoken > 0 {
 		c.message(id, end)
