@@ -46,6 +46,10 @@ func (e *Engine) capacity() Capacity {
 	return &e.local
 }
 
+// Ended gives back what a call still holds in this process, whose end the engine has not
+// seen. A Capacity that was given hears of it elsewhere.
+func (e *Engine) Ended(call string) { e.local.Ended(call) }
+
 // claim is the call's wish for room at a target, and for a leg once there is one.
 func (s *Session) claim(t Target, leg string) call.Claim {
 	return call.Claim{Org: s.org, Target: t.Name, Call: s.call.ID, Leg: leg, Campaign: s.campaign, Buyer: t.Buyer,
