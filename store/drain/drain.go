@@ -258,13 +258,13 @@ func (d *Drain) send(ctx context.Context, b *batch) error {
 func (d *Drain) move(have store.Position) {
 	switch from, sent := d.from, d.reader.Position(); {
 	case have.Compare(from) < 0:
+		d.Journal.Drained(have)
 		d.Problem(fmt.Errorf("the store was put back from position %s of the journal to %s: what it lacks is sent again", from, have))
 	case d.heard && have.Compare(sent) > 0:
 		d.Problem(fmt.Errorf("somebody else has brought the store from position %s of the journal to %s: no other server may have a copy of its folder", from, have))
 	}
 	d.heard = true
 	d.seek(have)
-	d.Journal.Drained(have)
 }
 
 // note says how old the oldest event is that is not stored.
