@@ -28,12 +28,13 @@ var mayImport = map[string][]string{
 	"flowengine/nodes":    {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
 	"store":               {"call"},
-	"store/journal":       {"call"},
+	"store/journal":       {"call", "store"},
+	"store/drain":         {"call", "store", "store/journal"},
 	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store/journal", "webhooks", "examples"},
+		"store", "store/journal", "store/drain", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

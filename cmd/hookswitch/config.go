@@ -40,6 +40,7 @@ type settings struct {
 	ConfigDir      string         `mapstructure:"config_dir" yaml:"config_dir"`
 	Watch          bool           `mapstructure:"watch" yaml:"watch"`
 	Data           string         `mapstructure:"data" yaml:"data"`
+	JournalMax     byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	HTTP           string         `mapstructure:"http" yaml:"http"`
 	HTTPAllow      []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
 	Drain          time.Duration  `mapstructure:"drain" yaml:"drain"`
@@ -104,6 +105,7 @@ func settingTable() []setting {
 		{"config_dir", "/etc/hookswitch/conf", "folder with numbers, targets and flows as YAML"},
 		{"watch", false, "apply changes of that folder as they are made, if they are valid"},
 		{"data", "/var/lib/hookswitch", "folder for what the server keeps: the journal, versions of flows"},
+		{"journal_max", "2GiB", "how much of the journal may wait for the database; a tenth of it is a reserve for what CDRs need"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
@@ -163,7 +165,7 @@ func loadSettings(cmd *cobra.Command) (*settings, error) {
 		return nil, err
 	}
 	var s settings
-	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration)
+	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration, decodeSize)
 	if err := v.UnmarshalExact(&s, viper.DecodeHook(hooks)); err != nil {
 		return nil, fmt.Errorf("settings: %s", decodingError(err))
 	}
@@ -351,6 +353,8 @@ func (s *settings) check() error {
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":
 		return bad("data", s.Data, "a folder")
+	case s.JournalMax < minJournalMax:
+		return bad("journal_max", s.JournalMax, "at least "+minJournalMax.String())
 	case s.ConfigDir == "":
 		return bad("config_dir", s.ConfigDir, "a folder")
 	case err != nil || level < zerolog.TraceLevel || level > zerolog.ErrorLevel:

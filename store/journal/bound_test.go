@@ -151,7 +151,7 @@ func TestWhatIsRecordedWhileMoreAndMoreWaits(t *testing.T) {
 		if fill := (*FillError)(nil); !errors.As(j.Ready(), &fill) || fill.Level != Full || fill.Max != 100_000 || fill.Waiting < 100_000 {
 			t.Errorf("ready says %v", j.Ready())
 		}
-		says.wasFull(t, false, true)
+		says.wasFull(t, true)
 
 		end, _ := j.Durable()
 		j.Drained(store.Position{Segment: end.Segment, Offset: end.Offset - 80_000})
@@ -161,7 +161,7 @@ func TestWhatIsRecordedWhileMoreAndMoreWaits(t *testing.T) {
 		synctest.Wait()
 		check("drained", Healthy, [...]int{detail: 1, outcome: 1, record: 1, frame: 2})
 		says.has(t, "wait to be stored", "steps of calls", "no new call", "wait to be stored", "well")
-		says.wasFull(t, false, true, false)
+		says.wasFull(t, true, false)
 		if err := j.Ready(); err != nil {
 			t.Errorf("drained, but not ready: %v", err)
 		}
@@ -207,7 +207,7 @@ func TestFullMemoryOfAFailingDiskRefusesCallsUntilItIsWritten(t *testing.T) {
 		disk.set(func(f *faultyFS) { f.sync = nil })
 		pass(time.Second)
 		says.has(t, "input/output error", "fill their memory", "well")
-		says.wasFull(t, false, true, false)
+		says.wasFull(t, true, false)
 		if j.Full() || j.Ready() != nil {
 			t.Errorf("written, but full %t, ready %v", j.Full(), j.Ready())
 		}

@@ -110,6 +110,7 @@ type Stats struct {
 	Dropped uint64 // events lost for want of room, or that came after Close
 	Groups  uint64 // successful writes, each with one fsync
 	Failing bool
+	Full    bool           // as Full says
 	Level   Level          // how full it is
 	Waiting int64          // bytes that are not drained; 0 without Options.Drain
 	Drained store.Position // up to which it is
@@ -247,7 +248,7 @@ func (j *Journal) Stats() Stats {
 	s := j.stats
 	s.Pending = len(j.pending.lines) + j.inflightLines
 	s.Failing = j.fault() != nil
-	s.Level, s.Drained = j.level, j.drained
+	s.Full, s.Level, s.Drained = j.full(), j.level, j.drained
 	if j.o.Drain {
 		s.Waiting = j.waiting()
 	}
