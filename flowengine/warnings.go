@@ -37,7 +37,7 @@ func (l *loader) warn() {
 	l.unused("campaigns", "add it to a number, or remove it", "no number leads to campaign ")
 	l.unused("publishers", "add it to a number, or remove it", "no number is of publisher ")
 	l.unused("buyers", "add it to a target, or remove it", "no target is of buyer ")
-	l.unused("gateways", "let a target use it, or remove it", "no target uses gateway ")
+	l.unused("gateways", "let a target use it, or remove it", "nothing uses gateway ")
 }
 
 // unused warns of the things of a section that nothing refers to.
