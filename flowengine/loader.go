@@ -50,7 +50,7 @@ const documentHint = "a document begins with flow: or organization:, or lists th
 
 func newLoader(c *collection, organization string) *loader {
 	return &loader{report: &c.report, kinds: c.kinds, numbers: c.numbers,
-		org: &Organization{Name: organization, gateways: map[string]Gateway{}, publishers: map[string]Publisher{}, buyers: map[string]Buyer{},
+		org: &Organization{Name: organization, Title: organization, gateways: map[string]Gateway{}, publishers: map[string]Publisher{}, buyers: map[string]Buyer{},
 			targets: map[string]Target{}, plans: map[string]*Plan{}, campaigns: map[string]*Campaign{}, flows: map[string]*Flow{}},
 		sections: map[string][]entry{}, ends: map[string][]string{}, silent: map[*step]bool{}, places: map[thing]string{}, used: map[thing]bool{}}
 }

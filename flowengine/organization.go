@@ -23,7 +23,7 @@ const DefaultOrganization = "default"
 type Organization struct {
 	Name  string         // as it is referred to
 	Title string         // for people
-	Zone  *time.Location // where nothing else is said; UTC by default
+	Zone  *time.Location // where nothing else is said; nil: it does not say, and UTC holds
 
 	gateways   map[string]Gateway
 	publishers map[string]Publisher

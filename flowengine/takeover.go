@@ -1,6 +1,7 @@
 package flowengine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -102,10 +103,10 @@ func (e *Engine) comeBack(ctx context.Context, s *Session) error {
 		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "from_node": s.opening.Attrs["from_node"]}}
 	clear(s.asked) // by nodes of another flow
 	b := e.Current().begin(Control{}, &s.call)
-	if b.org != s.org && b.org != "" {
+	if b.org != s.org && b.org != "" && s.org != "" {
 		return e.turnAway(ctx, s, call.CallRejected, "number "+s.call.Number+" is of another organization than the call")
 	}
-	b.org = s.org
+	b.org = cmp.Or(s.org, b.org)
 	return e.begin(ctx, s, b)
 }
 
