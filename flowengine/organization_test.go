@@ -83,6 +83,9 @@ func TestOrganizationsNeverMeet(t *testing.T) {
 		for lose := range r.Points + 1 {
 			r := play(c.number, lose)
 			for _, e := range r.Events {
+				if a := e.Attrs; e.Type == call.Resumed && c.number[1] == '1' && (a["campaign"] != "main" || a["plan"] != "best" || a["publisher"] != "google" || a["mode"] != "routing_plan") {
+					t.Errorf("%s, lost at %d: resumed with %v", c.number, lose, a)
+				}
 				if e.Org != c.org {
 					t.Errorf("%s, lost at %d: %s is of %q", c.number, lose, e.Type, e.Org)
 				}
