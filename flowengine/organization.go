@@ -172,7 +172,7 @@ func (c *collection) organization(found []*domain, d *document, v *yaml.Node) []
 		Zone         hours.Zone `yaml:"zone"`
 	}
 	for _, k := range d.root.Content {
-		if sections[k.Value] != "" && k != v {
+		if things[k.Value] != "" && k != v {
 			d.at(k, "write --- between two documents", "%s cannot stand beside organization", quote(k.Value))
 			return found
 		}

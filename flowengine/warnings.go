@@ -43,7 +43,7 @@ func (l *loader) warn() {
 // unused warns of the things of a section that nothing refers to.
 func (l *loader) unused(section, hint, message string) {
 	for _, e := range l.sections[section] {
-		if name := e.key.Value; !l.used[thing{sections[section], name}] {
+		if name := e.key.Value; !l.used[thing{things[section], name}] {
 			l.warning(e.doc, e.key, hint, message+name)
 		}
 	}
