@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -81,6 +82,9 @@ func newCallsList() *cobra.Command {
 		if q.Cause = call.Cause(strings.ToUpper(string(q.Cause))); !slices.Contains(states, q.State) {
 			return &usageError{fmt.Errorf("--state %q is neither open, settling, complete nor incomplete", q.State)}
 		}
+		if q.Cause != "" && !q.Cause.Known() && q.Cause != call.UnknownCause {
+			return &usageError{fmt.Errorf("--cause %q is none of FreeSWITCH's; %s", q.Cause, flowengine.Nearest(string(q.Cause), causes()))}
+		}
 		if legs && *format == outputText {
 			return &usageError{errors.New("--legs needs -o csv or -o json")}
 		}
@@ -102,6 +106,16 @@ func newCallsList() *cobra.Command {
 		return errors.Join(printCalls(cmd.OutOrStdout(), calls, *format, legs, now), log.Close())
 	}
 	return cmd
+}
+
+// causes are the names of all hangup causes.
+func causes() []string {
+	names := []string{string(call.UnknownCause)}
+	for _, c := range call.Causes() {
+		names = append(names, string(c))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // maxPage is how many calls a store is asked for at once.
