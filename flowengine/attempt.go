@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/hookswitch/hookswitch/call"
 )
 
 // Attempted is what became of one attempt.
 type Attempted struct {
-	call.BridgeResult            // empty where nobody was dialled
+	call.BridgeResult            // empty where nobody was dialled; of a call that ended meanwhile perhaps only the Winner
 	Refused           []NotTried // those who were not dialled
 }
 
@@ -95,9 +96,16 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 			Attrs: map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}})
 	}
 	s.settle()
-	b.Joined = s.joined(claims)
+	var joined atomic.Pointer[string]
+	b.Joined = func(leg string) {
+		joined.Store(&leg)
+		s.joined(claims, leg)
+	}
 	out.BridgeResult, err = s.leg.Bridge(ctx, b, checkpoint)
 	if err != nil {
+		if with := joined.Load(); with != nil {
+			out.Winner = *with
+		}
 		if h := (*call.HungUp)(nil); errors.As(err, &h) && out.Outcome != "" {
 			s.dialed(b, out.BridgeResult) // the caller gave up, and the leg knows what became of the attempt
 		} else if gone(ctx, err) == nil { // a fault: nobody was dialled

@@ -103,6 +103,7 @@ func (s *Snapshot) begin(c Control, is *call.Call) (b beginning) {
 	case !b.campaign.Enabled:
 		b.flow, b.cause, b.why = nil, call.CallRejected, "campaign "+b.campaign.Name+" is disabled"
 	default:
+		b.why = "campaign " + b.campaign.Name + " has nothing to run"
 		if b.override = b.campaign.override(is.Caller.Number, b.publisher); b.override != nil {
 			b.flow = org.flows[planPrefix+b.override.Plan]
 		}

@@ -113,14 +113,12 @@ func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Cla
 	return refused
 }
 
-// joined returns what tells the capacity which leg is connected, and when.
-func (s *Session) joined(claims []call.Claim) func(leg string) {
-	return func(leg string) {
-		for _, c := range claims {
-			if c.Leg == leg {
-				c.At = s.Now()
-				s.engine.capacity().Connected(c)
-			}
+// joined says which leg is connected, now. It is called by another goroutine.
+func (s *Session) joined(claims []call.Claim, leg string) {
+	for _, c := range claims {
+		if c.Leg == leg {
+			c.At = s.Now()
+			s.engine.capacity().Connected(c)
 		}
 	}
 }

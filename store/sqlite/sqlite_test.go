@@ -10,6 +10,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/sqlite"
+	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
 // A file is opened again as it was left, also from a folder with an odd name.
@@ -107,3 +108,20 @@ func insert(t *testing.T, file, row string) {
 		t.Fatal(err)
 	}
 }
+
+// open opens an empty file.
+func open(t testing.TB) store.Store {
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hookswitch.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestLog(t *testing.T)                   { storetest.RunLog(t, open) }
+func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }
