@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,15 @@ func (k *kept) Call(_ context.Context, org, id string) (*store.Call, error) {
 	return nil, store.ErrNotFound
 }
 
+func (k *kept) Organizations(context.Context) ([]string, error) {
+	var orgs []string
+	for _, c := range k.calls {
+		orgs = append(orgs, c.Org)
+	}
+	slices.Sort(orgs)
+	return slices.Compact(orgs), k.err
+}
+
 func (k *kept) Position(context.Context, string) (store.Position, error) { return k.at, k.err }
 func (k *kept) Close() error                                             { return nil }
 
@@ -76,6 +86,56 @@ func TestAllPagesOfAStoreAreListed(t *testing.T) {
 		if got != want || (legs > 0) != (limit == 3) {
 			t.Errorf("at most %d: %s with %d legs, want %s", limit, got, legs, want)
 		}
+	}
+}
+
+func TestTheOnlyOrganizationNeedNotBeNamed(t *testing.T) {
+	log := &storeLog{db: &kept{}}
+	for i, of := range []struct {
+		adds string
+		want string
+		says string
+	}{{}, {adds: "acme", want: "acme"}, {adds: "beta", says: "2 organizations have calls, --org names the one that is meant: acme, beta"}} {
+		if i > 0 {
+			log.db.(*kept).calls = append(log.db.(*kept).calls, &store.Call{}, &store.Call{Org: of.adds})
+		}
+		got, err := log.Organization(t.Context())
+		if got != of.want || (err != nil) != (of.says != "") || err != nil && err.Error() != of.says {
+			t.Errorf("%q, %v; want %q, %q", got, err, of.want, of.says)
+		}
+	}
+}
+
+// What a server has drained is read with its settings alone.
+func TestCallsAreReadFromTheStore(t *testing.T) {
+	t.Setenv("HOOKSWITCH_DATA", t.TempDir())
+	s := &settings{Data: os.Getenv("HOOKSWITCH_DATA")}
+	db, err := openStore(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := store.Batch{Journal: "j", Node: "n1", To: store.Position{Segment: 1, Offset: 1}, Until: began}
+	for _, e := range []call.Event{acme(first, 1, 1, 0, call.Started), acme(first, 1, 2, time.Second, call.Ended), acme(second, 1, 1, 0, call.Started)} {
+		b.Lines = append(b.Lines, store.Line{Event: e, Raw: journal.AppendEvent(nil, e)})
+	}
+	if err := errors.Join(db.Append(t.Context(), b), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"list -o csv --state open":       "\r\nacme," + second + ",open,",
+		"list -o csv --legs":             "\r\nacme," + first + "," + first + ",A,",
+		"show 11111111":                  first + "  - → -\n",
+		"show 11111111 --org acme":       "  call.ended",
+		"list -o csv --org other":        "org,call,state,",
+		"list --limit 1 --since 100000h": second,
+	} {
+		out, errs, err := command(t, append([]string{"calls"}, strings.Fields(line)...)...)
+		if err != nil || errs != "" || !strings.Contains(out, want) {
+			t.Errorf("calls %s: %v, %s, printed:\n%s", line, err, errs, out)
+		}
+	}
+	if _, _, err := command(t, "calls", "show", first, "--org", "other"); err == nil {
+		t.Error("another organization was shown the call")
 	}
 }
 
@@ -114,7 +174,7 @@ func TestWhatTheStoreDoesNotHaveYetIsInTheJournal(t *testing.T) {
 			}
 		})
 	}
-	log := &storeLog{err: errors.New("no route to host"), own: &journalLog{dirs: []string{written(t)}}}
+	log := &storeLog{db: &kept{err: errors.New("no route to host")}, own: &journalLog{dirs: []string{written(t)}}}
 	if _, err := log.Call(t.Context(), "acme", first); err == nil || err.Error() != "no route to host" {
 		t.Errorf("nobody knows: %v", err)
 	}
