@@ -40,6 +40,7 @@ type settings struct {
 	ConfigDir            string         `mapstructure:"config_dir" yaml:"config_dir"`
 	Watch                bool           `mapstructure:"watch" yaml:"watch"`
 	Data                 string         `mapstructure:"data" yaml:"data"`
+	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
@@ -106,6 +107,7 @@ func settingTable() []setting {
 		{"config_dir", "/etc/hookswitch/conf", "folder with numbers, targets and flows as YAML"},
 		{"watch", false, "apply changes of that folder as they are made, if they are valid"},
 		{"data", "/var/lib/hookswitch", "folder for what the server keeps: the journal, versions of flows"},
+		{"journal_max", "2GiB", "how much of the journal may wait for the database; a tenth of it is a reserve for what CDRs need"},
 		{"database", "", "PostgreSQL for the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
@@ -171,7 +173,7 @@ func loadSettings(cmd *cobra.Command) (*settings, error) {
 		return nil, err
 	}
 	var s settings
-	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration)
+	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration, decodeSize)
 	if err := v.UnmarshalExact(&s, viper.DecodeHook(hooks)); err != nil {
 		return nil, fmt.Errorf("settings: %s", decodingError(err))
 	}
@@ -364,6 +366,8 @@ func (s *settings) check() error {
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":
 		return bad("data", s.Data, "a folder")
+	case s.JournalMax < minJournalMax:
+		return bad("journal_max", s.JournalMax, "at least "+minJournalMax.String())
 	case s.ConfigDir == "":
 		return bad("config_dir", s.ConfigDir, "a folder")
 	case err != nil || level < zerolog.TraceLevel || level > zerolog.ErrorLevel:

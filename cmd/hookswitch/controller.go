@@ -230,6 +230,17 @@ func (c *controller) listening() {
 	c.systemd.ready()
 }
 
+// full is told when the journal has no more room for new calls, and when it has
+// again.
+func (c *controller) full(full bool) {
+	c.server.Refuse(full)
+	if full {
+		c.log.Error().Msg("new calls are refused: the journal is full")
+	} else {
+		c.log.Info().Msg("new calls are taken again: the journal has room")
+	}
+}
+
 // refuse notes why no call is taken.
 func (c *controller) refuse(why string) { c.state.Store(&why) }
 

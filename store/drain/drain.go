@@ -55,6 +55,7 @@ type Drain struct {
 	until  time.Time      // Batch.Until of the last batch that had all there was
 	began  time.Time      // when the last batch was sent
 	unsent *batch         // that the store may or may not have
+	last   int            // lines of the batch before
 
 	mu     sync.Mutex
 	oldest time.Time // when the oldest event that is not stored was recorded; zero: all are
@@ -185,8 +186,10 @@ func (d *Drain) next() (*batch, error) {
 		return d.unsent, nil
 	}
 	_, until := d.Journal.Durable()
-	b := &batch{Batch: store.Batch{Journal: d.Journal.ID(), Node: d.Node, From: d.from, Until: d.until}, more: true}
+	b := &batch{Batch: store.Batch{Journal: d.Journal.ID(), Node: d.Node, From: d.from, Until: d.until,
+		Lines: make([]store.Line, 0, d.last)}, more: true}
 	err := d.fill(b)
+	d.last = len(b.Lines)
 	if errors.Is(err, io.EOF) { // what was on the disk at first is in the batch
 		b.Until, b.more, err = until.UTC(), false, nil
 	}
@@ -230,7 +233,9 @@ func (d *Drain) fill(b *batch) (err error) {
 
 // send sends a batch once. If the store is elsewhere, the next one begins there.
 func (d *Drain) send(ctx context.Context, b *batch) error {
-	d.began, d.unsent = time.Now(), b
+	if d.began = time.Now(); b.From != b.To {
+		d.unsent = b
+	}
 	ctx, cancel := context.WithTimeout(ctx, d.Limit)
 	defer cancel()
 	err := d.Log.Append(ctx, b.Batch)
@@ -258,13 +263,13 @@ func (d *Drain) send(ctx context.Context, b *batch) error {
 func (d *Drain) move(have store.Position) {
 	switch from, sent := d.from, d.reader.Position(); {
 	case have.Compare(from) < 0:
+		d.Journal.Drained(have)
 		d.Problem(fmt.Errorf("the store was put back from position %s of the journal to %s: what it lacks is sent again", from, have))
 	case d.heard && have.Compare(sent) > 0:
 		d.Problem(fmt.Errorf("somebody else has brought the store from position %s of the journal to %s: no other server may have a copy of its folder", from, have))
 	}
 	d.heard = true
 	d.seek(have)
-	d.Journal.Drained(have)
 }
 
 // note says how old the oldest event is that is not stored.
