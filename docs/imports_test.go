@@ -18,23 +18,27 @@ const module = "github.com/hookswitch/hookswitch/"
 // has the same table for people.
 var mayImport = map[string][]string{
 	"call":                {},
+	"availability":        {"call"},
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"eslctl/doctor":       {"call", "eslctl"},
-	"flowengine":          {"call"},
+	"flowengine":          {"call", "availability", "flowengine/hours"},
 	"flowengine/geo":      {},
 	"flowengine/hours":    {},
-	"flowengine/routing":  {},
-	"flowengine/nodes":    {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
-	"flowengine/flowtest": {"call", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
+	"flowengine/routing":  {"call"},
+	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
+	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
 	"store":               {"call"},
 	"store/journal":       {"call", "store"},
 	"store/drain":         {"call", "store", "store/journal"},
+	"store/postgres":      {"call", "store"},
+	"store/sqlite":        {"call", "store"},
+	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/journal", "store/drain", "webhooks", "examples"},
+	"cmd/hookswitch": {"call", "availability", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+		"store", "store/journal", "store/drain", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

@@ -169,6 +169,64 @@ func TestStrangersAreNotServed(t *testing.T) {
 	}
 }
 
+// A check goes through the goroutines that accept: it passes while they wait for a call
+// or for room, and loses no call.
+func TestCheckPassesWhileCallsAreAccepted(t *testing.T) {
+	got := make(chan struct{}, 4)
+	s := &eslctl.Server{Takeover: "127.0.0.1:0", Allow: loopback, MaxCalls: 1, Handler: func(ctx context.Context, leg *eslctl.Leg) {
+		got <- struct{}{}
+		until(ctx, leg)
+	}}
+	serve(t, s)
+	check := func(state string) {
+		for range 100 {
+			if err := s.Check(t.Context()); err != nil {
+				t.Fatalf("%s: %v", state, err)
+			}
+		}
+	}
+	check("idle")
+	sw := simulated(t, s.Address, s.Takeover)
+	one := sw.Call(esltest.Caller{From: "+1", To: "+2"})
+	<-got
+	check("full")
+	one.HangUp()
+	<-one.Done()
+	two := sw.Call(esltest.Caller{From: "+1", To: "+2"})
+	<-got
+	two.HangUp()
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check("draining")
+}
+
+func TestCheckFailsWhenAcceptingHangs(t *testing.T) {
+	hangs, goOn := make(chan struct{}), make(chan struct{})
+	s := &eslctl.Server{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Handler: until,
+		Problem: func(string, error) {
+			close(hangs)
+			<-goOn
+		}}
+	serve(t, s)
+	nc, err := net.Dial("tcp", s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	<-hangs
+	late := errors.New("too late")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(late)
+	if err := s.Check(ctx); !errors.Is(err, late) || !strings.Contains(err.Error(), s.Address) {
+		t.Errorf("check: %v", err)
+	}
+	close(goOn)
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAddressTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

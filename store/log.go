@@ -41,7 +41,9 @@ type Log interface {
 }
 
 // Pinger says whether a store answers.
-type Pinger interface{ Ping(ctx context.Context) error }
+type Pinger interface {
+	Ping(ctx context.Context) error
+}
 
 // Position is a place in a journal: everything before it was taken in. Its text is
 // SEGMENT.OFFSET.

@@ -33,6 +33,7 @@ type controller struct {
 	config  *configuration
 	engine  *flowengine.Engine
 	server  *eslctl.Server
+	systemd *systemd               // nil: none
 	state   atomic.Pointer[string] // why no call is taken; "" when calls are
 }
 
@@ -179,7 +180,8 @@ func (c *controller) open(id string) (epoch int, open bool) {
 // late records the beginning of a call of which this journal knows nothing.
 func (c *controller) late(is call.Call, epoch int, why string) {
 	c.recorder(is.ID, epoch).Record(call.Event{Type: call.Started, Why: why, Attrs: map[string]string{
-		"from": is.Caller.Number, "to": is.Number, "switch": is.Switch, "late": "true", "began": is.Started.Format(time.RFC3339)}})
+		"from": is.Caller.Number, "to": is.Number, "name": is.Caller.Name, "switch": is.Switch, "sip_call_id": is.SIPCallID,
+		"late": "true", "began": is.Started.Format(time.RFC3339Nano)}})
 }
 
 // taken records that the rest of the call is told by another node's journal.
@@ -198,6 +200,9 @@ func (c *controller) end(id string, end eslctl.End, source string) {
 	}
 	if source != "" {
 		attrs["source"] = source
+		if !end.At.IsZero() {
+			attrs["ended"] = end.At.Format(time.RFC3339Nano)
+		}
 	}
 	if source != "" && end.Message != "" && end.Spoken > 0 {
 		c.message(id, end)
@@ -222,6 +227,7 @@ func (c *controller) listening() {
 	fresh, takeover := c.server.Addresses()
 	c.refuse("")
 	c.log.Info().Str("listen", fresh).Str("listen_takeover", takeover).Msg("taking calls")
+	c.systemd.ready()
 }
 
 // full is told when the journal has no more room for new calls, and when it has
@@ -249,6 +255,19 @@ func (c *controller) ready() error {
 	return nil
 }
 
+// works returns nil when calls are accepted and what they tell is written, as far as that
+// is this process's doing. A disk that fails or hangs is not: calls go on without it,
+// and no restart would mend it.
+func (c *controller) works(ctx context.Context) error {
+	if err := c.server.Check(ctx); err != nil {
+		return err
+	}
+	if err := c.journal.Flush(ctx); err != nil && ctx.Err() != nil && !c.journal.Stats().Writing {
+		return errors.New("nobody writes the journal")
+	}
+	return nil
+}
+
 // serve runs calls until ctx ends, then lets the live ones go on for the time
 // of drain and hands over those that remain.
 func (c *controller) serve(ctx context.Context, drain time.Duration) error {
@@ -262,6 +281,7 @@ func (c *controller) serve(ctx context.Context, drain time.Duration) error {
 	case <-ctx.Done():
 	}
 	c.refuse("draining")
+	c.systemd.stopping()
 	c.log.Info().Int("calls", c.server.Live()).Dur("drain", drain).Msg("no new calls are taken")
 	patience, cancel := context.WithTimeout(serving, drain)
 	defer cancel()

@@ -19,13 +19,13 @@ import (
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
-// callLog is one that is down while it has an error.
-type callLog struct {
+// fakeLog is one that is down while it has an error.
+type fakeLog struct {
 	err    atomic.Pointer[error]
 	events atomic.Int64
 }
 
-func (l *callLog) Append(_ context.Context, b store.Batch) error {
+func (l *fakeLog) Append(_ context.Context, b store.Batch) error {
 	if err := l.err.Load(); err != nil {
 		return *err
 	}
@@ -40,7 +40,7 @@ func TestCallLogThatCannotBeWrittenIsToldAndMeasured(t *testing.T) {
 			t.Fatal(err)
 		}
 		var logged bytes.Buffer // read when the drain has ended
-		to, m := new(callLog), newMetrics(readBuildInfo())
+		to, m := new(fakeLog), newMetrics(readBuildInfo())
 		down := errors.New("connection refused")
 		to.err.Store(&down)
 		d := newDrain("n1", zerolog.New(&logged), j, m, to)

@@ -109,6 +109,7 @@ type Stats struct {
 	Pending int    // events that are not yet on the disk
 	Dropped uint64 // events lost for want of room, or that came after Close
 	Groups  uint64 // successful writes, each with one fsync
+	Writing bool   // a write or an fsync is under way
 	Failing bool
 	Full    bool           // as Full says
 	Level   Level          // how full it is
@@ -247,6 +248,7 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	s := j.stats
 	s.Pending = len(j.pending.lines) + j.inflightLines
+	s.Writing = j.inflightLines > 0
 	s.Failing = j.fault() != nil
 	s.Full, s.Level, s.Drained = j.full(), j.level, j.drained
 	if j.o.Drain {
