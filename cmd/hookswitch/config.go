@@ -40,9 +40,9 @@ type settings struct {
 	ConfigDir            string         `mapstructure:"config_dir" yaml:"config_dir"`
 	Watch                bool           `mapstructure:"watch" yaml:"watch"`
 	Data                 string         `mapstructure:"data" yaml:"data"`
+	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
-	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
 	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
@@ -107,9 +107,9 @@ func settingTable() []setting {
 		{"config_dir", "/etc/hookswitch/conf", "folder with numbers, targets and flows as YAML"},
 		{"watch", false, "apply changes of that folder as they are made, if they are valid"},
 		{"data", "/var/lib/hookswitch", "folder for what the server keeps: the journal, versions of flows"},
+		{"journal_max", "2GiB", "how much of the journal may wait for the database; a tenth of it is a reserve for what CDRs need"},
 		{"database", "", "PostgreSQL for the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
-		{"journal_max", "2GiB", "how much of the journal may wait for the database; a tenth of it is a reserve for what CDRs need"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},

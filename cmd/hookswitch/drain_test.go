@@ -19,13 +19,13 @@ import (
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
-// fakeLog is one that is down while it has an error.
-type fakeLog struct {
+// keptLog is one that is down while it has an error.
+type keptLog struct {
 	err    atomic.Pointer[error]
 	events atomic.Int64
 }
 
-func (l *fakeLog) Append(_ context.Context, b store.Batch) error {
+func (l *keptLog) Append(_ context.Context, b store.Batch) error {
 	if err := l.err.Load(); err != nil {
 		return *err
 	}
@@ -40,7 +40,7 @@ func TestCallLogThatCannotBeWrittenIsToldAndMeasured(t *testing.T) {
 			t.Fatal(err)
 		}
 		var logged bytes.Buffer // read when the drain has ended
-		to, m := new(fakeLog), newMetrics(readBuildInfo())
+		to, m := new(keptLog), newMetrics(readBuildInfo())
 		down := errors.New("connection refused")
 		to.err.Store(&down)
 		d := newDrain("n1", zerolog.New(&logged), j, m, to)

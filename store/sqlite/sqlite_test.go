@@ -10,6 +10,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/sqlite"
+	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
 // A file is opened again as it was left, also from a folder with an odd name.
@@ -70,11 +71,11 @@ func TestBackupIsADatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	insert(t, file, "INSERT INTO journals VALUES ('j1', 'fs1', 7, 42, 0)")
+	insert(t, file, "INSERT INTO journals (journal, node, segment, \"offset\", until) VALUES ('j1', 'fs1', 7, 42, 0)")
 	if err := sqlite.Backup(t.Context(), file, to); err != nil {
 		t.Fatal(err)
 	}
-	insert(t, file, "INSERT INTO journals VALUES ('j2', 'fs1', 1, 1, 0)")
+	insert(t, file, "INSERT INTO journals (journal, node, segment, \"offset\", until) VALUES ('j2', 'fs1', 1, 1, 0)")
 	if err := sqlite.Backup(t.Context(), file, to); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a backup over another: %v", err)
 	}
@@ -107,3 +108,20 @@ func insert(t *testing.T, file, row string) {
 		t.Fatal(err)
 	}
 }
+
+// open opens an empty file.
+func open(t testing.TB) store.Store {
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hookswitch.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestLog(t *testing.T)                   { storetest.RunLog(t, open) }
+func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }
