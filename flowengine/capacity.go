@@ -46,6 +46,10 @@ func (e *Engine) capacity() Capacity {
 	return &e.local
 }
 
+// Ended gives back what a call still holds in this process, whose end the engine has not
+// seen. A Capacity that was given hears of it elsewhere.
+func (e *Engine) Ended(call string) { e.local.Ended(call) }
+
 // claim is the call's wish for room at a target, and for a leg once there is one.
 func (s *Session) claim(t Target, leg string) call.Claim {
 	return call.Claim{Org: s.org, Target: t.Name, Call: s.call.ID, Leg: leg, Campaign: s.campaign, Buyer: t.Buyer,
@@ -88,8 +92,8 @@ func (s *Session) claims(legs []call.BridgeLeg) []call.Claim {
 }
 
 // reserve asks for room for each leg of an attempt, takes those out of it that have
-// none, and records them.
-func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Claim) []NotTried {
+// none, and records them. The fallback says why the figures of this node alone decided.
+func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Claim) (refused []NotTried, fallback string) {
 	answers := make([]call.Admission, len(claims))
 	if len(claims) == 1 {
 		answers[0] = s.engine.capacity().Reserve(ctx, claims[0])
@@ -100,8 +104,6 @@ func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Cla
 		}
 		asked.Wait()
 	}
-	var refused []NotTried
-	fallback := ""
 	for i, a := range answers {
 		fallback = cmp.Or(a.Fallback, fallback)
 		if a.Refused != nil {
@@ -110,7 +112,7 @@ func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Cla
 		}
 	}
 	s.NotTried(refused, fallback)
-	return refused
+	return refused, fallback
 }
 
 // joined says which leg is connected, now. It is called by another goroutine.
