@@ -17,7 +17,7 @@ import (
 // Question is whether one target can take a call.
 type Question struct {
 	Request call.Request
-	Path    string // that leads to the number in a JSON answer, see CheckPath; empty: the answer is the number
+	Path    string // fields and list positions with points between that lead to the number in a JSON answer; empty: the answer is the number
 }
 
 // Answer is what is known after a Question.

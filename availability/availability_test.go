@@ -197,14 +197,3 @@ func TestNothingIsAskedOfNobody(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
-
-func TestPaths(t *testing.T) {
-	for path, ok := range map[string]bool{
-		"free": true, "agents.free": true, "queues.0.free": true, "": false, ".": false, "a.": false, ".a": false, "a..b": false, "a b": false,
-		strings.Repeat("a", 201): false,
-	} {
-		if err := availability.CheckPath(path); (err == nil) != ok {
-			t.Errorf("%q: %v", path, err)
-		}
-	}
-}

@@ -7,27 +7,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 )
 
 // maxNumber bounds the text of a number in bytes.
 const maxNumber = 40
-
-var pathSyntax = regexp.MustCompile(`^[^.\s]+(\.[^.\s]+)*$`)
-
-// maxPath bounds a path in bytes.
-const maxPath = 200
-
-// CheckPath says what is wrong with the path of a Question: names of fields and
-// positions in lists, from 0, with points between them, as in agents.free or queues.0.free.
-func CheckPath(path string) error {
-	if len(path) > maxPath || !pathSyntax.MatchString(path) {
-		return fmt.Errorf("path %.40q is not made of names and positions with points between them, of at most %d bytes", path, maxPath)
-	}
-	return nil
-}
 
 // number reads the number of an answer, and returns it as it is written too.
 func number(body []byte, path string) (string, float64, error) {

@@ -19,7 +19,7 @@ type gate struct {
 	capped  bool
 
 	mu       sync.Mutex
-	listener *net.TCPListener
+	listener *net.TCPListener // nil: closed for want of room
 	closed   bool
 	asking   []chan struct{} // closed by the accepting goroutine on its next round, see check
 }
@@ -71,7 +71,9 @@ func (g *gate) check(ctx context.Context) error {
 	}
 	passed := make(chan struct{})
 	g.asking = append(g.asking, passed)
-	_ = g.listener.SetDeadline(time.Unix(1, 0)) // wakes it in Accept
+	if g.listener != nil {
+		_ = g.listener.SetDeadline(time.Unix(1, 0)) // wakes it in Accept
+	}
 	g.mu.Unlock()
 	g.server.mu.Lock()
 	g.server.changed() // wakes it in room
@@ -91,11 +93,29 @@ func (g *gate) pass() {
 	if len(g.asking) == 0 {
 		return
 	}
-	_ = g.listener.SetDeadline(time.Time{}) // one that is closed needs none
+	if g.listener != nil {
+		_ = g.listener.SetDeadline(time.Time{})
+	}
 	for _, passed := range g.asking {
 		close(passed)
 	}
 	g.asking = nil
+}
+
+// suspend closes the listener until there is room again.
+func (g *gate) suspend() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listener != nil {
+		g.listener.Close()
+		g.listener = nil
+	}
+}
+
+func (g *gate) listening() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.listener != nil
 }
 
 // accept takes connections until the gate is shut. An error that is not the
@@ -112,6 +132,9 @@ func (g *gate) accept(ctx context.Context) {
 		g.mu.Unlock()
 		if closed {
 			return
+		}
+		if l == nil {
+			continue // refused since
 		}
 		nc, err := l.Accept()
 		switch {
@@ -134,37 +157,32 @@ func (g *gate) room(ctx context.Context) bool {
 		g.pass()
 		return ctx.Err() == nil
 	}
-	for reopen := false; ; reopen = true {
+	for {
 		s.mu.Lock()
 		if s.freed == nil {
 			s.freed = make(chan struct{})
 		}
-		draining, full, freed := s.draining, s.MaxCalls > 0 && s.live >= s.MaxCalls, s.freed
+		draining, full, freed := s.draining, s.refusing || s.MaxCalls > 0 && s.live >= s.MaxCalls, s.freed
 		s.mu.Unlock()
 		g.pass() // who checks from here on closes freed
-		if draining || ctx.Err() != nil {
+		switch {
+		case draining || ctx.Err() != nil:
 			return false
-		}
-		if !full {
-			if !reopen {
-				return true
+		case full:
+			g.suspend()
+			select {
+			case <-freed:
+			case <-ctx.Done():
 			}
-			if err := g.listen(); err == nil {
-				return true
-			} else if errors.Is(err, net.ErrClosed) {
+		case g.listening():
+			return true
+		default:
+			if err := g.listen(); errors.Is(err, net.ErrClosed) {
 				return false
-			} else {
+			} else if err != nil {
 				s.problem(g.address, err)
 				g.pause(ctx, 50*time.Millisecond)
-				continue
 			}
-		}
-		g.mu.Lock()
-		g.listener.Close()
-		g.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
 		}
 	}
 }

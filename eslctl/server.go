@@ -48,7 +48,8 @@ type Server struct {
 	ids      map[string]int // calls of legs; an old connection of a call may linger beside its new one
 	live     int
 	draining bool
-	freed    chan struct{} // closed and replaced when a call ends or draining begins
+	refusing bool
+	freed    chan struct{} // closed and replaced when there may be room, or draining begins
 	wait     sync.WaitGroup
 }
 
@@ -116,6 +117,24 @@ func (s *Server) Check(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Refuse says whether new calls are refused at TCP, as they are beyond MaxCalls,
+// until it says otherwise. Live calls and takeovers are not concerned.
+func (s *Server) Refuse(refuse bool) {
+	s.mu.Lock()
+	s.refusing = refuse
+	s.changed()
+	gates := slices.Collect(maps.Keys(s.open))
+	s.mu.Unlock()
+	if !refuse {
+		return
+	}
+	for _, g := range gates { // without the lock, as in Drain
+		if g.capped {
+			g.suspend()
+		}
+	}
 }
 
 // Drain refuses new calls from now on and returns when the live ones have

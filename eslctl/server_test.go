@@ -103,6 +103,54 @@ func TestRoomAgainMeansCallsAgain(t *testing.T) {
 	}
 }
 
+func TestServerThatRefusesLeavesNewCallsToTheNextHost(t *testing.T) {
+	got := make(chan string, 4)
+	handler := func(name string) func(context.Context, *eslctl.Leg) {
+		return func(ctx context.Context, leg *eslctl.Leg) {
+			got <- name
+			until(ctx, leg)
+		}
+	}
+	first := &eslctl.Server{Allow: loopback, Takeover: "127.0.0.1:0", Handler: handler("first")}
+	second := &eslctl.Server{Allow: loopback, Handler: handler("second")}
+	serve(t, first)
+	serve(t, second)
+	address, takeover := first.Addresses()
+	sw := simulated(t, address+"|"+second.Address, "")
+	place := func(want string) *esltest.Call {
+		t.Helper()
+		k := sw.Call(esltest.Caller{From: "+1", To: "+2"})
+		if name := <-got; name != want {
+			t.Errorf("the call went to %s, want %s", name, want)
+		}
+		return k
+	}
+	live := place("first")
+	first.Refuse(true)
+	first.Refuse(true)
+	place("second")
+	first.Refuse(false)
+	first.Refuse(true)
+	place("second")
+	if first.Live() != 1 {
+		t.Errorf("%d calls live, want the one that was there before", first.Live())
+	}
+	nc, err := net.Dial("tcp", takeover) // FreeSWITCH would hand over a call of another server
+	if err != nil {
+		t.Fatalf("a takeover is refused: %v", err)
+	}
+	nc.Close()
+
+	first.Refuse(false)
+	alone := simulated(t, address, "") // retries until the address is listened on again
+	alone.Call(esltest.Caller{From: "+1", To: "+2"})
+	if name := <-got; name != "first" {
+		t.Errorf("the call went to %s", name)
+	}
+	live.HangUp()
+	<-live.Done()
+}
+
 func TestStrangersAreNotServed(t *testing.T) {
 	problems := make(chan error, 1)
 	s := &eslctl.Server{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Handler: until,

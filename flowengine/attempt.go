@@ -14,7 +14,7 @@ import (
 // Attempted is what became of one attempt.
 type Attempted struct {
 	call.BridgeResult            // empty where nobody was dialled
-	Refused           []NotTried // legs that were not dialled, since there was no room for them any more
+	Refused           []NotTried // those who were not dialled
 }
 
 // attempt returns the number of the attempt that Dial would make now.
@@ -32,9 +32,8 @@ func (s *Session) attempt() int {
 // result when the switch began it, and makes it otherwise. So no attempt is
 // made twice, and a node just repeats the Dial of its state.
 //
-// Legs without an address, whose target is no longer configured, are not
-// dialled, nor those that the Capacity has no room for; when none is left the
-// result is empty.
+// Legs whose target is no longer configured or enabled are not dialled, nor those
+// that the Capacity has no room for; when none is left the result is empty.
 //
 // Dial names the legs (call.LegUUID) and records routing.not_tried, target.dialed
 // and target.failed.
@@ -64,14 +63,14 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (Attempted
 // dial makes an attempt that was not begun yet.
 func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attempted, err error) {
 	all := b.Legs
-	b.Legs = slices.DeleteFunc(slices.Clone(b.Legs), func(l call.BridgeLeg) bool { return l.Address == call.Address{} })
+	b.Legs, out.Refused = s.standing(all)
 	claims := s.claims(b.Legs)
 	defer func() { // unless the legs are another controller's now
 		if !errors.Is(err, call.ErrLost) && !errors.Is(context.Cause(ctx), call.ErrLost) {
 			s.release(claims, out.BridgeResult)
 		}
 	}()
-	out.Refused = s.reserve(ctx, &b, claims)
+	out.Refused = append(out.Refused, s.reserve(ctx, &b, claims)...)
 	if len(b.Legs) == 0 {
 		return out, nil
 	}
@@ -91,10 +90,11 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 		return out, context.Cause(ctx)
 	}
 	for _, l := range b.Legs {
-		s.engine.used(l.Target)
+		s.engine.used(s.org + "/" + l.Target)
 		s.record(call.Event{Type: call.TargetDialed, Leg: l.UUID, Target: l.Target,
 			Attrs: map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}})
 	}
+	s.settle()
 	b.Joined = s.joined(claims)
 	out.BridgeResult, err = s.leg.Bridge(ctx, b, checkpoint)
 	if err != nil {
@@ -107,6 +107,22 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 	}
 	s.dialed(b, out.BridgeResult)
 	return out, nil
+}
+
+// standing returns the legs whose targets are still to be dialled, and records the others.
+func (s *Session) standing(all []call.BridgeLeg) (legs []call.BridgeLeg, refused []NotTried) {
+	for _, l := range all {
+		switch t, configured := s.Target(l.Target); {
+		case l.Address == call.Address{}:
+			refused = append(refused, NotTried{l.Target, NotConfigured})
+		case configured && !t.Enabled:
+			refused = append(refused, NotTried{l.Target, Disabled})
+		default:
+			legs = append(legs, l)
+		}
+	}
+	s.NotTried(refused, "")
+	return legs, refused
 }
 
 // spare notes which legs of an attempt are not dialled, for whoever takes it over.
@@ -137,7 +153,7 @@ func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 			return // it cannot be told who failed
 		}
 		if i := slices.IndexFunc(b.Legs, func(l call.BridgeLeg) bool { return l.UUID == r.Winner }); i >= 0 {
-			s.engine.used(b.Legs[i].Target) // until now
+			s.engine.used(s.org + "/" + b.Legs[i].Target) // until now
 		}
 	}
 	for _, l := range b.Legs {
@@ -161,6 +177,6 @@ func (s *Session) unwatched(b call.Bridge, r call.BridgeResult) {
 	if r.Outcome != call.Completed || i < 0 {
 		return
 	}
-	s.rec.Record(call.Event{Type: call.Released, Leg: r.Winner, Target: b.Legs[i].Target, Cause: r.Cause, Millis: r.Connected.Milliseconds(),
+	s.tell(call.Event{Type: call.Released, Leg: r.Winner, Target: b.Legs[i].Target, Cause: r.Cause, Millis: r.Connected.Milliseconds(),
 		Why: "ended while no node controlled the call", Attrs: map[string]string{"late": "true"}})
 }

@@ -48,8 +48,29 @@ func (e *Engine) capacity() Capacity {
 
 // claim is the call's wish for room at a target, and for a leg once there is one.
 func (s *Session) claim(t Target, leg string) call.Claim {
-	return call.Claim{Target: t.Name, Call: s.call.ID, Leg: leg, Caller: call.PlainNumber(s.call.Caller.Number),
-		Switch: s.call.Switch, Node: s.node, At: s.Now()}
+	return call.Claim{Org: s.org, Target: t.Name, Call: s.call.ID, Leg: leg, Campaign: s.campaign, Buyer: t.Buyer,
+		Caller: call.PlainNumber(s.call.Caller.Number), Switch: s.call.Switch, Node: s.node, At: s.Now(), Limits: t.Limits}
+}
+
+// Room says of each target why it takes no further call at this moment, in one question;
+// nil where it does. The fallback says why the figures of this node alone decided.
+func (s *Session) Room(ctx context.Context, targets []Target) (refused []*call.Refusal, fallback string) {
+	refused = make([]*call.Refusal, len(targets))
+	var claims []call.Claim
+	var of []int
+	for i, t := range targets {
+		if !t.Limits.None() {
+			claims, of = append(claims, s.claim(t, "")), append(of, i)
+		}
+	}
+	if len(claims) == 0 {
+		return refused, ""
+	}
+	used, fallback := s.engine.capacity().Usage(ctx, claims)
+	for j, u := range used {
+		refused[of[j]] = claims[j].Limits.Refuse(u, claims[j].At)
+	}
+	return refused, fallback
 }
 
 // claims returns what legs want of the targets that have names.
@@ -119,8 +140,15 @@ func (s *Session) release(claims []call.Claim, r call.BridgeResult) {
 // Turn counts how often a key was asked for, over all calls of the organization, from
 // 0: the position of a round robin. The fallback says why the count is this node's own.
 func (s *Session) Turn(ctx context.Context, key string) (at uint64, fallback string) {
-	return s.engine.capacity().Turn(ctx, "", key)
+	return s.engine.capacity().Turn(ctx, s.org, key)
 }
+
+// The refusals of targets that were removed from the configuration or switched off in
+// it.
+var (
+	NotConfigured = call.Refusal{Rule: call.NotConfigured, Value: "no longer configured"}
+	Disabled      = call.Refusal{Rule: call.Disabled, Value: "not enabled"}
+)
 
 // NotTried is a target that is not tried, and why.
 type NotTried struct {
@@ -141,5 +169,5 @@ func (s *Session) NotTried(targets []NotTried, fallback string) {
 	if fallback != "" {
 		attrs["fallback"] = fallback
 	}
-	s.record(call.Event{Type: call.NotTried, Attrs: attrs})
+	s.Tell(call.Event{Type: call.NotTried, Attrs: attrs})
 }

@@ -126,10 +126,14 @@ func settingTable() []setting {
 
 var flagName = strings.NewReplacer("_", "-", ".", "-")
 
-// addSettingFlags gives a command a flag for each setting but the password,
-// which everybody on the machine could read in the list of processes.
-func addSettingFlags(flags *pflag.FlagSet) {
+// addSettingFlags gives a command a flag for each setting, or for those that are named,
+// but not for the password, which everybody on the machine could read in the list of
+// processes.
+func addSettingFlags(flags *pflag.FlagSet, only ...string) {
 	for _, s := range settingTable() {
+		if len(only) > 0 && !slices.Contains(only, s.key) {
+			continue
+		}
 		name := flagName.Replace(s.key)
 		switch v := s.value.(type) {
 		case string:

@@ -113,7 +113,7 @@ func (c *configuration) apply(dir string) error {
 	}
 	c.snapshot.Store(s)
 	c.loaded(time.Now())
-	c.log.Info().Str("dir", dir).Int("numbers", len(s.Numbers())).Int("flows", len(s.Flows())).Int("targets", len(s.Targets())).Msg("configuration in force")
+	c.log.Info().Str("dir", dir).Int("organizations", len(s.Organizations())).Int("numbers", len(s.Numbers())).Int("flows", writtenFlows(s)).Int("targets", len(s.Targets())).Msg("configuration in force")
 	return nil
 }
 

@@ -71,3 +71,23 @@ func TestADatabaseThatDoesNotAnswerIsNamedWithoutItsPassword(t *testing.T) {
 		t.Errorf("a password that is not there: %v", err)
 	}
 }
+
+func TestBackupCopiesTheBuiltInDatabase(t *testing.T) {
+	s := &settings{Data: t.TempDir()}
+	db, err := openStore(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	to := filepath.Join(t.TempDir(), "backup.db")
+	out, _, err := command(t, "backup", to, "--data", s.Data)
+	if want := s.databaseFile() + " is copied to " + to + "\n"; err != nil || out != want {
+		t.Errorf("said %q, %v", out, err)
+	}
+	if _, err := os.Stat(to); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := command(t, "backup", to, "--database", "postgres://hookswitch:hidden@db/calls"); err == nil || !strings.Contains(err.Error(), "pg_dump") || strings.Contains(err.Error(), "hidden") {
+		t.Errorf("a PostgreSQL: %v", err)
+	}
+}

@@ -74,6 +74,24 @@ func TestMetricsCountEvents(t *testing.T) {
 	}
 }
 
+func TestHealthIsThatOfReadyz(t *testing.T) {
+	ready := new(readiness)
+	server := httptest.NewServer(newMux(ready, http.NotFoundHandler()))
+	address := server.Listener.Addr().String()
+	if out, _, err := command(t, "health", "--http", address); err != nil || out != "ready\n" {
+		t.Errorf("%v %q", err, out)
+	}
+	t.Setenv("HOOKSWITCH_HTTP", address)
+	ready.check("journal", func() error { return errors.New("no space left on device") })
+	if _, _, err := command(t, "health"); err == nil || !strings.Contains(err.Error(), "not ready: {") || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("not ready: %v", err)
+	}
+	server.Close()
+	if _, _, err := command(t, "health"); err == nil || !strings.Contains(err.Error(), "no server answers at "+address) {
+		t.Errorf("no server: %v", err)
+	}
+}
+
 // firstLines lets a test wait for what the server logs.
 type firstLines chan string
 

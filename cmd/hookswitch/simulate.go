@@ -32,7 +32,8 @@ func newSimulate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate FLOW",
 		Short: "Places a call in a flow, in virtual time, and prints which way it takes and why",
-		Long: "Places a call in a flow, in virtual time, and prints which way it takes and why. FLOW is a flow or a number.\n" +
+		Long: "Places a call in a flow, in virtual time, and prints which way it takes and why. FLOW is a flow, or a number, whose\n" +
+			"campaign then says what takes the call.\n" +
 			"Nothing is dialled, and without --live-requests no request is made to the outside. Where nothing is said,\n" +
 			"targets answer after a second, and requests fail.",
 		Example: `  hookswitch simulate main-line --digits 1 --answer alice=busy --answer "bob=answers after 3s talks 40s"
@@ -64,6 +65,7 @@ func newSimulate() *cobra.Command {
 	f.StringVar(&o.dir, "config-dir", "", "folder with numbers, targets and flows (default: the server's)")
 	o.test.From = f.String("from", "+15550100", "number of the caller; empty when it is withheld")
 	f.StringVar(&o.test.CallerName, "name", "", "name of the caller")
+	f.StringVar(&o.test.Org, "org", "", "organization of the flow, where the folder has several")
 	f.StringVar(&o.test.To, "to", "", "number that is dialled (default: the first of the folder)")
 	f.StringArrayVar(&o.headers, "header", nil, "SIP header of the call, NAME=VALUE; repeatable")
 	f.StringArrayVar(&o.tags, "tag", nil, "tag that the call begins with, NAME=VALUE; repeatable")

@@ -329,9 +329,9 @@ nodes:
   - {name: b, expect: {path: [in/ask no_input, in no, bye]}}`)
 	c := flowtest.NewCoverage(s.Snapshot)
 	for i, want := range []string{
-		"[{inner 6 2 [{again []} {ask [2 else]}]} {outer 4 3 [{in [no]}]}]",
-		"[{inner 6 2 [{again []} {ask [2 else]}]} {outer 4 3 [{in [no]}]}]",
-		"[{inner 6 3 [{again []} {ask [2]}]} {outer 4 4 []}]",
+		"[{ inner 6 2 [{again []} {ask [2 else]}]} { outer 4 3 [{in [no]}]}]",
+		"[{ inner 6 2 [{again []} {ask [2 else]}]} { outer 4 3 [{in [no]}]}]",
+		"[{ inner 6 3 [{again []} {ask [2]}]} { outer 4 4 []}]",
 	} {
 		c.Add(s.Simulate(s.Tests[i]))
 		same(t, fmt.Sprint(c.Flows()), want)

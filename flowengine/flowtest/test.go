@@ -24,6 +24,7 @@ type Test struct {
 	From       *string                      `yaml:"from"` // caller's number, empty when withheld; default +15550100
 	CallerName string                       `yaml:"caller_name"`
 	To         string                       `yaml:"to"`       // number that is dialled; default: the first of the folder
+	Org        string                       `yaml:"org"`      // whose call it is; default: as the number says
 	Flow       string                       `yaml:"flow"`     // begins in this flow, whatever the number's is
 	At         Time                         `yaml:"at"`       // default: Epoch
 	Answered   bool                         `yaml:"answered"` // before the flow begins
@@ -99,7 +100,7 @@ const (
 
 // Scenario returns the call as it is to be placed.
 func (s *Script) Scenario(t Test) Scenario {
-	out := Scenario{At: t.At.Time, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Live: s.Live}
+	out := Scenario{At: t.At.Time, Org: t.Org, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Live: s.Live}
 	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: defaultCaller, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
 	if s.Live != nil { // whoever is asked must not take it for a call that was there before
 		out.Call.ID = call.LegUUID(rand.Text(), 0, 0)
@@ -108,7 +109,7 @@ func (s *Script) Scenario(t Test) Scenario {
 		out.Call.Caller.Number = *t.From
 	}
 	if t.To == "" {
-		out.Call.Number = s.number
+		out.Call.Number = s.numberOf(t.Org)
 	}
 	if t.To == "" && t.Flow == "" {
 		out.Flow = s.flow

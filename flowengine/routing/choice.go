@@ -3,7 +3,7 @@ package routing
 import "github.com/hookswitch/hookswitch/call"
 
 // Choice is the way from all candidates of a call to the order in which they are
-// tried: stage by stage some are excluded, each for one reason.
+// tried: some are refused, each for one reason, and the rest is put in order.
 type Choice struct {
 	members []Member
 	refused []*call.Refusal // by position; nil: still left
@@ -14,13 +14,11 @@ func Among(members []Member) *Choice {
 	return &Choice{members, make([]*call.Refusal, len(members))}
 }
 
-// Exclude is one stage: it asks about each position that is left, and excludes those
-// for which there is a refusal.
-func (c *Choice) Exclude(why func(i int) *call.Refusal) {
-	for i := range c.refused {
-		if c.refused[i] == nil {
-			c.refused[i] = why(i)
-		}
+// Refuse excludes a position, unless it is excluded already or r is nil: the first
+// reason counts.
+func (c *Choice) Refuse(i int, r *call.Refusal) {
+	if c.refused[i] == nil {
+		c.refused[i] = r
 	}
 }
 
@@ -54,11 +52,10 @@ func (c *Choice) Attempts(s Strategy, from Source) [][]int {
 			placed[left[i]] = true
 		}
 	}
-	c.Exclude(func(i int) *call.Refusal {
-		if placed[i] {
-			return nil
+	for i := range placed {
+		if !placed[i] {
+			c.Refuse(i, &call.Refusal{Rule: call.NotReached, Value: beyond})
 		}
-		return &call.Refusal{Rule: call.NotReached, Value: beyond}
-	})
+	}
 	return out
 }

@@ -177,19 +177,17 @@ func TestNoMoreThanSoManyAreTried(t *testing.T) {
 	}
 }
 
-// Each is excluded by the first stage that refuses it, and the order is one of the rest.
+// The first reason counts, and the order is one of the rest.
 func TestExclusionsKeepTheirFirstReason(t *testing.T) {
 	c := routing.Among(weighing(1, 1, 1, 1))
 	refuse := func(rule call.Rule, those ...int) {
-		c.Exclude(func(i int) *call.Refusal {
-			if slices.Contains(those, i) {
-				return &call.Refusal{Rule: rule}
-			}
-			return nil
-		})
+		for _, i := range those {
+			c.Refuse(i, &call.Refusal{Rule: rule})
+		}
 	}
 	refuse(call.Disabled, 1)
 	refuse(call.Filtered, 1, 2)
+	c.Refuse(3, nil)
 	if got := c.Left(); !slices.Equal(got, []int{0, 3}) {
 		t.Errorf("left are %v", got)
 	}
@@ -221,12 +219,9 @@ func TestWeightsHoldThroughPrioritiesAndExclusions(t *testing.T) {
 	first := map[int][]int{0: make([]int, len(members)), 2: make([]int, len(members))}
 	for range draws {
 		c := routing.Among(members)
-		c.Exclude(func(i int) *call.Refusal {
-			if slices.Contains(excluded, i) {
-				return &call.Refusal{Rule: call.Closed}
-			}
-			return nil
-		})
+		for _, i := range excluded {
+			c.Refuse(i, &call.Refusal{Rule: call.Closed})
+		}
 		attempts := c.Attempts(routing.Weighted, from)
 		for at := range first {
 			first[at][attempts[at][0]]++

@@ -147,12 +147,13 @@ type Journal struct {
 	level         Level // how full the disk is of what waits to be drained
 	onDisk        int64 // bytes on the disk that are not drained
 	drained       store.Position
-	noted         time.Time     // when drained was last written to its file
-	until         time.Time     // what was recorded before is on the disk
-	onFull        func(bool)    // see OnFull
-	changed       chan struct{} // closed and dropped after each write; nil: nobody waits
-	closed        bool          // nothing more is accepted
-	finished      bool          // nothing more is written
+	handed        store.Position // up to which it was handed out, in this process or before
+	noted         time.Time      // when drained was last written to its file
+	until         time.Time      // what was recorded before is on the disk
+	onFull        func(bool)     // see OnFull
+	changed       chan struct{}  // closed and dropped after each write; nil: nobody waits
+	closed        bool           // nothing more is accepted
+	finished      bool           // nothing more is written
 
 	closeErr error // written before done is closed
 

@@ -27,9 +27,17 @@ func (e *LostError) Error() string {
 type Reader struct {
 	j     *Journal
 	at    store.Position
+	begun bool     // the journal has had the place where it began
 	file  *os.File // segment at.Segment; nil: not open
 	limit int64    // offset up to which lines reads
 	lines *lineReader
+	counted
+}
+
+// counted is how many lines end before an offset of the open segment.
+type counted struct {
+	before int64
+	ended  int
 }
 
 // Reader returns a reader that begins at a position that another one had reached;
@@ -76,6 +84,9 @@ func (r *Reader) Next() (store.Line, error) {
 
 // Close lets go of the file.
 func (r *Reader) Close() error {
+	if r.begun {
+		r.j.handOut(r.at)
+	}
 	if r.file == nil {
 		return nil
 	}
@@ -87,10 +98,14 @@ func (r *Reader) Close() error {
 // advance opens what can be read at the place, or at the next where there is
 // something.
 func (r *Reader) advance() error {
+	if r.begun {
+		r.j.handOut(r.at)
+	}
 	at, limit, lost := r.j.reach(r.at)
+	r.begun = true
 	if lost != nil {
-		r.Close()
 		r.at = lost.To
+		r.Close()
 		return lost
 	}
 	if limit == 0 {
@@ -109,23 +124,33 @@ func (r *Reader) advance() error {
 		if err != nil {
 			return fmt.Errorf("read journal: %w", err)
 		}
-		r.file = f
+		r.file, r.counted = f, counted{}
 	}
 	r.at, r.limit = at, limit
 	r.lines.r.Reset(io.NewSectionReader(r.file, at.Offset, limit-at.Offset))
 	return nil
 }
 
-// damage describes a line that cannot be read and that begins at an offset.
+// damage describes a line that cannot be read and that begins at an offset. Lines
+// are counted only here.
 func (r *Reader) damage(at int64, why string) *Damage {
-	d := &Damage{File: segmentPath(r.j.dir, r.at.Segment), Line: 1, Why: why}
 	buf := make([]byte, MaxLine)
-	for from := io.NewSectionReader(r.file, 0, at); ; {
+	for from := io.NewSectionReader(r.file, r.before, at-r.before); ; {
 		n, err := from.Read(buf)
-		d.Line += bytes.Count(buf[:n], []byte{'\n'})
+		r.ended += bytes.Count(buf[:n], []byte{'\n'})
 		if err != nil { // the end of what comes before it, or the number is too low
-			return d
+			r.before = at
+			return &Damage{File: segmentPath(r.j.dir, r.at.Segment), Line: r.ended + 1, Why: why}
 		}
+	}
+}
+
+// handOut notes that readers came as far as p.
+func (j *Journal) handOut(p store.Position) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if p.Compare(j.handed) > 0 {
+		j.handed = p
 	}
 }
 
@@ -134,9 +159,9 @@ func (r *Reader) damage(at int64, why string) *Damage {
 func (j *Journal) reach(p store.Position) (at store.Position, limit int64, lost *LostError) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if p.Compare(j.end()) > 0 {
-		// The journal was put back. What it had then, and was opened with, is a part of
-		// what had been read already.
+	if p.Compare(j.handed) > 0 {
+		// Nobody can have read so far: the journal was put back. What it had when it
+		// was opened is a part of what had been read before that.
 		return p, 0, &LostError{p, j.opened}
 	}
 	for i, s := range j.files {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/hookswitch/hookswitch/store/internal/calllog"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // settle closes the gaps of a call that can be closed, and makes it complete if it ended
