@@ -20,8 +20,8 @@ import (
 var logCalls = flag.Int("calls", 1_000_000, "calls in the call log that is searched")
 
 const (
-	logBatch    = 500 // calls that one transaction brings: a backlog
-	logSearches = 100 // of each kind
+	logBatch    = 1000 // calls that one transaction brings: a backlog
+	logSearches = 100  // of each kind
 	logLimit    = 50 * time.Millisecond
 )
 

@@ -25,7 +25,7 @@ type Chunk struct {
 	Lines []byte
 }
 
-// Leg is a row of legs.
+// Leg is a row of legs: one that was dialled.
 type Leg struct {
 	Org     string
 	N       int64
@@ -96,13 +96,16 @@ func NewCall(c *store.Call, b Before, now time.Time) *Call {
 // Add adds the rows of a call, and of what a batch brought of it.
 func (r *Rows) Add(p *Part, c *Call) {
 	r.Calls = append(r.Calls, c)
-	if len(p.Lines) > 0 {
-		first := &p.Lines[0].Event
+	if len(p.lines) > 0 {
+		first := &p.lines[0].Event
 		r.Chunks = append(r.Chunks, &Chunk{Org: c.Org, N: c.N, Epoch: first.Epoch, Node: Name(first.Node), Seq: first.Seq, Lines: p.Raw()})
 	}
 	for i := range c.Legs {
+		if i == 0 { // the caller's is in the call's own row
+			continue
+		}
 		l := &Leg{Org: c.Org, N: c.N, Place: i, Started: c.Started, First: c.Legs[i].Target != "", Leg: &c.Legs[i]}
-		for _, before := range c.Legs[:i] {
+		for _, before := range c.Legs[1:i] {
 			l.First = l.First && before.Target != l.Target
 		}
 		r.Legs = append(r.Legs, l)
@@ -179,7 +182,6 @@ var LegColumns = []Column[*Leg]{
 	{"started", func(r *Leg) any { return &r.Started }},
 	{"first", func(r *Leg) any { return &r.First }},
 	{"uuid", func(r *Leg) any { return &r.UUID }},
-	{"leg", func(r *Leg) any { return &r.Leg.Leg }},
 	{"attempt", func(r *Leg) any { return &r.Attempt }},
 	{"target", func(r *Leg) any { return &r.Target }},
 	{"address", func(r *Leg) any { return &r.Address }},

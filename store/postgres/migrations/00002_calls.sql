@@ -61,14 +61,13 @@ CREATE TABLE events (                   -- what one batch of a journal held of a
     PRIMARY KEY (org, call, epoch, node, seq)
 );
 
-CREATE TABLE legs (
+CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
     org         text NOT NULL,
     call        bigint NOT NULL,
     place       integer NOT NULL,
     started     timestamptz NOT NULL,   -- of the call
     first       boolean NOT NULL,       -- leg of the call to this target
     uuid        text NOT NULL,
-    leg         text NOT NULL,          -- A or B
     attempt     integer NOT NULL,
     target      text NOT NULL,
     address     text NOT NULL,

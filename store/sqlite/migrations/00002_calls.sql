@@ -58,14 +58,13 @@ CREATE TABLE events (                   -- what one batch of a journal held of a
     UNIQUE (org, call, epoch, node, seq)
 ) STRICT; -- with a rowid: its pages hold long lines, the others' but 1 KB of them
 
-CREATE TABLE legs (
+CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
     org         TEXT NOT NULL,
     call        INTEGER NOT NULL,
     place       INTEGER NOT NULL,
     started     INTEGER NOT NULL, -- of the call
     first       INTEGER NOT NULL, -- leg of the call to this target
     uuid        TEXT NOT NULL,
-    leg         TEXT NOT NULL,    -- A or B
     attempt     INTEGER NOT NULL,
     target      TEXT NOT NULL,
     address     TEXT NOT NULL,
