@@ -11,7 +11,7 @@ import (
 type Call struct {
 	*store.Call
 	N     int64
-	Waits *time.Time // of a call that is settling: since when
+	Waits *time.Time // of a call that is settling: when Settle first saw it
 }
 
 // Chunk is a row of events: what one batch held of a call. Its key is that of the first
@@ -76,19 +76,14 @@ type Before struct {
 	Waits *time.Time
 }
 
-// NewCall returns the row of a call. A call that has to wait for another journal does so
-// from now on, unless it did before.
-func NewCall(c *store.Call, b Before, now time.Time) *Call {
+// NewCall returns the row of a call. One that waits for another journal goes on waiting.
+func NewCall(c *store.Call, b Before) *Call {
 	row := &Call{Call: c, N: b.N}
-	if c.State == store.Settling {
-		switch b.State {
-		case store.Settling:
-			row.Waits = b.Waits
-		case store.Incomplete:
-			c.State = store.Incomplete
-		default:
-			row.Waits = &now
-		}
+	if c.State == store.Settling && b.State == store.Settling {
+		row.Waits = b.Waits
+	}
+	if c.State == store.Settling && b.State == store.Incomplete {
+		c.State = store.Incomplete
 	}
 	return row
 }
