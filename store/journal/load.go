@@ -36,7 +36,7 @@ func (j *Journal) load() error {
 		return err
 	}
 	j.opened = j.end()
-	j.handed = j.opened
+	j.handed, j.until = j.opened, j.o.Now()
 	j.drained = j.loadDrained()
 	j.onDisk = j.behind(j.drained)
 	j.measure()

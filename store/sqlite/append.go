@@ -14,7 +14,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/internal/calllog"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // Append takes a batch in.
@@ -62,7 +62,7 @@ func (s *Store) appendBatch(ctx context.Context, b store.Batch, singly bool) (re
 		if singly {
 			err = tx.orReject(b, p, &rejected)
 		} else {
-			err = tx.write(b, p)
+			err = tx.write(p)
 		}
 		if err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (tx *tx) orReject(b store.Batch, p *calllog.Part, rejected *[]store.Rejecte
 	if _, err := tx.exec("SAVEPOINT call"); err != nil {
 		return err
 	}
-	failed := tx.write(b, p)
+	failed := tx.write(p)
 	if failed == nil {
 		_, err := tx.exec("RELEASE call")
 		return err
@@ -104,12 +104,12 @@ var (
 )
 
 // write writes the call of a part. Most calls are new, and found to be so by writing them.
-func (tx *tx) write(b store.Batch, p *calllog.Part) error {
+func (tx *tx) write(p *calllog.Part) error {
 	c, err := p.Project()
 	if err != nil {
 		return err
 	}
-	row := calllog.NewCall(c, calllog.Before{}, b.Until)
+	row := calllog.NewCall(c, calllog.Before{})
 	done, err := tx.exec(newCall, values(calllog.CallColumns, row)...)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (tx *tx) write(b store.Batch, p *calllog.Part) error {
 	if n == 1 {
 		row.N, err = done.LastInsertId()
 	} else {
-		row, err = tx.rewrite(b, p)
+		row, err = tx.rewrite(p)
 	}
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (tx *tx) write(b store.Batch, p *calllog.Part) error {
 }
 
 // rewrite writes a call again of which the log has an earlier part.
-func (tx *tx) rewrite(b store.Batch, p *calllog.Part) (*calllog.Call, error) {
+func (tx *tx) rewrite(p *calllog.Part) (*calllog.Call, error) {
 	var before calllog.Before
 	var waits sql.NullInt64
 	if err := tx.QueryRowContext(tx.ctx, "SELECT n, state, waits FROM calls WHERE org = $1 AND id = $2", p.Org, p.ID).
@@ -149,7 +149,7 @@ func (tx *tx) rewrite(b store.Batch, p *calllog.Part) (*calllog.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := calllog.NewCall(c, before, b.Until)
+	row := calllog.NewCall(c, before)
 	if _, err := tx.exec(replaceCall, values(calllog.CallColumns, row)...); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/internal/calllog"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // Search lists calls. Of several fields, the one that the fewest calls have finds them.
