@@ -214,6 +214,48 @@ func TestCopiesOfAFailedFsyncAreNeitherDoubledNorLostAfterReopening(t *testing.T
 	}
 }
 
+// After a failed fsync a power cut leaves what it likes of the copies that do not count.
+func TestCopiesAreFoundAlsoWhereAPowerCutHasSpoiltThem(t *testing.T) {
+	e := func(seqs ...int) (text string) {
+		for _, seq := range seqs {
+			text += string(AppendEvent(nil, call.Event{Call: fmt.Sprint("call-", seq%2), Epoch: 1, Seq: seq, Type: call.Step}))
+		}
+		return text
+	}
+	spoilt := strings.Repeat("\x00", 100) + "\n"
+	for name, files := range map[string][]string{
+		"whole":                          {e(1, 2, 3, 4), e(3, 4, 5)},
+		"a segment is nothing else":      {e(1, 2, 3, 4), spoilt, e(3, 4, 5)},
+		"a segment is empty":             {e(1, 2, 3, 4), "", e(3, 4, 5)},
+		"the first copy":                 {e(1, 2) + spoilt + e(4), e(3, 4, 5)},
+		"the second of three":            {e(1, 2, 3, 4), spoilt + e(4), e(3, 4, 5)},
+		"three whole ones":               {e(1, 2, 3), e(3, 4), e(3, 4, 5)},
+		"some were dropped before":       {e(1, 2, 6, 3, 6, 4), e(3, 4, 5)},
+		"the last segment is all copies": {e(1, 2, 3, 4, 5), e(3, 4, 5)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for i, text := range files {
+				if err := os.WriteFile(segmentPath(dir, i+1), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			j := open(t, dir, Options{})
+			lines, _ := rest(t, j, store.Position{})
+			got := slices.DeleteFunc(seqs(lines), func(seq int) bool { return seq == 6 }) // that stands where it was
+			if !slices.Equal(got, upTo(5)) {
+				t.Errorf("read %v", seqs(lines))
+			}
+			last := lines[len(lines)-3:] // all in the copy that counts
+			for i, l := range last {
+				if after, _ := rest(t, j, l.behind); l.behind.Segment != len(files) || len(after) != len(last)-i-1 {
+					t.Errorf("behind %d at %s come %v", l.Event.Seq, l.behind, seqs(after))
+				}
+			}
+		})
+	}
+}
+
 func half(b []byte) (int, error)    { return len(b) / 2, syscall.ENOSPC }
 func nothing(b []byte) (int, error) { return 0, syscall.ENOSPC }
 
