@@ -71,7 +71,8 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 			s.release(claims, out.BridgeResult)
 		}
 	}()
-	out.Refused = append(out.Refused, s.reserve(ctx, &b, claims)...)
+	refused, fallback := s.reserve(ctx, &b, claims)
+	out.Refused = append(out.Refused, refused...)
 	if len(b.Legs) == 0 {
 		return out, nil
 	}
@@ -92,8 +93,11 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 	}
 	for _, l := range b.Legs {
 		s.engine.used(s.org + "/" + l.Target)
-		s.record(call.Event{Type: call.TargetDialed, Leg: l.UUID, Target: l.Target,
-			Attrs: map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}})
+		attrs := map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}
+		if fallback != "" {
+			attrs["fallback"] = fallback
+		}
+		s.record(call.Event{Type: call.TargetDialed, Leg: l.UUID, Target: l.Target, Attrs: attrs})
 	}
 	s.settle()
 	var joined atomic.Pointer[string]
@@ -119,6 +123,7 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 
 // standing returns the legs whose targets are still to be dialled, and records the others.
 func (s *Session) standing(all []call.BridgeLeg) (legs []call.BridgeLeg, refused []NotTried) {
+	legs = make([]call.BridgeLeg, 0, len(all))
 	for _, l := range all {
 		switch t, configured := s.Target(l.Target); {
 		case l.Address == call.Address{}:

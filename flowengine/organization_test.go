@@ -83,6 +83,9 @@ func TestOrganizationsNeverMeet(t *testing.T) {
 		for lose := range r.Points + 1 {
 			r := play(c.number, lose)
 			for _, e := range r.Events {
+				if a := e.Attrs; e.Type == call.Resumed && c.number[1] == '1' && (a["campaign"] != "main" || a["plan"] != "best" || a["publisher"] != "google" || a["mode"] != "routing_plan") {
+					t.Errorf("%s, lost at %d: resumed with %v", c.number, lose, a)
+				}
 				if e.Org != c.org {
 					t.Errorf("%s, lost at %d: %s is of %q", c.number, lose, e.Type, e.Org)
 				}
@@ -225,6 +228,38 @@ func TestFoldersOfOrganizations(t *testing.T) {
 	}
 	if s, problems := flowengine.LoadDir(dir+"/./", planKinds); len(problems) > 0 || len(s.Organizations()) != 1 || s.Organizations()[0].Name != "a" {
 		t.Errorf("from a disk: %v", problems)
+	}
+}
+
+// A gateway is known by the name that the organization gives it, in targets and dials
+// alike; one that says nothing of gateways takes those of the switch.
+func TestGatewaysOfOrganizations(t *testing.T) {
+	const doc = `
+targets: {alice: {number: "+15550142", gateway: out}}
+numbers: {1: {flow: f}}
+---
+flow: f
+start: a
+nodes:
+  a: {dial: {targets: [alice, "+15550143"], gateway: out, strategy: simultaneous}, exits: {else: b}}
+  b: {hangup: {}}
+`
+	for gateways, want := range map[string]string{"gateways: {out: {gateway: carrier-eu}}": "carrier-eu", "gateways: {out: {}}": "out", "targets: {}": "out"} {
+		s := loadPlans(t, gateways, doc)
+		for _, l := range place(s, call.Call{Number: "1"}, nil).Bridges[0].Legs {
+			if l.Address.Gateway != want {
+				t.Errorf("%s: %s is dialled through %q", gateways, l.Target, l.Address.Gateway)
+			}
+		}
+		// Without the organization's gateway the call goes nowhere.
+		less := loadPlans(t, "gateways: {other: {}}", "numbers: {1: {flow: f}}", "flow: f\nstart: b\nnodes: {b: {hangup: {}}}").With(s)
+		p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1"}}, nil)
+		r := flowtest.RunEach(func(epoch int) *flowengine.Engine {
+			return flowtest.NewEngine([]*flowengine.Snapshot{s, less}[epoch-1], p.Clock, 1)
+		}, p, 1)
+		if len(r.Bridges) > 0 || r.Epochs != 2 {
+			t.Errorf("%s: dialled %v\n%s", gateways, r.Targets(), r.Trace())
+		}
 	}
 }
 

@@ -27,6 +27,8 @@ type callLog interface {
 	Calls(ctx context.Context, org string, q store.Query, whole bool) iter.Seq2[*store.Call, error]
 	// Call returns the call whose id is, or begins with, id.
 	Call(ctx context.Context, org, id string) (*store.Call, error)
+	// Organization returns the one that is meant where none is named.
+	Organization(ctx context.Context) (string, error)
 	Close() error
 }
 
@@ -49,19 +51,16 @@ func openCallLog(cmd *cobra.Command) (callLog, error) {
 	}
 	db, err := openStore(cmd.Context(), s)
 	if err != nil {
-		return &storeLog{err: err, own: own}, nil
+		return nil, fmt.Errorf("%w; --journal %s reads what this server has", err, s.journalDir())
 	}
-	calls, ok := db.(callStore)
-	if !ok {
-		return own, db.Close()
-	}
-	return &storeLog{db: calls, own: own}, nil
+	return &storeLog{db: db, own: own}, nil
 }
 
 // callStore is what a store answers of calls; store.Log says more of it.
 type callStore interface {
 	Search(ctx context.Context, org string, q store.Query) (store.Page, error)
 	Call(ctx context.Context, org, id string) (*store.Call, error)
+	Organizations(ctx context.Context) ([]string, error)
 	Position(ctx context.Context, journal string) (store.Position, error)
 	Close() error
 }
@@ -69,28 +68,33 @@ type callStore interface {
 // storeLog is the call log of a store, and what this server's journal has before it.
 type storeLog struct {
 	db  callStore
-	err error // why there is no db
 	own *journalLog
 }
 
-func (l *storeLog) Close() error {
-	if l.db == nil {
-		return nil
+func (l *storeLog) Close() error { return l.db.Close() }
+
+// Organization returns the only one that has calls. One that cannot be asked for is no
+// fault: whatever comes next fails in the same way, or does without the store.
+func (l *storeLog) Organization(ctx context.Context) (string, error) {
+	orgs, _ := l.db.Organizations(ctx)
+	orgs = slices.DeleteFunc(orgs, func(o string) bool { return o == "" })
+	switch {
+	case len(orgs) == 0:
+		return "", nil
+	case len(orgs) == 1:
+		return orgs[0], nil
 	}
-	return l.db.Close()
+	names := strings.Join(orgs[:min(len(orgs), 10)], ", ")
+	return "", &usageError{fmt.Errorf("%d organizations have calls, --org names the one that is meant: %s", len(orgs), names)}
 }
 
 func (l *storeLog) Calls(ctx context.Context, org string, q store.Query, whole bool) iter.Seq2[*store.Call, error] {
 	return func(yield func(*store.Call, error) bool) {
-		if l.err != nil {
-			yield(nil, fmt.Errorf("%w; --journal %s reads what this server has", l.err, l.own.dirs[0]))
-			return
-		}
 		l.behind(ctx)
 		for {
 			page, err := l.db.Search(ctx, org, q)
 			if err != nil {
-				yield(nil, err)
+				yield(nil, fmt.Errorf("%w; --journal %s reads what this server has", err, l.own.dirs[0]))
 				return
 			}
 			for _, c := range page.Calls {
@@ -129,11 +133,7 @@ func (l *storeLog) behind(ctx context.Context) {
 // Call looks a call up in the store, and in this server's journal what the store may not
 // have of it yet.
 func (l *storeLog) Call(ctx context.Context, org, id string) (*store.Call, error) {
-	var c *store.Call
-	err := l.err
-	if err == nil {
-		c, err = l.db.Call(ctx, org, id)
-	}
+	c, err := l.db.Call(ctx, org, id)
 	if _, ambiguous := errors.AsType[*store.AmbiguousError](err); ambiguous || err == nil && c.State == store.Complete {
 		return c, err
 	}
@@ -168,6 +168,9 @@ type journalLog struct {
 }
 
 func (l *journalLog) Close() error { return nil }
+
+// Organization returns none: calls of all are meant.
+func (l *journalLog) Organization(context.Context) (string, error) { return "", nil }
 
 // Calls yields calls of every organization unless one is named.
 func (l *journalLog) Calls(_ context.Context, org string, q store.Query, _ bool) iter.Seq2[*store.Call, error] {

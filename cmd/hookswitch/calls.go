@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -30,20 +31,16 @@ func newCalls() *cobra.Command {
 	return cmd
 }
 
-// orgFlag gives cmd the flag --org. Journals are of all organizations unless one is
-// named.
-func orgFlag(cmd *cobra.Command) func(callLog) string {
-	org := cmd.Flags().String("org", defaultOrg, "organization whose calls are wanted; empty: calls to numbers that nobody has")
-	return func(log callLog) string {
-		if _, ok := log.(*journalLog); ok && !cmd.Flag("org").Changed {
-			return ""
+// orgFlag gives cmd the flag --org. The result is the organization to ask a log for.
+func orgFlag(cmd *cobra.Command) func(callLog) (string, error) {
+	org := cmd.Flags().String("org", "", `organization whose calls are wanted, if there are several; "": calls to numbers that nobody has`)
+	return func(log callLog) (string, error) {
+		if cmd.Flag("org").Changed {
+			return *org, nil
 		}
-		return *org
+		return log.Organization(cmd.Context())
 	}
 }
-
-// defaultOrg is the organization of a configuration that names none.
-const defaultOrg = "default"
 
 func newCallsList() *cobra.Command {
 	cmd := &cobra.Command{
@@ -75,16 +72,18 @@ func newCallsList() *cobra.Command {
 	flags.StringVar((*string)(&q.State), "state", "", "open, settling (ended; the journal of an earlier node is still to come), complete, or incomplete (it has not come)")
 	flags.IntVar(&limit, "limit", 50, "at most so many; 0: all")
 	flags.BoolVar(&legs, "legs", false, "with -o csv a line for each leg, the CDRs; with -o json calls with their legs, tags and why-not")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		now := time.Now()
 		states := []store.State{"", store.Open, store.Settling, store.Complete, store.Incomplete}
 		if q.Cause = call.Cause(strings.ToUpper(string(q.Cause))); !slices.Contains(states, q.State) {
 			return &usageError{fmt.Errorf("--state %q is neither open, settling, complete nor incomplete", q.State)}
 		}
+		if q.Cause != "" && !q.Cause.Known() && q.Cause != call.UnknownCause {
+			return &usageError{fmt.Errorf("--cause %q is none of FreeSWITCH's; %s", q.Cause, flowengine.Nearest(string(q.Cause), causes()))}
+		}
 		if legs && *format == outputText {
 			return &usageError{errors.New("--legs needs -o csv or -o json")}
 		}
-		var err error
 		if q.From, err = parseTime("since", since, now); err != nil {
 			return &usageError{err}
 		}
@@ -98,10 +97,24 @@ func newCallsList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		calls := atMost(limit, log.Calls(cmd.Context(), org(log), q, legs))
-		return errors.Join(printCalls(cmd.OutOrStdout(), calls, *format, legs, now), log.Close())
+		defer func() { err = errors.Join(err, log.Close()) }()
+		of, err := org(log)
+		if err != nil {
+			return err
+		}
+		return printCalls(cmd.OutOrStdout(), atMost(limit, log.Calls(cmd.Context(), of, q, legs)), *format, legs, now)
 	}
 	return cmd
+}
+
+// causes are the names of all hangup causes.
+func causes() []string {
+	names := []string{string(call.UnknownCause)}
+	for _, c := range call.Causes() {
+		names = append(names, string(c))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // maxPage is how many calls a store is asked for at once.
@@ -180,16 +193,21 @@ func newCallsShow() *cobra.Command {
 		Args: takes(1, 1, "the id of a call"),
 	}
 	format, org := outputFlag(cmd), orgFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		log, err := openCallLog(cmd)
 		if err != nil {
 			return err
 		}
-		c, err := log.Call(cmd.Context(), org(log), args[0])
-		if errors.Is(err, store.ErrNotFound) {
-			err = fmt.Errorf("there is no call %q", args[0])
+		defer func() { err = errors.Join(err, log.Close()) }()
+		of, err := org(log)
+		if err != nil {
+			return err
 		}
-		if err = errors.Join(err, log.Close()); err != nil {
+		c, err := log.Call(cmd.Context(), of, args[0])
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("there is no call %q", args[0])
+		}
+		if err != nil {
 			return err
 		}
 		if *format == outputJSON {

@@ -143,7 +143,7 @@ func TestListFilters(t *testing.T) {
 			t.Errorf("%v: %v, want %v", test.args, got, test.want)
 		}
 	}
-	for _, args := range [][]string{{"--state", "closed"}, {"--since", "yesterday"}, {"--until", "soon"}, {"-o", "xml"}, {"--legs"}} {
+	for _, args := range [][]string{{"--state", "closed"}, {"--since", "yesterday"}, {"--until", "soon"}, {"-o", "xml"}, {"--legs"}, {"--cause", "BUSY"}} {
 		if _, _, err := command(t, append([]string{"calls", "list", "--journal", one}, args...)...); err == nil {
 			t.Errorf("%v is no mistake", args)
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 )
 
@@ -45,6 +46,7 @@ type settings struct {
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
+	AvailabilityAtOnce   int            `mapstructure:"availability_at_once" yaml:"availability_at_once"`
 	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
 	Recordings           string         `mapstructure:"recordings" yaml:"recordings"`
 	Profile              string         `mapstructure:"profile" yaml:"profile"`
@@ -112,6 +114,7 @@ func settingTable() []setting {
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
+		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
 		{"recordings", "/var/lib/freeswitch/recordings", "folder on the switch for recordings"},
 		{"profile", "external", "Sofia profile of the switch through which targets given as sip: are dialled"},
@@ -362,6 +365,8 @@ func (s *settings) check() error {
 		return bad("allow", "", "at least one network, such as 127.0.0.0/8")
 	case s.MaxCalls < 1:
 		return bad("max_calls", s.MaxCalls, "at least 1")
+	case s.AvailabilityAtOnce < 1 || s.AvailabilityAtOnce > 100_000:
+		return bad("availability_at_once", s.AvailabilityAtOnce, "1 to 100000")
 	case s.Drain < 0:
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/eslctl"
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -43,6 +44,7 @@ func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metri
 	c.config = &configuration{dir: s.ConfigDir, kept: lastGood(filepath.Join(s.Data, "conf")), versions: versions, log: log, loaded: m.configLoaded}
 	c.engine = &flowengine.Engine{
 		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Requests: newRequests(s), Node: s.Node,
+		Availability: availability.New(s.AvailabilityAtOnce),
 		Panicked: func(id string, value any, stack []byte) {
 			log.Error().Str("call", id).Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
 		},
@@ -192,6 +194,7 @@ func (c *controller) taken(id string, epoch int, by string) {
 
 // end records the end of a call, once, whoever tells of it first.
 func (c *controller) end(id string, end eslctl.End, source string) {
+	c.engine.Ended(id)
 	attrs := map[string]string{}
 	if end.Complete {
 		attrs["billed"] = strconv.FormatInt(end.Billed.Milliseconds(), 10)

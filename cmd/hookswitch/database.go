@@ -53,15 +53,10 @@ func (d databaseURL) MarshalYAML() (any, error)    { return d.String(), nil }
 // databaseFile is where the SQLite file is, unless another database is named.
 func (s *settings) databaseFile() string { return filepath.Join(s.Data, "hookswitch.db") }
 
-// database is what every store can do.
-type database interface {
-	store.Pinger
-	Close() error
-}
-
-// openStore opens the database of the settings: the PostgreSQL they name, or the SQLite
-// file in the server's data folder, which is made if there is none.
-func openStore(ctx context.Context, s *settings) (database, error) {
+// openStore opens the database of the settings: the PostgreSQL they name, which need not
+// be there yet, or the SQLite file in the server's data folder, which is made if there
+// is none.
+func openStore(ctx context.Context, s *settings) (store.Store, error) {
 	if s.Database == "" {
 		return sqlite.Open(ctx, s.databaseFile())
 	}
@@ -76,5 +71,5 @@ func openStore(ctx context.Context, s *settings) (database, error) {
 		}
 		u.User = url.UserPassword(u.User.Username(), string(p))
 	}
-	return postgres.Open(ctx, u.String())
+	return postgres.New(u.String())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +47,7 @@ func TestADatabaseIsOpenedByItsURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.Ping(t.Context()), db.Close()); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(s.databaseFile()); err == nil {
@@ -61,7 +62,10 @@ func TestADatabaseThatDoesNotAnswerIsNamedWithoutItsPassword(t *testing.T) {
 	}
 	for _, url := range []databaseURL{"postgres://hookswitch@127.0.0.1:1/calls", "postgres://hookswitch:hidden@127.0.0.1:1/calls",
 		"postgres://hookswitch:hidden@127.0.0.1:1/calls?sslmode=perhaps"} {
-		_, err := openStore(t.Context(), &settings{Database: url, DatabasePasswordFile: file})
+		db, err := openStore(t.Context(), &settings{Database: url, DatabasePasswordFile: file})
+		if err == nil {
+			err = errors.Join(db.Ping(t.Context()), db.Close())
+		}
 		if err == nil || strings.Contains(err.Error(), "hidden") || !strings.Contains(err.Error(), "127.0.0.1") {
 			t.Errorf("%s: %v", url, err)
 		}

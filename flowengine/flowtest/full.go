@@ -37,10 +37,18 @@ func (f *full) Usage(ctx context.Context, claims []call.Claim) ([]call.Usage, st
 	return used, fallback
 }
 
-// bounds says which rules of capacity a target can meet.
-func bounds(l call.Limits) map[call.Rule]bool {
-	return map[call.Rule]bool{call.CapHour: l.Hour > 0, call.CapDay: l.Day > 0, call.CapMonth: l.Month > 0, call.CapTotal: l.Total > 0,
-		call.Concurrency: l.Concurrency > 0, call.Duplicate: l.Within > 0}
+// Bounds returns the rules of capacity that limits can be met by.
+func Bounds(l call.Limits) (out []call.Rule) {
+	for _, b := range []struct {
+		rule call.Rule
+		set  bool
+	}{{call.CapHour, l.Hour > 0}, {call.CapDay, l.Day > 0}, {call.CapMonth, l.Month > 0}, {call.CapTotal, l.Total > 0},
+		{call.Concurrency, l.Concurrency > 0}, {call.Duplicate, l.Within > 0}} {
+		if b.set {
+			out = append(out, b.rule)
+		}
+	}
+	return out
 }
 
 // routing checks what is said of targets that are not to be tried.
@@ -58,20 +66,18 @@ func (c *checker) routing() {
 		if !ok {
 			continue
 		}
-		rule := c.test.Full[name]
-		switch set, known := bounds(t.Limits)[rule]; {
-		case !known:
-			c.add(at("full", name), flowengine.Nearest(string(rule), rulesOfCapacity), "full: %q is no rule", rule)
-		case !set:
-			c.add(at("full", name), "", "full: target %s has no limit for %s", name, rule)
+		var set []string
+		for _, rule := range Bounds(t.Limits) {
+			set = append(set, string(rule))
+		}
+		if rule := string(c.test.Full[name]); !slices.Contains(set, rule) {
+			c.add(at("full", name), flowengine.Nearest(rule, set), "full: target %s has no limit for %q", name, rule)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.test.Expect.NotTried)) {
 		c.target(at("expect", "not_tried", key(name)), name)
 	}
 }
-
-var rulesOfCapacity = []string{string(call.CapHour), string(call.CapDay), string(call.CapMonth), string(call.CapTotal), string(call.Concurrency), string(call.Duplicate)}
 
 func (c *checker) find(name string) (flowengine.Target, bool) {
 	if c.org == nil {

@@ -120,7 +120,12 @@ f.yaml:32:30: bob: "talks" cannot follow busy; there is only after
 f.yaml:32:52: alice: nothing follows "after"; such as after 5s, talks 1m or presses 1
 f.yaml:32:75: there is no point -1; count from 1; 0 loses nothing
 f.yaml:33:30: "1x" cannot be pressed; 0-9, * and #
-f.yaml:33:45: flows do not see the header "Subject"; begin with X-`)
+f.yaml:33:45: flows do not see the header "Subject"; begin with X-
+f.yaml:34:30: target alice is not asked; give it availability: {url: …}
+f.yaml:34:44: there is no target "bbo"; did you mean "bob"?
+f.yaml:34:69: full: target bob has no limit for "cap_dya"
+f.yaml:34:85: full: target alice has no limit for "cap_day"
+f.yaml:34:129: there is no target "bib"; did you mean "bob"?`)
 }
 
 func TestTestsStandAlone(t *testing.T) {

@@ -39,10 +39,11 @@ var apart = map[string]func(ctx context.Context, s store.Store, org string) (any
 
 // ofTheNode are the methods that concern no organization, and why.
 var ofTheNode = map[string]string{
-	"Position": "a journal holds the calls of all organizations; the answer is a place in it",
-	"Settle":   "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
-	"Ping":     "it is about the database",
-	"Close":    "it is about the database",
+	"Organizations": "it lists who has calls, for those who administer the node",
+	"Position":      "a journal holds the calls of all organizations; the answer is a place in it",
+	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
+	"Ping":          "it is about the database",
+	"Close":         "it is about the database",
 }
 
 // populate writes something of every kind for an organization.
