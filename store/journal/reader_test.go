@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -385,28 +386,33 @@ func TestReaderPassesOverDamageAndNamesItsLine(t *testing.T) {
 	}
 }
 
-func TestDurableTimeNeverSaysMoreThanTheDiskHas(t *testing.T) {
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	clock := make(chan time.Time, 1)
-	clock <- at
-	now := func() time.Time { t := <-clock; clock <- t; return t }
-	set := func(to time.Time) { <-clock; clock <- to }
+func TestDurableTimeIsThatOfTheLastGroupOnTheDisk(t *testing.T) {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var seconds atomic.Int64
+	now := func() time.Time { return began.Add(time.Duration(seconds.Load()) * time.Second) }
 	disk := &faultyFS{gate: make(chan struct{})}
+	gate := disk.gate
 	j := open(t, t.TempDir(), Options{FS: disk, Now: now})
-	set(at.Add(time.Second))
-	if _, until := j.Durable(); !until.Equal(at.Add(time.Second)) {
-		t.Errorf("idle: until %s", until)
+	check := func(when string, segment int, until time.Duration) {
+		t.Helper()
+		if end, at := j.Durable(); end.Segment != segment || !at.Equal(began.Add(until)) {
+			t.Errorf("%s: until %s in segment %d", when, at, end.Segment)
+		}
 	}
-	open := disk.hang(j)
-	set(at.Add(time.Minute))
-	if end, until := j.Durable(); !until.Equal(at.Add(time.Second)) || end != (store.Position{}) {
-		t.Errorf("while the disk hangs: until %s, end %s", until, end)
-	}
-	open()
+	seconds.Store(1)
+	j.Append(call.Event{Call: "a", Epoch: 1, Seq: 1, Type: call.Started})
+	<-gate // it is being written
+	seconds.Store(2)
+	j.Append(call.Event{Call: "a", Epoch: 1, Seq: 2, Type: call.Ended})
+	check("nothing is there yet", 0, 0)
+	gate <- struct{}{}
+	<-gate // so is the second
+	check("the first is there", 1, time.Second)
+	disk.set(func(f *faultyFS) { f.gate = nil })
+	gate <- struct{}{}
 	flush(t, j)
-	if end, until := j.Durable(); !until.Equal(at.Add(time.Minute)) || end.Segment != 1 {
-		t.Errorf("after it: until %s, end %s", until, end)
-	}
+	seconds.Store(5)
+	check("both are there", 1, 5*time.Second)
 }
 
 func TestJournalKeepsItsIDAndAnEmptiedFolderGetsAnother(t *testing.T) {
