@@ -55,6 +55,7 @@ func main() {
 		{"lookup", lookup},
 		{"flows", validation},
 		{"scripts", testScripts},
+		{"store", storeCost},
 		{"call log", callLog},
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
