@@ -19,6 +19,7 @@ var ErrNotFound = errors.New("not found")
 // Store is all that an engine keeps.
 type Store interface {
 	Log
+	Configurations
 	// Ping says whether the store answers.
 	Pinger
 	// Close lets go of the store; closing it twice is safe.
