@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store/journal", "webhooks", "examples"},
+		"store", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

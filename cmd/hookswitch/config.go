@@ -32,25 +32,27 @@ const settingsFile = "/etc/hookswitch/hookswitch.yaml"
 // settings are those of the server. Numbers, targets and flows are not among
 // them: they are in the folder ConfigDir.
 type settings struct {
-	Listen         string         `mapstructure:"listen" yaml:"listen"`
-	ListenTakeover string         `mapstructure:"listen_takeover" yaml:"listen_takeover"`
-	Allow          []netip.Prefix `mapstructure:"allow" yaml:"allow"`
-	MaxCalls       int            `mapstructure:"max_calls" yaml:"max_calls"`
-	Node           string         `mapstructure:"node" yaml:"node"`
-	ConfigDir      string         `mapstructure:"config_dir" yaml:"config_dir"`
-	Watch          bool           `mapstructure:"watch" yaml:"watch"`
-	Data           string         `mapstructure:"data" yaml:"data"`
-	HTTP           string         `mapstructure:"http" yaml:"http"`
-	HTTPAllow      []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
-	Drain          time.Duration  `mapstructure:"drain" yaml:"drain"`
-	Recordings     string         `mapstructure:"recordings" yaml:"recordings"`
-	Profile        string         `mapstructure:"profile" yaml:"profile"`
-	TTS            ttsSettings    `mapstructure:"tts" yaml:"tts"`
-	FreeSWITCH     []eventSocket  `mapstructure:"freeswitch" yaml:"freeswitch"`
-	Password       secret         `mapstructure:"freeswitch_password" yaml:"freeswitch_password"`
-	PasswordFile   string         `mapstructure:"freeswitch_password_file" yaml:"freeswitch_password_file"`
-	CDR            string         `mapstructure:"cdr" yaml:"cdr"`
-	Log            logSettings    `mapstructure:"log" yaml:"log"`
+	Listen               string         `mapstructure:"listen" yaml:"listen"`
+	ListenTakeover       string         `mapstructure:"listen_takeover" yaml:"listen_takeover"`
+	Allow                []netip.Prefix `mapstructure:"allow" yaml:"allow"`
+	MaxCalls             int            `mapstructure:"max_calls" yaml:"max_calls"`
+	Node                 string         `mapstructure:"node" yaml:"node"`
+	ConfigDir            string         `mapstructure:"config_dir" yaml:"config_dir"`
+	Watch                bool           `mapstructure:"watch" yaml:"watch"`
+	Data                 string         `mapstructure:"data" yaml:"data"`
+	Database             databaseURL    `mapstructure:"database" yaml:"database"`
+	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
+	HTTP                 string         `mapstructure:"http" yaml:"http"`
+	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
+	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
+	Recordings           string         `mapstructure:"recordings" yaml:"recordings"`
+	Profile              string         `mapstructure:"profile" yaml:"profile"`
+	TTS                  ttsSettings    `mapstructure:"tts" yaml:"tts"`
+	FreeSWITCH           []eventSocket  `mapstructure:"freeswitch" yaml:"freeswitch"`
+	Password             secret         `mapstructure:"freeswitch_password" yaml:"freeswitch_password"`
+	PasswordFile         string         `mapstructure:"freeswitch_password_file" yaml:"freeswitch_password_file"`
+	CDR                  string         `mapstructure:"cdr" yaml:"cdr"`
+	Log                  logSettings    `mapstructure:"log" yaml:"log"`
 }
 
 type ttsSettings struct {
@@ -104,6 +106,8 @@ func settingTable() []setting {
 		{"config_dir", "/etc/hookswitch/conf", "folder with numbers, targets and flows as YAML"},
 		{"watch", false, "apply changes of that folder as they are made, if they are valid"},
 		{"data", "/var/lib/hookswitch", "folder for what the server keeps: the journal, versions of flows"},
+		{"database", "", "PostgreSQL for the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
+		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
@@ -337,6 +341,11 @@ func (s *settings) check() error {
 		}
 		if strings.ContainsAny(string(f.Password), "\r\n\x00") {
 			return fmt.Errorf("setting freeswitch[%d].password: a password is one line", i)
+		}
+	}
+	if s.Database != "" {
+		if _, err := s.Database.parse(); err != nil {
+			return err
 		}
 	}
 	level, err := zerolog.ParseLevel(s.Log.Level)
