@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"eslctl/doctor":       {"call", "eslctl"},
-	"flowengine":          {"call"},
+	"flowengine":          {"call", "flowengine/hours"},
 	"flowengine/geo":      {},
 	"flowengine/hours":    {},
 	"flowengine/routing":  {},

@@ -65,8 +65,8 @@ func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (call.Brid
 		return call.BridgeResult{}, context.Cause(ctx)
 	}
 	for _, l := range b.Legs {
-		s.engine.used(l.Target)
-		s.rec.Record(call.Event{Type: call.TargetDialed, Step: s.path(), Kind: s.step.kind.Name, Leg: l.UUID, Target: l.Target,
+		s.engine.used(s.org + "/" + l.Target)
+		s.tell(call.Event{Type: call.TargetDialed, Step: s.path(), Kind: s.step.kind.Name, Leg: l.UUID, Target: l.Target,
 			Attrs: map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}})
 	}
 	r, err := s.leg.Bridge(ctx, b, checkpoint)
@@ -90,7 +90,7 @@ func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 			return // it cannot be told who failed
 		}
 		if i := slices.IndexFunc(b.Legs, func(l call.BridgeLeg) bool { return l.UUID == r.Winner }); i >= 0 {
-			s.engine.used(b.Legs[i].Target) // until now
+			s.engine.used(s.org + "/" + b.Legs[i].Target) // until now
 		}
 	}
 	for _, l := range b.Legs {
@@ -104,7 +104,7 @@ func (s *Session) dialed(b call.Bridge, r call.BridgeResult) {
 		if i := slices.IndexFunc(r.Legs, func(lr call.LegResult) bool { return lr.UUID == l.UUID }); i >= 0 {
 			cause = r.Legs[i].Cause
 		}
-		s.rec.Record(call.Event{Type: call.TargetFailed, Step: s.path(), Kind: s.step.kind.Name, Leg: l.UUID, Target: l.Target, Cause: cause})
+		s.tell(call.Event{Type: call.TargetFailed, Step: s.path(), Kind: s.step.kind.Name, Leg: l.UUID, Target: l.Target, Cause: cause})
 	}
 }
 
@@ -114,6 +114,6 @@ func (s *Session) unwatched(b call.Bridge, r call.BridgeResult) {
 	if r.Outcome != call.Completed || i < 0 {
 		return
 	}
-	s.rec.Record(call.Event{Type: call.Released, Leg: r.Winner, Target: b.Legs[i].Target, Cause: r.Cause, Millis: r.Connected.Milliseconds(),
+	s.tell(call.Event{Type: call.Released, Leg: r.Winner, Target: b.Legs[i].Target, Cause: r.Cause, Millis: r.Connected.Milliseconds(),
 		Why: "ended while no node controlled the call", Attrs: map[string]string{"late": "true"}})
 }

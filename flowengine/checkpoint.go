@@ -22,6 +22,9 @@ type payload struct {
 	V         int               `json:"v"`
 	Flow      string            `json:"f"`
 	Version   string            `json:"h"`
+	Org       string            `json:"g,omitempty"`
+	Campaign  string            `json:"m,omitempty"`
+	Publisher string            `json:"p,omitempty"`
 	Step      string            `json:"n"`           // path of the node
 	State     json.RawMessage   `json:"s,omitempty"` // of the node, private to it
 	Committed bool              `json:"c,omitempty"` // the node's dial attempt belongs to the switch

@@ -14,15 +14,23 @@ type Condition struct {
 }
 
 // UnmarshalText compiles the expression; it fails with a *SettingError.
-func (c *Condition) UnmarshalText(text []byte) error {
-	src := string(text)
+func (c *Condition) UnmarshalText(text []byte) error { return c.compile(string(text), secret) }
+
+func (c *Condition) compile(src string, in scope) error {
 	if strings.HasPrefix(strings.TrimSpace(src), "{{") {
 		return &SettingError{Message: "a condition is an expression already", Hint: "leave {{ and }} out"}
 	}
-	x, err := compile(src, secret, reflect.Bool)
+	x, err := compile(src, in, reflect.Bool)
 	*c = Condition{src, x}
 	return err
 }
+
+// filter is a Condition that reads no secrets, so that anybody may know what it is
+// about.
+type filter struct{ Condition }
+
+// UnmarshalText compiles the expression; it fails with a *SettingError.
+func (f *filter) UnmarshalText(text []byte) error { return f.compile(string(text), recorded) }
 
 // ReadsSecrets says whether the condition is about secrets.
 func (c *Condition) ReadsSecrets() bool { return c.expr.readsSecrets() }

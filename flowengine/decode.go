@@ -261,17 +261,20 @@ func settingNames(fields []setting) []string {
 
 // Check is what a Checker looks at and where it reports.
 type Check struct {
-	Wired   []string // the exits that the flow names for the node
-	doc     *document
-	node    *yaml.Node
-	targets map[string]Target // nil: unknown
-	used    map[string]bool   // those that were asked for
+	Wired  []string // the exits that the flow names for the node
+	doc    *document
+	node   *yaml.Node
+	loader *loader
 }
 
 // Problem reports that the setting at path is wrong. The path names the
 // fields and list positions that lead to it, as in "targets/0/to"; as much of it
 // is used as the document has. Only the last field may have a / in its name.
 func (c *Check) Problem(path, hint, format string, args ...any) {
+	c.place(path).Problem(hint, format, args...)
+}
+
+func (c *Check) place(path string) Place {
 	at := Place{document: c.doc, node: c.node}
 	for rest := path; rest != ""; {
 		if whole := at.Field(rest); whole.node != at.node { // a key may have a / in it
@@ -288,7 +291,7 @@ func (c *Check) Problem(path, hint, format string, args ...any) {
 		}
 		at, rest = next, more
 	}
-	at.Problem(hint, format, args...)
+	return at
 }
 
 // Given says whether the document has the setting, with whatever value.
@@ -299,23 +302,7 @@ func (c *Check) Given(name string) bool {
 
 // Target says whether a target of this name exists. Where the targets are
 // not known, every name is taken for one.
-func (c *Check) Target(name string) bool {
-	if c.targets == nil {
-		return true
-	}
-	c.used[name] = true
-	_, ok := c.targets[name]
-	return ok
-}
+func (c *Check) Target(name string) bool { return c.loader.exists("target", name) }
 
 // NearestTarget suggests a target for a wrong name.
-func (c *Check) NearestTarget(wrong string) string {
-	names := make([]string, 0, len(c.targets))
-	for n := range c.targets {
-		names = append(names, n)
-	}
-	if len(names) == 0 {
-		return "no targets are defined; add a document with targets:"
-	}
-	return didYouMean(wrong, names)
-}
+func (c *Check) NearestTarget(wrong string) string { return c.loader.nearest("target", wrong) }

@@ -26,7 +26,7 @@ func FuzzFlow(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, problems := flowengine.LoadFile("f.yaml", data, proofKinds)
+		s, problems := flowengine.LoadFile("f.yaml", data, planKinds)
 		if (s == nil) != (len(problems) > 0) {
 			t.Fatalf("snapshot %v with problems %v", s, problems)
 		}
@@ -52,7 +52,7 @@ func FuzzFlow(f *testing.F) {
 			if d, path := flow.Quietest(); d > flow.Silence {
 				t.Errorf("flow %s is silent for %s: %v", flow.Name, d, path)
 			}
-			again, problems := flowengine.LoadFlow("f.yaml", []byte(flow.Bundle()), proofKinds)
+			again, problems := flowengine.LoadFlow("f.yaml", []byte(flow.Bundle()), planKinds)
 			if len(problems) > 0 || again.Version != flow.Version {
 				t.Errorf("flow %s does not load again: %v", flow.Name, problems)
 			}

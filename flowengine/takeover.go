@@ -28,6 +28,12 @@ func (e *Engine) resume(s *Session, taken string) string {
 	if err != nil {
 		return err.Error()
 	}
+	s.org, s.campaign, s.publisher = p.Org, p.Campaign, p.Publisher
+	if s.org == "" { // an older program has begun it
+		if r, ok := e.Current().Lookup(s.call.Number); ok {
+			s.org = r.Org.Name
+		}
+	}
 	flow, err := e.version(p.Flow, p.Version)
 	if err != nil {
 		return err.Error()
@@ -42,6 +48,7 @@ func (e *Engine) resume(s *Session, taken string) string {
 	maps.Copy(s.vars, p.Vars)
 	maps.Copy(s.tags, p.Tags)
 	s.asked = p.Secrets
+	s.describe()
 	phase := "from its beginning"
 	if p.Committed {
 		phase = fmt.Sprintf("in attempt %d", p.Dials)
@@ -94,7 +101,12 @@ func (e *Engine) comeBack(ctx context.Context, s *Session) error {
 	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
 		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
 	clear(s.asked) // by nodes of another flow
-	return e.begin(ctx, s, "")
+	b := e.Current().begin(Control{}, &s.call)
+	if b.org != s.org && b.org != "" {
+		return e.turnAway(ctx, s, call.CallRejected, "number "+s.call.Number+" is of another organization than the call")
+	}
+	b.org = s.org
+	return e.begin(ctx, s, b)
 }
 
 // askAgain sends the call back to the node that gathers a secret which is needed now
@@ -102,11 +114,7 @@ func (e *Engine) comeBack(ctx context.Context, s *Session) error {
 // on as one that never had it.
 func (e *Engine) askAgain(ctx context.Context, s *Session, began time.Time, lost *LostSecretError) (*step, error) {
 	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
-	main := s.flow
-	if len(s.around) > 0 {
-		main = s.around[0].flow
-	}
-	if !s.locate(main, s.asked[lost.Name]) {
+	if !s.locate(s.main(), s.asked[lost.Name]) {
 		return nil, e.fail(ctx, s, "no node asks for the secret "+lost.Name)
 	}
 	delete(s.asked, lost.Name)
@@ -120,7 +128,7 @@ func (e *Engine) refuse(ctx context.Context, s *Session, taken, why string) erro
 			return err
 		}
 	}
-	s.rec.Record(call.Event{Type: call.Refused, Why: why})
+	s.tell(call.Event{Type: call.Refused, Why: why})
 	if err := s.leg.LastResort(ctx, why); err != nil {
 		if err := gone(ctx, err); err != nil {
 			return err

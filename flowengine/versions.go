@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ func (v *Versions) file(name, version string) string {
 // stays in the folder. It fails when there is no such version, when it is not a valid flow
 // or not the version that its name says.
 func (v *Versions) Flow(name, version string) (*Flow, error) {
-	if !nameSyntax.MatchString(name) || !versionSyntax.MatchString(version) {
+	if !nameSyntax.MatchString(strings.TrimPrefix(name, planPrefix)) || !versionSyntax.MatchString(version) {
 		return nil, fmt.Errorf("%q in version %q cannot be a flow", name, version)
 	}
 	f, err := v.kept(name, version)

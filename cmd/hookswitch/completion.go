@@ -56,9 +56,11 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 		}
 		flow, ok := s.Flow(args[0])
 		if !ok {
-			flow, ok = s.Lookup(args[0])
+			if r, known := s.Lookup(args[0]); known {
+				flow = r.Flow
+			}
 		}
-		if !ok {
+		if flow == nil {
 			return nil
 		}
 		return asking(flow, "")
@@ -76,9 +78,20 @@ func flowNames(s *flowengine.Snapshot) []cobra.Completion {
 func numbersOf(s *flowengine.Snapshot) []cobra.Completion {
 	var out []cobra.Completion
 	for _, n := range s.Numbers() {
-		out = append(out, cobra.CompletionWithDesc(n.Number, n.Flow))
+		out = append(out, cobra.CompletionWithDesc(n.Number, leadsTo(n)))
 	}
 	return out
+}
+
+// leadsTo says what takes the calls of a number.
+func leadsTo(r *flowengine.Route) string {
+	switch {
+	case r.Campaign != nil:
+		return r.Campaign.Title
+	case r.Flow != nil:
+		return r.Flow.Name
+	}
+	return ""
 }
 
 // asking lists the nodes of a flow, and of the flows that it runs, that make requests, as

@@ -64,7 +64,9 @@ func (c *checker) call() {
 			c.add(at("flow"), flowengine.Nearest(scene.Flow, c.flows()), "there is no flow %q", scene.Flow)
 		}
 	default:
-		if c.flow, ok = s.Lookup(scene.Call.Number); !ok && t.Expect.Ends != string(call.UnallocatedNumber) {
+		if r, ok := s.Lookup(scene.Call.Number); ok {
+			c.flow = r.Flow
+		} else if t.Expect.Ends != string(call.UnallocatedNumber) {
 			c.add(at("to"), flowengine.Nearest(t.To, c.numbers()), "there is no number %q", scene.Call.Number)
 		}
 	}

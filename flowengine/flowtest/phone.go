@@ -43,6 +43,7 @@ type Scenario struct {
 	Callees map[string]Callee    // by target; others answer and talk for 10 s
 	Answers map[string]Answer    // to requests, by node
 	Live    flowengine.Requester // answers the other requests; nil: they fail
+	Org     string               // whose call it is; empty: as the number says
 	Flow    string               // begins in this flow, whatever the number's is
 	Tags    map[string]any       // written before the flow begins
 }
@@ -71,7 +72,8 @@ type Phone struct {
 	Over        *call.HungUp
 	Resorted    string // why the call was given to the last resort
 
-	done    []int // verbs before each event
+	org     string // of the call, once an event has said so
+	done    []int  // verbs before each event
 	began   time.Time
 	pressed int
 	said    int

@@ -57,7 +57,7 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 			c.loseAt = lose[r.Epochs]
 		}
 		r.Epochs++
-		control := flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch, Flow: p.Flow, Tags: p.Tags}
+		control := flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch, Org: p.Org, Flow: p.Flow, Tags: p.Tags}
 		r.Err = engine(r.Epochs).Run(context.Background(), c, control, c.rec)
 		r.Points = c.points
 		if !errors.Is(r.Err, call.ErrLost) {
@@ -82,6 +82,10 @@ type recorder struct {
 func (r *recorder) Record(e call.Event) {
 	r.seq++
 	e.Call, e.Epoch, e.Seq, e.Time, e.Node = r.Call.ID, r.epoch, r.seq, r.Clock.at, "n1"
+	if e.Org == "" {
+		e.Org = r.org
+	}
+	r.org = e.Org
 	r.Events = append(r.Events, e)
 	r.done = append(r.done, len(r.Verbs))
 }

@@ -1,0 +1,486 @@
+package flowengine_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/flowtest"
+	"github.com/hookswitch/hookswitch/flowengine/routing"
+)
+
+// loadPlans loads documents whose plans can be run.
+func loadPlans(t *testing.T, docs ...string) *flowengine.Snapshot {
+	t.Helper()
+	s, problems := flowengine.LoadFile("f.yaml", []byte(strings.Join(docs, "\n---\n")), planKinds)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return s
+}
+
+// place runs a call of the number until it is over, lost at the points.
+func place(s *flowengine.Snapshot, is call.Call, callees map[string]flowtest.Callee, lose ...int) *flowtest.Result {
+	p := flowtest.NewPhone(flowtest.Scenario{Call: is, Callees: callees, Press: []string{"1"}}, nil)
+	return flowtest.Run(flowtest.NewEngine(s, p.Clock, 1), p, lose...)
+}
+
+// opening returns the first event of a call.
+func opening(t *testing.T, r *flowtest.Result) call.Event {
+	t.Helper()
+	if len(r.Events) == 0 || r.Events[0].Type != call.Started {
+		t.Fatalf("the call was not started\n%s", r.Trace())
+	}
+	return r.Events[0]
+}
+
+const everything = `
+organization: acme
+name: Acme Leads
+zone: America/New_York
+---
+gateways: {carrier: {gateway: carrier-eu}, spare: {}}
+publishers: {google: {name: Google Ads}}
+buyers: {roofco: {name: Roof Co}}
+targets:
+  alice:
+    number: "+15550142"
+    gateway: carrier
+    ring: 20s
+    weight: 2
+    buyer: roofco
+    hours: {week: {mon-fri: "09:00-17:00"}}
+    filter: 'tags.state in ["TX", "FL"] and campaign.name == "roofing"'
+    caps: {hour: 10, day: 50, month: 1000, total: 5000, zone: America/Chicago}
+    concurrency: 3
+    duplicates: {within: 720h, of: buyer}
+    availability: {url: "https://buyer.example/{{ caller.number }}", path: agents.free}
+    whisper: "say:A call from {{ campaign.publisher }}"
+  bob: {user: bob@pbx, enabled: false, hours: {zone: Europe/Berlin, week: {}}, duplicates: {within: 1h}}
+  carol: {number: "+15550143", gateway: spare}
+plans:
+  roofing: {members: [{target: alice, priority: 2, weight: 10}, bob]}
+  test: {strategy: sequential, members: [carol]}
+campaigns:
+  roofing:
+    name: Roofing in Texas
+    plan: roofing
+    flow: ivr
+    overrides:
+      - {priority: 7, match: publisher, operator: equals, value: google, plan: test}
+      - {match: caller, operator: starts, value: "+1555", plan: test, enabled: false}
+  ivr: {flow: ivr, enabled: false}
+numbers:
+  "+15550100": {campaign: roofing, publisher: google}
+  "+15550101": {campaign: ivr}
+  "+15550102": {flow: ivr}
+---
+flow: ivr
+start: bye
+nodes: {bye: {hangup: {}}}
+`
+
+func TestEverythingOfAnOrganizationIsLoaded(t *testing.T) {
+	s := loadPlans(t, everything)
+	o, ok := s.Organization("acme")
+	if !ok || o.Title != "Acme Leads" || o.Zone.String() != "America/New_York" || len(s.Organizations()) != 1 {
+		t.Fatalf("organization %+v", o)
+	}
+	a, _ := o.Target("alice")
+	limits := a.Limits
+	limits.Zone = nil
+	if want := (call.Limits{Concurrency: 3, Hour: 10, Day: 50, Month: 1000, Total: 5000, Within: 720 * time.Hour, Of: call.OfBuyer}); limits != want {
+		t.Errorf("limits %+v", limits)
+	}
+	if a.Address.Gateway != "carrier-eu" || a.Limits.Zone.String() != "America/Chicago" || a.Hours.Zone.String() != "America/New_York" || !a.Enabled || a.Buyer != "roofco" {
+		t.Errorf("alice is %+v", a)
+	}
+	if a.Availability.Timeout != time.Second || a.Availability.Path != "agents.free" || a.Availability.URL.Head() != "https://buyer.example/" {
+		t.Errorf("availability %+v", a.Availability)
+	}
+	vars := &flowengine.Variables{Tags: map[string]any{"state": "TX"}, Campaign: map[string]string{"name": "roofing", "publisher": "google"}}
+	if holds, err := a.Filter.Eval(vars); err != nil || !holds {
+		t.Errorf("the filter: %v, %v", holds, err)
+	}
+	if heard, err := a.Whisper.Render(vars); err != nil || heard.Text != "A call from google" {
+		t.Errorf("the whisper: %v, %v", heard, err)
+	}
+	if b, _ := o.Target("bob"); b.Enabled || b.Limits.Of != call.OfTarget || b.Limits.Zone.String() != "Europe/Berlin" || b.Hours.Zone.String() != "Europe/Berlin" {
+		t.Errorf("bob is %+v", b)
+	}
+	if c, _ := o.Target("carol"); c.Address.Gateway != "spare" || c.Hours != nil || c.Filter != nil || c.Availability != nil || !c.Limits.None() || c.Weight != 1 {
+		t.Errorf("carol is %+v", c)
+	}
+	p, _ := o.Plan("roofing")
+	if p.Strategy != "weighted" || !slices.Equal(p.Members, []flowengine.PlanMember{{Target: "alice", Priority: 2, Weight: 10}, {Target: "bob", Priority: 1}}) {
+		t.Errorf("plan %+v", p)
+	}
+	c, _ := o.Campaign("roofing")
+	if c.Title != "Roofing in Texas" || c.Mode != flowengine.PlanMode || !c.Enabled || c.Plan != "roofing" || c.Flow != "ivr" || len(c.Overrides) != 2 || c.Overrides[0].Enabled || c.Overrides[1].Priority != 7 {
+		t.Errorf("campaign %+v", c)
+	}
+	for number, want := range map[string]string{"+15550100": "roofing google plan.roofing", "15550101": "ivr  ivr", "+15550102": "  ivr"} {
+		r, ok := s.Lookup(number)
+		if !ok || r.Org != o {
+			t.Fatalf("%s is not found", number)
+		}
+		campaign := ""
+		if r.Campaign != nil {
+			campaign = r.Campaign.Name
+		}
+		if got := campaign + " " + r.Publisher + " " + r.Flow.Name; got != want {
+			t.Errorf("%s leads to %s, want %s", number, got, want)
+		}
+	}
+	if g, b, p := o.Gateways(), o.Buyers(), o.Publishers(); len(g) != 2 || len(b) != 1 || b[0].Title != "Roof Co" || len(p) != 1 || p[0].Title != "Google Ads" {
+		t.Errorf("gateways %v, buyers %v, publishers %v", g, b, p)
+	}
+}
+
+// The loader knows the strategies without the package that runs them.
+func TestPlansHaveEveryStrategy(t *testing.T) {
+	for _, strategy := range routing.Strategies() {
+		loadPlans(t, fmt.Sprintf("targets: {a: {user: a@pbx}}\nplans: {p: {strategy: %s, members: [a]}}\n", strategy))
+	}
+}
+
+// A flow's version covers the plans that it runs, and its bundle holds them.
+func TestVersionsCoverPlans(t *testing.T) {
+	const doc = `
+targets: {a: {user: a@pbx}, "null": {user: b@pbx}}
+plans: {"null": {strategy: STRATEGY, members: [a, {target: "null", weight: 3}]}, other: {members: [a]}}
+campaigns: {c: {plan: "null"}}
+numbers: {1: {campaign: c}, 2: {flow: outer}}
+---
+flow: outer
+start: a
+nodes:
+  a: {flow: {run: inner}, exits: {done: b}}
+  b: {hangup: {}}
+---
+flow: inner
+start: a
+ends: [done]
+nodes: {a: {plan: {plan: "null"}, exits: {else: done}}}
+`
+	before := loadPlans(t, strings.Replace(doc, "STRATEGY", "random", 1))
+	after := loadPlans(t, strings.Replace(doc, "STRATEGY", "sequential", 1))
+	v := &flowengine.Versions{Dir: t.TempDir(), Kinds: planKinds}
+	if err := v.Keep(before); err != nil {
+		t.Fatal(err)
+	}
+	for name, changes := range map[string]bool{"outer": true, "inner": true, "plan.null": true, "plan.other": false} {
+		old, ok := before.Flow(name)
+		if !ok {
+			t.Fatalf("there is no flow %s", name)
+		}
+		now, _ := after.Flow(name)
+		if (old.Version != now.Version) != changes {
+			t.Errorf("flow %s: version %s, then %s", name, old.Version, now.Version)
+		}
+		if kept, err := v.Flow(name, old.Version); err != nil || kept.Plan() != old.Plan() || strings.Contains(kept.Bundle(), "random") != changes {
+			t.Errorf("flow %s: %v", name, err)
+		}
+	}
+}
+
+// Whoever is dialled, and how the call began, says which plan ran.
+func TestOverrides(t *testing.T) {
+	const doc = `
+publishers: {google: {}, google-maps: {}, bing: {}}
+targets: {alice: {user: alice@pbx}, bob: {user: bob@pbx}}
+plans: {main: {members: [alice]}, test: {members: [bob]}, third: {members: [bob, alice]}}
+campaigns:
+  c:
+    plan: main
+    overrides: [OVERRIDES]
+numbers: {1: {campaign: c}, 2: {campaign: c, publisher: google}, 3: {campaign: c, publisher: google-maps}}
+`
+	const from = "+15551234567"
+	for _, c := range []struct {
+		overrides    string
+		from, to     string
+		plan, reason string
+	}{
+		{``, from, "1", "main", ""},
+		{`{match: caller, operator: equals, value: "+15551234567", plan: test}`, from, "1", "test", "caller equals +15551234567"},
+		{`{match: caller, operator: equals, value: "15551234567", plan: test}`, from, "1", "test", "caller equals 15551234567"},
+		{`{match: caller, operator: equals, value: "+15551234567", plan: test}`, "15551234567", "1", "test", "caller equals +15551234567"},
+		{`{match: caller, operator: equals, value: "+1555123456", plan: test}`, from, "1", "main", ""},
+		{`{match: caller, operator: starts, value: "+1555", plan: test}`, from, "1", "test", "caller starts +1555"},
+		{`{match: caller, operator: starts, value: "+555", plan: test}`, from, "1", "main", ""},
+		{`{match: caller, operator: ends, value: "4567", plan: test}`, from, "1", "test", "caller ends 4567"},
+		{`{match: caller, operator: ends, value: "456", plan: test}`, from, "1", "main", ""},
+		{`{match: caller, operator: contains, value: "1234", plan: test}`, from, "1", "test", "caller contains 1234"},
+		{`{match: caller, operator: contains, value: "4321", plan: test}`, from, "1", "main", ""},
+		{`{match: caller, operator: regex, value: "^1555[0-9]{7}$", plan: test}`, from, "1", "test", "caller regex ^1555[0-9]{7}$"},
+		{`{match: caller, operator: regex, value: "^555", plan: test}`, from, "1", "main", ""},
+		{`{match: caller, operator: equals, value: "1", plan: test}`, "", "1", "main", ""},
+		{`{match: publisher, operator: equals, value: google, plan: test}`, from, "2", "test", "publisher equals google"},
+		{`{match: publisher, operator: equals, value: google, plan: test}`, from, "3", "main", ""},
+		{`{match: publisher, operator: equals, value: google, plan: test}`, from, "1", "main", ""},
+		{`{match: publisher, operator: starts, value: google, plan: test}`, from, "3", "test", "publisher starts google"},
+		{`{match: publisher, operator: ends, value: maps, plan: test}`, from, "3", "test", "publisher ends maps"},
+		{`{match: publisher, operator: contains, value: gle-m, plan: test}`, from, "3", "test", "publisher contains gle-m"},
+		{`{match: publisher, operator: regex, value: "^g.*e$", plan: test}`, from, "2", "test", "publisher regex ^g.*e$"},
+		{`{match: caller, operator: starts, value: "1", publisher: google, plan: test}`, from, "2", "test", "caller starts 1"},
+		{`{match: caller, operator: starts, value: "1", publisher: google, plan: test}`, from, "3", "main", ""},
+		{`{match: caller, operator: starts, value: "1", plan: test, enabled: false}`, from, "1", "main", ""},
+		{`{priority: 5, match: caller, operator: starts, value: "1", plan: third}, {priority: 1, match: caller, operator: ends, value: "7", plan: test}`, from, "1", "test", "caller ends 7"},
+		{`{priority: 1, match: caller, operator: starts, value: "1", plan: third}, {priority: 1, match: caller, operator: ends, value: "7", plan: test}`, from, "1", "third", "caller starts 1"},
+		{`{match: caller, operator: starts, value: "9", plan: third}, {priority: 9, match: caller, operator: ends, value: "7", plan: test}`, from, "1", "test", "caller ends 7"},
+	} {
+		s := loadPlans(t, strings.Replace(doc, "OVERRIDES", c.overrides, 1))
+		r := place(s, call.Call{Number: c.to, Caller: call.Caller{Number: c.from}}, nil)
+		first := map[string]string{"main": "alice", "test": "bob", "third": "bob"}[c.plan]
+		if e := opening(t, r); e.Attrs["plan"] != c.plan || e.Attrs["override"] != c.reason || len(r.Targets()) == 0 || r.Targets()[0] != first {
+			t.Errorf("%s, from %s to %s: plan %s because of %q, dialled %v", c.overrides, c.from, c.to, e.Attrs["plan"], e.Attrs["override"], r.Targets())
+		}
+	}
+}
+
+// Overrides are for plans; the mode alone decides what runs.
+func TestModeDecidesWhatRuns(t *testing.T) {
+	const doc = `
+targets: {alice: {user: alice@pbx}}
+plans: {main: {members: [alice]}}
+campaigns: {c: {mode: MODE, plan: main, flow: ivr, overrides: [{match: caller, operator: contains, value: "1", plan: main}]}}
+numbers: {1: {campaign: c}}
+---
+flow: ivr
+start: which
+nodes:
+  which: {branch: {cases: [{name: flow, if: 'campaign.mode == "call_flow" and campaign.plan == ""'}]}, exits: {flow: dial, else: bye}}
+  dial: {plan: {plan: main}, exits: {else: bye}}
+  bye: {hangup: {}}
+`
+	for mode, want := range map[string]string{"call_flow": "flow ivr, plan , override ", "routing_plan": "flow plan.main, plan main, override caller contains 1"} {
+		r := place(loadPlans(t, strings.Replace(doc, "MODE", mode, 1)), call.Call{Number: "1", Caller: call.Caller{Number: "1"}}, nil)
+		a := opening(t, r).Attrs
+		if got := fmt.Sprintf("flow %s, plan %s, override %s", a["flow"], a["plan"], a["override"]); got != want || a["mode"] != mode || !slices.Equal(r.Targets(), []string{"alice"}) {
+			t.Errorf("%s: %v\n%s", mode, a, r.Trace())
+		}
+	}
+}
+
+// What a call begins with is told once, and what it cannot begin with too.
+func TestHowCallsBegin(t *testing.T) {
+	s := loadPlans(t, everything)
+	is := call.Call{Number: "+15550100", Caller: call.Caller{Number: "+15551230000", Name: "Zoë"}, Switch: "fs1", SIPCallID: "abc@host"}
+	e := opening(t, place(s, is, nil))
+	version := e.Attrs["version"]
+	if want := map[string]string{"from": "+15551230000", "to": "+15550100", "name": "Zoë", "switch": "fs1", "sip_call_id": "abc@host", "campaign": "roofing", "publisher": "google",
+		"mode": "routing_plan", "plan": "test", "override": "publisher equals google", "override_priority": "7", "flow": "plan.test", "version": version}; fmt.Sprint(e.Attrs) != fmt.Sprint(want) || e.Org != "acme" {
+		t.Errorf("org %s, got  %v\nwant %v", e.Org, e.Attrs, want)
+	}
+	for number, want := range map[string]string{
+		"+15550101": "acme: campaign ivr is disabled: CALL_REJECTED",
+		"+15550199": ": number +15550199 is not configured: UNALLOCATED_NUMBER",
+	} {
+		r := place(s, call.Call{Number: number}, nil)
+		opening(t, r)
+		failed := r.Events[len(r.Events)-1]
+		end, _ := r.End()
+		if got := fmt.Sprintf("%s: %s: %s", failed.Org, failed.Why, end); got != want || failed.Type != call.Failed {
+			t.Errorf("%s: got %s, want %s", number, got, want)
+		}
+	}
+}
+
+// organizations are two that name everything alike. The flows of the second differ, but
+// for one that both have to the letter.
+func organizations() fstest.MapFS {
+	const things = `
+targets: {alice: {user: alice@ORG}, bob: {user: bob@ORG}}
+publishers: {google: {name: Google for ORG}}
+plans: {best: {members: [{target: FIRST}]}}
+campaigns: {main: {plan: best}, ivr: {flow: main}}
+numbers: {"NUMBER1": {campaign: main, publisher: google}, "NUMBER2": {campaign: ivr}, "NUMBER3": {flow: same}}
+---
+flow: main
+start: tell
+nodes:
+  tell: {tag: {tags: {whose: ORG, says: "{{ campaign.organization }}"}}, next: turn}
+  turn: {dial: {targets: [alice, bob], strategy: round_robin}, exits: {else: away}}
+  away: {transfer: {to: "AWAY"}}
+---
+flow: same
+start: dial
+nodes:
+  dial: {dial: {targets: [alice]}, exits: {else: bye}}
+  bye: {hangup: {}}
+`
+	of := func(org, first, digit, away string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte(strings.NewReplacer("ORG", org, "FIRST", first, "NUMBER", digit, "AWAY", away).Replace(things))}
+	}
+	return fstest.MapFS{
+		"acme/org.yaml":      {Data: []byte("organization: acme\n")},
+		"acme/deep/all.yaml": of("acme", "alice", "1", "21"),
+		"beta/org.yaml":      {Data: []byte("organization: beta\n")},
+		"beta/all.yaml":      of("beta", "bob", "2", "21"),
+	}
+}
+
+// Two organizations that name everything alike never see what the other has, whatever
+// is lost and taken over on the way.
+func TestOrganizationsNeverMeet(t *testing.T) {
+	s, problems := flowengine.Load(organizations(), planKinds)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	p := flowtest.NewPhone(flowtest.Scenario{}, nil)
+	engine := flowtest.NewEngine(s, p.Clock, 1) // one for all, as in a server
+	addresses := func(r *flowtest.Result) (out []string) {
+		for _, e := range r.Events {
+			if e.Type == call.TargetDialed {
+				out = append(out, e.Attrs["address"])
+			}
+		}
+		return out
+	}
+	play := func(number string, lose ...int) *flowtest.Result {
+		p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: number, Caller: call.Caller{Number: "+15550100"}}}, nil)
+		return flowtest.Run(engine, p, lose...)
+	}
+	for _, c := range []struct{ number, org, dials string }{
+		{"11", "acme", "alice@acme"}, {"21", "beta", "bob@beta"},
+		{"12", "acme", "alice@acme"}, {"22", "beta", "alice@beta"}, // the turns of the other do not count
+		{"12", "acme", "bob@acme"}, {"22", "beta", "bob@beta"},
+		{"13", "acme", "alice@acme"}, {"23", "beta", "alice@beta"},
+	} {
+		r := play(c.number)
+		if got := addresses(r); len(got) != 1 || got[0] != c.dials {
+			t.Errorf("%s dials %v, want %s\n%s", c.number, got, c.dials, r.Trace())
+		}
+		for lose := range r.Points + 1 {
+			r := play(c.number, lose)
+			for _, e := range r.Events {
+				if e.Org != c.org {
+					t.Errorf("%s, lost at %d: %s is of %q", c.number, lose, e.Type, e.Org)
+				}
+			}
+			if tags := r.Tags(); tags["whose"] != "" && (tags["whose"] != c.org || tags["says"] != c.org) {
+				t.Errorf("%s, lost at %d: tags %v", c.number, lose, tags)
+			}
+			for _, address := range addresses(r) {
+				if !strings.HasSuffix(address, "@"+c.org) {
+					t.Errorf("%s, lost at %d: dials %s", c.number, lose, address)
+				}
+			}
+		}
+	}
+	if _, ok := s.Target("alice"); ok {
+		t.Error("a name alone finds a target although it is of two")
+	}
+	if _, ok := s.Flow("main"); ok {
+		t.Error("a name alone finds a flow although it is of two")
+	}
+}
+
+// A call that the dialplan brings back as one of another organization is turned away.
+func TestCallsStayInTheirOrganization(t *testing.T) {
+	s, problems := flowengine.Load(organizations(), planKinds)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for number, want := range map[string]string{"12": "number 21 is of another organization than the call", "22": ""} {
+		p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: number}}, nil)
+		e := flowtest.NewEngine(s, p.Clock, 1)
+		flowtest.Run(e, p)
+		p.Call.Number, p.Call.Transfers = "21", 1
+		r := flowtest.Run(e, p)
+		why := ""
+		for _, e := range r.Events {
+			if e.Type == call.Failed {
+				why = e.Why
+			}
+		}
+		if end, _ := r.End(); why != want || (want != "") != (end == string(call.CallRejected)) {
+			t.Errorf("from %s: %q, %s\n%s", number, why, end, r.Trace())
+		}
+	}
+}
+
+func TestFoldersOfOrganizations(t *testing.T) {
+	const flow = "flow: f\nstart: a\nnodes: {a: {hangup: {}}}\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"outside": {map[string]string{"a/org.yaml": "organization: a", "a/f.yaml": flow, "f.yaml": flow + "---\nnumbers: {}"},
+			"f.yaml:1:1: the document is of no organization; move it into the folder of one, or add a document with organization:"},
+		"twice": {map[string]string{"a/org.yaml": "organization: a", "b/org.yaml": "organization: a"},
+			`b/org.yaml:1:15: organization "a" is defined already, at a/org.yaml:1:15`},
+		"one inside the other": {map[string]string{"a/org.yaml": "organization: a", "a/b/org.yaml": "organization: b"},
+			"a/org.yaml:1:15: one organization is in the folder of another, see a/b/org.yaml:1:15; give each a folder of its own, beside the other"},
+		"a name that begins alike": {map[string]string{"a/org.yaml": "organization: a", "ab/org.yaml": "organization: b", "ab/f.yaml": flow}, ""},
+		"a number of both": {map[string]string{"a/all.yaml": "organization: a\n---\nnumbers: {\"+1\": {flow: f}}\n---\n" + flow, "b/all.yaml": "organization: b\n---\nnumbers: {1: {flow: f}}\n---\n" + flow},
+			`b/all.yaml:3:11: number "1" is defined already, at a/all.yaml:3:11`},
+		"what only the other has": {map[string]string{"a/all.yaml": "organization: a\n---\nnumbers: {1: {flow: f}}", "b/all.yaml": "organization: b\n---\n" + flow},
+			`a/all.yaml:3:21: there is no flow "f"; no flow is defined; add a document with flow:`},
+		"hours without a zone": {map[string]string{"a/all.yaml": `{targets: {x: {user: x@y, hours: {week: {mon: "09:00-10:00"}}}}}`},
+			`a/all.yaml:1:34: hours needs "zone"`},
+	} {
+		fsys := fstest.MapFS{}
+		for file, text := range c.files {
+			fsys[file] = &fstest.MapFile{Data: []byte(text)}
+		}
+		_, problems := flowengine.Load(fsys, planKinds)
+		var got []string
+		for _, p := range problems {
+			got = append(got, p.String())
+		}
+		if strings.Join(got, "\n") != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, strings.Join(got, "\n"), c.want)
+		}
+	}
+	// On a disk, under a name of any form.
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "a", "deep"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{"a/org.yaml": "organization: a", "a/deep/f.yaml": flow} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, problems := flowengine.LoadDir(dir+"/./", planKinds); len(problems) > 0 || len(s.Organizations()) != 1 || s.Organizations()[0].Name != "a" {
+		t.Errorf("from a disk: %v", problems)
+	}
+}
+
+// A plan that is changed, and a target that is disabled, while a call goes on: the call
+// keeps the order of its version.
+func TestCallsKeepTheirPlan(t *testing.T) {
+	const doc = `
+targets: {alice: {user: alice@pbx}, bob: {user: bob@OLD}}
+plans: {main: {members: [MEMBERS]}}
+campaigns: {c: {plan: main}}
+numbers: {1: {campaign: c}}
+`
+	old := loadPlans(t, strings.NewReplacer("MEMBERS", "alice, bob", "OLD", "old").Replace(doc))
+	now := loadPlans(t, strings.NewReplacer("MEMBERS", "bob", "OLD", "new").Replace(doc)).With(old)
+	p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1"}, Callees: map[string]flowtest.Callee{"alice": {After: time.Second, Cause: call.UserBusy}}}, nil)
+	r := flowtest.RunEach(func(epoch int) *flowengine.Engine {
+		if epoch == 1 {
+			return flowtest.NewEngine(old, p.Clock, 1)
+		}
+		return flowtest.NewEngine(now, p.Clock, 1)
+	}, p, 3)
+	last := r.Events[len(r.Events)-1]
+	if !slices.Equal(slices.Compact(r.Targets()), []string{"alice", "bob"}) || r.Epochs != 2 || last.Org != "default" {
+		t.Errorf("dialled %v\n%s", r.Targets(), r.Trace())
+	}
+	for _, e := range r.Events {
+		if e.Type == call.TargetDialed && e.Target == "bob" && e.Attrs["address"] != "bob@new" {
+			t.Errorf("bob is dialled at %s", e.Attrs["address"])
+		}
+	}
+}
