@@ -29,9 +29,10 @@ func Read(dir string) (files store.Files, leftOut []string, err error) {
 	files = store.Files{}
 	fsys := os.DirFS(dir)
 	err = fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch hidden := strings.HasPrefix(entry.Name(), ".") && name != "."; {
-		case err != nil:
+		if err != nil {
 			return err
+		}
+		switch hidden := strings.HasPrefix(entry.Name(), ".") && name != "."; {
 		case hidden && entry.IsDir():
 			leftOut = append(leftOut, name+"/")
 			return fs.SkipDir

@@ -9,7 +9,16 @@ import (
 	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
+// asProgram lets the test binary be the program, for tests that need a second process.
+const asProgram = "HOOKSWITCH_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(storetest.Run(m))
+}
 
 func TestThePasswordOfTheDatabaseIsNeverPrinted(t *testing.T) {
 	for text, want := range map[string]string{
@@ -25,7 +34,7 @@ func TestThePasswordOfTheDatabaseIsNeverPrinted(t *testing.T) {
 
 func TestWithoutADatabaseAFileIsUsed(t *testing.T) {
 	s := &settings{Data: filepath.Join(t.TempDir(), "data")}
-	db, err := openStore(t.Context(), s)
+	db, err := openStore(t.Context(), s, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +51,7 @@ func TestWithoutADatabaseAFileIsUsed(t *testing.T) {
 
 func TestADatabaseIsOpenedByItsURL(t *testing.T) {
 	s := &settings{Data: t.TempDir(), Database: databaseURL(storetest.Database(t))}
-	db, err := openStore(t.Context(), s)
+	db, err := openStore(t.Context(), s, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +70,12 @@ func TestADatabaseThatDoesNotAnswerIsNamedWithoutItsPassword(t *testing.T) {
 	}
 	for _, url := range []databaseURL{"postgres://hookswitch@127.0.0.1:1/calls", "postgres://hookswitch:hidden@127.0.0.1:1/calls",
 		"postgres://hookswitch:hidden@127.0.0.1:1/calls?sslmode=perhaps"} {
-		_, err := openStore(t.Context(), &settings{Database: url, DatabasePasswordFile: file})
+		_, err := openStore(t.Context(), &settings{Database: url, DatabasePasswordFile: file}, true)
 		if err == nil || strings.Contains(err.Error(), "hidden") || !strings.Contains(err.Error(), "127.0.0.1") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	_, err := openStore(t.Context(), &settings{Database: "postgres://hookswitch@127.0.0.1:1/calls", DatabasePasswordFile: file + "s"})
+	_, err := openStore(t.Context(), &settings{Database: "postgres://hookswitch@127.0.0.1:1/calls", DatabasePasswordFile: file + "s"}, true)
 	if err == nil || !strings.Contains(err.Error(), "setting database_password_file: ") {
 		t.Errorf("a password that is not there: %v", err)
 	}

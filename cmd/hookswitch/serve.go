@@ -58,7 +58,15 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	m := newMetrics(readBuildInfo())
 	c := newController(s, log, j, m)
 	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
-	if err := c.config.start(); err != nil {
+	if s.ConfigDir == "" {
+		var db database
+		if db, err = newStore(ctx, s); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		c.config.from(db)
+	}
+	if err := c.config.start(ctx); err != nil {
 		return err
 	}
 	ready := new(readiness)
