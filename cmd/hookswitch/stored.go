@@ -39,6 +39,7 @@ type stored struct {
 	revisions
 	current map[string]int // that were read last, valid or not; nil: none
 	read    map[string]*store.Revision
+	failing string // why it could not be read the last time; "": it could
 }
 
 // from lets the configuration come from a store.
@@ -146,9 +147,7 @@ func (c *configuration) keepStored(s *flowengine.Snapshot, files store.Files, cu
 func (c *configuration) startStored(ctx context.Context) error {
 	err := c.poll(ctx, startLimit)
 	if c.current() != nil {
-		if err != nil {
-			c.log.Error().Err(err).Msg("configuration")
-		}
+		c.polled(err)
 		if len(c.store.current) == 0 {
 			c.log.Warn().Msg("there is no configuration in the database yet: hookswitch apply FOLDER puts one there")
 		}
@@ -164,7 +163,7 @@ func (c *configuration) startStored(ctx context.Context) error {
 	if failed := c.apply(dir); failed != nil {
 		return errors.Join(err, failed)
 	}
-	c.say(err)
+	c.polled(err)
 	from := c.kept.origin(dir)
 	c.log.Warn().Str("revisions", revisionList(from.Revisions)).Time("since", from.Time).Str("age", time.Since(from.Time).Round(time.Second).String()).
 		Msg("the copy of the configuration on this disk is in force")
@@ -178,7 +177,6 @@ func (c *configuration) followStore(ctx context.Context) error {
 	defer signal.Stop(hup)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	failing := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -187,25 +185,28 @@ func (c *configuration) followStore(ctx context.Context) error {
 			c.store.current = nil
 		case <-tick.C:
 		}
-		err := c.poll(ctx, pollLimit)
-		if ctx.Err() != nil {
-			return nil
+		if err := c.poll(ctx, pollLimit); ctx.Err() == nil {
+			c.polled(err)
 		}
-		var unread *unreadError
-		if errors.As(err, &unread) {
-			if err.Error() != failing { // what goes on is said once
-				failing = err.Error()
-				c.say(err)
-			}
-			continue
-		}
-		if failing != "" {
-			failing = ""
-			c.log.Info().Msg("the configuration is read from the database again")
-		}
-		if err != nil {
+	}
+}
+
+// polled tells what came of a poll. A store that cannot be read is told of once, and once
+// when it can be again.
+func (c *configuration) polled(err error) {
+	var unread *unreadError
+	switch before := c.store.failing; {
+	case errors.As(err, &unread):
+		if c.store.failing = err.Error(); before != c.store.failing {
 			c.say(err)
 		}
+		return
+	case before != "":
+		c.store.failing = ""
+		c.log.Info().Msg("the configuration is read from the database again")
+	}
+	if err != nil {
+		c.say(err)
 	}
 }
 
