@@ -28,6 +28,7 @@ type payload struct {
 	Step      string            `json:"n"`           // path of the node
 	State     json.RawMessage   `json:"s,omitempty"` // of the node, private to it
 	Committed bool              `json:"c,omitempty"` // the node's dial attempt belongs to the switch
+	Spared    []int             `json:"u,omitempty"` // legs of the attempt that are not dialled, by their positions
 	Vars      map[string]any    `json:"x,omitempty"`
 	Tags      map[string]any    `json:"t,omitempty"`
 	Secrets   map[string]string `json:"q,omitempty"` // names of secrets, and paths of the nodes that ask for them; never a value

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 )
 
 // Condition is a setting that is true or false: an expression. It may read secrets;
@@ -11,6 +12,7 @@ import (
 type Condition struct {
 	Source string
 	expr   *expression
+	reads  func() []*expression // the variables that it reads
 }
 
 // UnmarshalText compiles the expression; it fails with a *SettingError.
@@ -21,7 +23,7 @@ func (c *Condition) compile(src string, in scope) error {
 		return &SettingError{Message: "a condition is an expression already", Hint: "leave {{ and }} out"}
 	}
 	x, err := compile(src, in, reflect.Bool)
-	*c = Condition{src, x}
+	*c = Condition{src, x, sync.OnceValue(func() []*expression { return variablesOf(src) })}
 	return err
 }
 

@@ -61,7 +61,7 @@ func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
 			return
 		}
 		given[k.Value] = true
-		d.value(v, out.Field(fields[i].index), k.Value)
+		d.value(v, out.FieldByIndex(fields[i].index), k.Value)
 	})
 	for i := 0; i < len(n.Content); i += 2 {
 		strange = strange || d.report.faulty[n.Content[i]]
@@ -90,7 +90,7 @@ func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 	if short, ok := out.Addr().Interface().(Short); ok && n.Kind == yaml.ScalarNode {
 		if d.text(n, name, short.FromText) {
 			for _, f := range settingsOf(out.Type()) {
-				if x, ok := out.Field(f.index).Addr().Interface().(expressive); ok {
+				if x, ok := out.FieldByIndex(f.index).Addr().Interface().(expressive); ok {
 					d.note(n, name, x)
 				}
 			}
@@ -235,17 +235,24 @@ func (d *document) inside(n *yaml.Node, offset int) (line, col int) {
 // setting is a field of a node's struct that a document can fill.
 type setting struct {
 	name     string
-	index    int
+	index    []int
 	required bool
 }
 
-// settingsOf lists the settings of a struct type.
+// settingsOf lists the settings of a struct type, those of the structs in it that
+// several kinds share among them.
 func settingsOf(t reflect.Type) []setting {
 	var out []setting
 	for i := range t.NumField() {
-		if tag, ok := t.Field(i).Tag.Lookup("yaml"); ok {
+		f := t.Field(i)
+		if tag, ok := f.Tag.Lookup("yaml"); ok {
 			name, opt, _ := strings.Cut(tag, ",")
-			out = append(out, setting{name, i, opt == "required"})
+			out = append(out, setting{name, f.Index, opt == "required"})
+		} else if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			for _, shared := range settingsOf(f.Type) {
+				shared.index = append([]int{i}, shared.index...)
+				out = append(out, shared)
+			}
 		}
 	}
 	return out
@@ -303,6 +310,14 @@ func (c *Check) Given(name string) bool {
 // Target says whether a target of this name exists. Where the targets are
 // not known, every name is taken for one.
 func (c *Check) Target(name string) bool { return c.loader.exists("target", name) }
+
+// Gateway says whether the organization may use a gateway of this name.
+func (c *Check) Gateway(name string) bool {
+	return len(c.loader.sections["gateways"]) == 0 || c.loader.exists("gateway", name)
+}
+
+// NearestGateway suggests a gateway for a wrong name.
+func (c *Check) NearestGateway(wrong string) string { return c.loader.nearest("gateway", wrong) }
 
 // NearestTarget suggests a target for a wrong name.
 func (c *Check) NearestTarget(wrong string) string { return c.loader.nearest("target", wrong) }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 )
 
@@ -18,16 +19,19 @@ const MaxSteps = 1000
 // Engine runs calls through their flows. Its fields are options, to be set
 // before the first call; Current is required.
 type Engine struct {
-	Current    func() *Snapshot // the configuration of this moment
-	Versions   *Versions        // where older versions are found after a restart; may be nil
-	Clock      Clock            // nil: the clock of the system
-	Rand       *rand.Rand       // nil: seeded by the system; need not be safe for concurrent use
-	Recordings string           // folder of the switch in which calls are recorded
-	Requests   Requester        // makes the requests of flows; nil: none can be made
-	Node       string           // name of this Hookswitch node; what call.ValidNode refuses is replaced
-	Panicked   func(call string, value any, stack []byte)
+	Current      func() *Snapshot      // the configuration of this moment
+	Versions     *Versions             // where older versions are found after a restart; may be nil
+	Clock        Clock                 // nil: the clock of the system
+	Rand         *rand.Rand            // nil: seeded by the system; need not be safe for concurrent use
+	Recordings   string                // folder of the switch in which calls are recorded
+	Requests     Requester             // makes the requests of flows; nil: none can be made
+	Capacity     Capacity              // counts what is taken of targets; nil: this process alone does
+	Availability *availability.Checker // asks whether targets can take calls; nil: one that asks availability.DefaultAtOnce at once
+	Node         string                // name of this Hookswitch node; what call.ValidNode refuses is replaced
+	Panicked     func(call string, value any, stack []byte)
 
-	positions sync.Map // organization/flow/node to *atomic.Uint64, for round robin
+	local  Local     // the capacity where none was given
+	asking sync.Once // guards Availability
 
 	lock   sync.Mutex           // guards Rand and recent
 	recent map[string]time.Time // when organization/target was used, for least recent
@@ -125,7 +129,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 
 // enter makes n the node of the call.
 func (s *Session) enter(n *step) {
-	s.step, s.state, s.pending = n, nil, false
+	s.step, s.state, s.pending, s.spared = n, nil, false, nil
 	s.steps++
 }
 

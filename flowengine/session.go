@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -38,6 +37,7 @@ type Session struct {
 	dials    int             // attempts so far
 	state    json.RawMessage // of the node, when it was taken over
 	pending  bool            // the node was taken over in the middle of an attempt
+	spared   []int           // positions of the attempt's legs that are not dialled
 	opening  *call.Event     // the first event, until the call is ours
 	told     bool            // something was told since the last checkpoint
 	tape     tape            // the recording of the call
@@ -168,11 +168,19 @@ func (s *Session) Plan(name string) (*Plan, bool) { return get(s.flow.plans, nam
 
 // Target returns the target of the call's organization as it is configured now.
 func (s *Session) Target(name string) (Target, bool) {
-	o, ok := s.engine.Current().Organization(s.org)
-	if !ok {
-		return Target{}, false
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		return o.Target(name)
 	}
-	return o.Target(name)
+	return Target{}, false
+}
+
+// Gateway returns the name on the switch of a gateway of the call's organization, as it
+// is configured now; see Organization.Gateway.
+func (s *Session) Gateway(name string) (onSwitch string, ok bool) {
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		return o.Gateway(name)
+	}
+	return "", false
 }
 
 // LastUsed returns when the target was last dialled, or its last call ended, as far as
@@ -185,17 +193,6 @@ func (s *Session) LastUsed(target string) time.Time {
 
 // Float returns a random number in [0,1).
 func (s *Session) Float() float64 { return s.engine.float() }
-
-// Turn counts how often this node of the flow asked, over all calls, from 0:
-// the position of a round robin.
-func (s *Session) Turn() uint64 {
-	key := s.org + "/" + s.flow.Name + "/" + s.step.id // the same from wherever the flow is run
-	at, ok := s.engine.positions.Load(key)
-	if !ok {
-		at, _ = s.engine.positions.LoadOrStore(key, new(atomic.Uint64))
-	}
-	return at.(*atomic.Uint64).Add(1) - 1
-}
 
 // Answer answers the call; nothing happens when it is answered already.
 func (s *Session) Answer(ctx context.Context) error {
@@ -265,7 +262,7 @@ func (s *Session) Gather(ctx context.Context, g call.Gather) (call.Digits, error
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
 	main := s.main()
-	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Step: s.path(), State: state, Committed: committed,
+	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
 		Vars: s.vars, Tags: s.tags, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Connected: s.connected}
 	text, err := p.encode(s.epoch, s.node)
 	s.size = len(text)

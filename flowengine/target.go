@@ -42,21 +42,21 @@ type Availability struct {
 // targetSettings are NAME: {number:, gateway:} | {sip:} | {user:}, and when and how
 // many calls it takes.
 type targetSettings struct {
-	Number       string        `yaml:"number"`
-	Gateway      string        `yaml:"gateway"`
-	SIP          string        `yaml:"sip"`
-	User         string        `yaml:"user"`
-	Ring         Duration      `yaml:"ring"`
-	Weight       int           `yaml:"weight"`
-	Enabled      bool          `yaml:"enabled"`
-	Buyer        string        `yaml:"buyer"`
-	Hours        later         `yaml:"hours"`
-	Filter       *filter       `yaml:"filter"`
-	Caps         *caps         `yaml:"caps"`
-	Concurrency  *int          `yaml:"concurrency"`
-	Duplicates   *duplicates   `yaml:"duplicates"`
-	Availability *availability `yaml:"availability"`
-	Whisper      Prompt        `yaml:"whisper"`
+	Number       string                `yaml:"number"`
+	Gateway      string                `yaml:"gateway"`
+	SIP          string                `yaml:"sip"`
+	User         string                `yaml:"user"`
+	Ring         Duration              `yaml:"ring"`
+	Weight       int                   `yaml:"weight"`
+	Enabled      bool                  `yaml:"enabled"`
+	Buyer        string                `yaml:"buyer"`
+	Hours        later                 `yaml:"hours"`
+	Filter       *filter               `yaml:"filter"`
+	Caps         *caps                 `yaml:"caps"`
+	Concurrency  *int                  `yaml:"concurrency"`
+	Duplicates   *duplicates           `yaml:"duplicates"`
+	Availability *availabilitySettings `yaml:"availability"`
+	Whisper      Prompt                `yaml:"whisper"`
 }
 
 // caps bound the connected calls of a target.
@@ -74,8 +74,8 @@ type duplicates struct {
 	Of     call.Scope `yaml:"of"`
 }
 
-// availability is where a target says whether somebody is there.
-type availability struct {
+// availabilitySettings are where a target says whether somebody is there.
+type availabilitySettings struct {
 	URL     Text     `yaml:"url,required"`
 	Timeout Duration `yaml:"timeout"`
 	Path    string   `yaml:"path"`
@@ -246,7 +246,7 @@ func (l *loader) limits(e entry, s *targetSettings, open *hours.Schedule) (out c
 
 var pathSyntax = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,15}$`)
 
-func (a *availability) check(e entry) *Availability {
+func (a *availabilitySettings) check(e entry) *Availability {
 	if a == nil {
 		return nil
 	}

@@ -116,11 +116,16 @@ func (s *Session) Tell(e call.Event) {
 
 // save leaves a checkpoint on the call, after what was told is kept.
 func (s *Session) save(ctx context.Context, checkpoint string) error {
+	s.settle()
+	return s.leg.Save(ctx, checkpoint)
+}
+
+// settle waits until what was told is kept.
+func (s *Session) settle() {
 	if keeper, ok := s.rec.(Settler); ok && s.told {
 		keeper.Settle()
 	}
 	s.told = false
-	return s.leg.Save(ctx, checkpoint)
 }
 
 // record records an event of the node that runs.

@@ -35,7 +35,8 @@ func Project(events []call.Event) *Call {
 }
 
 // inOrder returns the events in the order of the call, each once. Events of two nodes
-// that claim the same place are two.
+// that claim the same place are two; so are two of one node that it did not tell at the
+// same time: it lost its journal in between.
 func inOrder(events []call.Event) []call.Event {
 	sorted, doubled := true, false
 	for i := 1; i < len(events); i++ {
@@ -66,11 +67,14 @@ func compare(a, b *call.Event) int {
 	return bytes.Compare(x, y)
 }
 
-func same(a, b *call.Event) bool { return a.Epoch == b.Epoch && a.Seq == b.Seq && a.Node == b.Node }
+func same(a, b *call.Event) bool {
+	return a.Epoch == b.Epoch && a.Seq == b.Seq && a.Node == b.Node && a.Time.Equal(b.Time)
+}
 
 // projection is a record while it is made.
 type projection struct {
 	call     *Call
+	began    bool // the first controller tells of the beginning
 	end      *call.Event
 	takes    []take
 	excluded []WhyNot // in the order in which it was said; a target that was dialled has no rule
@@ -124,6 +128,7 @@ func (p *projection) opened(e *call.Event) {
 	if began, err := time.Parse(time.RFC3339, e.Attrs["began"]); err == nil && !began.IsZero() && began.Before(c.Started) {
 		c.Started = moment(began)
 	}
+	p.began = p.began || e.Type == call.Started
 	c.Node = cmp.Or(text(e.Node, maxName), c.Node)
 	first(&c.Number, e.Attrs["to"], maxName)
 	first(&c.Caller, e.Attrs["from"], maxName)
@@ -173,8 +178,13 @@ func (p *projection) leg(e *call.Event) {
 		l.Ended, l.Cause = nil, text(e.Cause, maxName)
 		note(&l.Ended, ended)
 		talked := bounded(e.Millis)
-		if late && talked == 0 && l.Connected != nil { // nobody measured it, but one saw it begin
-			talked = between(*l.Connected, ended)
+		switch {
+		case !late || l.Ended == nil:
+		case l.Connected != nil: // one saw it begin
+			talked = between(*l.Connected, *l.Ended)
+		case talked > 0: // the switch knows since when
+			note(&l.Connected, l.Ended.Add(-talked.Duration()))
+			note(&p.call.Connected, *l.Connected)
 		}
 		p.call.Talked += talked
 		l.Billed += talked
@@ -279,6 +289,11 @@ func (p *projection) ended(e *call.Event) {
 	}
 	if e.Attrs["duration"] == "" {
 		c.Duration = between(c.Started, *c.Ended)
+	} else if !p.began {
+		c.Started = c.Ended.Add(-c.Duration.Duration())
+	}
+	if c.Answered == nil && c.Billed > 0 { // nobody saw it, but the switch counts from then
+		note(&c.Answered, c.Ended.Add(-c.Billed.Duration()))
 	}
 	for i := range c.Legs[1:] { // a connection that nobody saw end lasted until the caller was gone
 		l := &c.Legs[1+i]

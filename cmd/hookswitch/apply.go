@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/confdir"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 func newApply() *cobra.Command {
@@ -33,7 +34,7 @@ func newApply() *cobra.Command {
 		if err != nil {
 			return &usageError{err}
 		}
-		return withDatabase(cmd, true, func(s *settings, db database) error {
+		return withDatabase(cmd, true, func(s *settings, db store.Store) error {
 			orgs, leftOut, err := readFolder(args[0])
 			if err != nil {
 				return err
@@ -45,7 +46,7 @@ func newApply() *cobra.Command {
 			if err := tellLeftOut(cmd.ErrOrStderr(), args[0], leftOut); err != nil {
 				return err
 			}
-			a := applying{database: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, base: base, dry: *dry, signed: signed}
+			a := applying{Store: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, base: base, dry: *dry, signed: signed}
 			return a.run(cmd, c)
 		})
 	}
@@ -67,7 +68,7 @@ func readBases(list []string) (map[string]int, error) {
 
 // applying is what apply and rollback do alike.
 type applying struct {
-	database
+	store.Store
 	settings  *settings
 	out, warn io.Writer
 	format    output
@@ -96,7 +97,7 @@ func (a *applying) run(cmd *cobra.Command, c *changeset) error {
 	}
 	revisions := map[string]int{}
 	if !a.dry {
-		if revisions, err = c.apply(cmd.Context(), a.database, a.signed.by(), a.signed.note, a.base); err != nil {
+		if revisions, err = c.apply(cmd.Context(), a.Store, a.signed.by(), a.signed.note, a.base); err != nil {
 			return err
 		}
 	}

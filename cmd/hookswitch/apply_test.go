@@ -121,7 +121,7 @@ func TestWhatWasAppliedIsExportedToTheByte(t *testing.T) {
 		w.fails("is not empty; --force writes all the same", "export", w.dir)
 		w.run("nothing differs\n", "diff", w.dir)
 		w.run("nothing differs, nothing is applied\n", "apply", w.dir)
-		w.run("the configuration in the database is valid: 3 flows, 3 numbers, 0 targets\n", "validate")
+		w.run("the configuration in the database is valid: 2 organizations, 3 flows, 3 numbers, 0 targets\n", "validate")
 	})
 }
 

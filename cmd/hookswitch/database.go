@@ -59,32 +59,10 @@ func (d databaseURL) MarshalYAML() (any, error)    { return d.String(), nil }
 // databaseFile is where the SQLite file is, unless another database is named.
 func (s *settings) databaseFile() string { return filepath.Join(s.Data, "hookswitch.db") }
 
-// database is what every store can do.
-type database interface {
-	store.Pinger
-	store.Configurations
-	Close() error
-}
-
-// openStore opens the database of the settings: the PostgreSQL they name, or the SQLite
-// file in the server's data folder, which is made, if it may be, where there is none. It
-// fails when the database does not answer.
-func openStore(ctx context.Context, s *settings, mayMake bool) (database, error) {
-	if _, err := os.Stat(s.databaseFile()); s.Database == "" && !mayMake && errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no database yet (%s): a server makes it, or hookswitch apply", s.databaseFile())
-	}
-	db, err := newStore(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Ping(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
-	}
-	return db, nil
-}
-
-// newStore is openStore for who can wait: a PostgreSQL need not answer yet.
-func newStore(ctx context.Context, s *settings) (database, error) {
+// openStore opens the database of the settings: the PostgreSQL they name, which need not
+// be there yet, or the SQLite file in the server's data folder, which is made if there
+// is none.
+func openStore(ctx context.Context, s *settings) (store.Store, error) {
 	if s.Database == "" {
 		return sqlite.Open(ctx, s.databaseFile())
 	}
@@ -102,6 +80,22 @@ func newStore(ctx context.Context, s *settings) (database, error) {
 	return postgres.New(u.String())
 }
 
+// askStore is openStore for a command, which cannot wait: it fails when the database does
+// not answer, or, unless it may be made, when there is no file.
+func askStore(ctx context.Context, s *settings, mayMake bool) (store.Store, error) {
+	if _, err := os.Stat(s.databaseFile()); s.Database == "" && !mayMake && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no database yet (%s): a server makes it, or hookswitch apply", s.databaseFile())
+	}
+	db, err := openStore(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Ping(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
+	}
+	return db, nil
+}
+
 // databaseFlags gives a command that reads or writes the database the settings that say
 // where it is.
 func databaseFlags(flags *pflag.FlagSet) {
@@ -113,12 +107,12 @@ func databaseFlags(flags *pflag.FlagSet) {
 }
 
 // withDatabase opens the database of a command's settings and lets f work with it.
-func withDatabase(cmd *cobra.Command, mayMake bool, f func(s *settings, db database) error) (err error) {
+func withDatabase(cmd *cobra.Command, mayMake bool, f func(s *settings, db store.Store) error) (err error) {
 	s, err := loadSettings(cmd)
 	if err != nil {
 		return err
 	}
-	db, err := openStore(cmd.Context(), s, mayMake)
+	db, err := askStore(cmd.Context(), s, mayMake)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +35,7 @@ func TestThePasswordOfTheDatabaseIsNeverPrinted(t *testing.T) {
 
 func TestWithoutADatabaseAFileIsUsed(t *testing.T) {
 	s := &settings{Data: filepath.Join(t.TempDir(), "data")}
-	db, err := openStore(t.Context(), s, true)
+	db, err := openStore(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +52,11 @@ func TestWithoutADatabaseAFileIsUsed(t *testing.T) {
 
 func TestADatabaseIsOpenedByItsURL(t *testing.T) {
 	s := &settings{Data: t.TempDir(), Database: databaseURL(storetest.Database(t))}
-	db, err := openStore(t.Context(), s, true)
+	db, err := openStore(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.Ping(t.Context()), db.Close()); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(s.databaseFile()); err == nil {
@@ -70,13 +71,36 @@ func TestADatabaseThatDoesNotAnswerIsNamedWithoutItsPassword(t *testing.T) {
 	}
 	for _, url := range []databaseURL{"postgres://hookswitch@127.0.0.1:1/calls", "postgres://hookswitch:hidden@127.0.0.1:1/calls",
 		"postgres://hookswitch:hidden@127.0.0.1:1/calls?sslmode=perhaps"} {
-		_, err := openStore(t.Context(), &settings{Database: url, DatabasePasswordFile: file}, true)
+		db, err := openStore(t.Context(), &settings{Database: url, DatabasePasswordFile: file})
+		if err == nil {
+			err = errors.Join(db.Ping(t.Context()), db.Close())
+		}
 		if err == nil || strings.Contains(err.Error(), "hidden") || !strings.Contains(err.Error(), "127.0.0.1") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	_, err := openStore(t.Context(), &settings{Database: "postgres://hookswitch@127.0.0.1:1/calls", DatabasePasswordFile: file + "s"}, true)
+	_, err := openStore(t.Context(), &settings{Database: "postgres://hookswitch@127.0.0.1:1/calls", DatabasePasswordFile: file + "s"})
 	if err == nil || !strings.Contains(err.Error(), "setting database_password_file: ") {
 		t.Errorf("a password that is not there: %v", err)
+	}
+}
+
+func TestBackupCopiesTheBuiltInDatabase(t *testing.T) {
+	s := &settings{Data: t.TempDir()}
+	db, err := openStore(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	to := filepath.Join(t.TempDir(), "backup.db")
+	out, _, err := command(t, "backup", to, "--data", s.Data)
+	if want := s.databaseFile() + " is copied to " + to + "\n"; err != nil || out != want {
+		t.Errorf("said %q, %v", out, err)
+	}
+	if _, err := os.Stat(to); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := command(t, "backup", to, "--database", "postgres://hookswitch:hidden@db/calls"); err == nil || !strings.Contains(err.Error(), "pg_dump") || strings.Contains(err.Error(), "hidden") {
+		t.Errorf("a PostgreSQL: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/confdir"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 // differsError is the answer of diff that something differs.
@@ -35,7 +36,7 @@ func newDiff() *cobra.Command {
 	databaseFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		differs := false
-		err := withDatabase(cmd, false, func(_ *settings, db database) error {
+		err := withDatabase(cmd, false, func(_ *settings, db store.Store) error {
 			orgs, leftOut, err := readFolder(args[0])
 			if err != nil {
 				return err

@@ -22,7 +22,7 @@ func newExport() *cobra.Command {
 			"written over, and others stay.",
 		Args: takes(1, 1, "a folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withDatabase(cmd, false, func(_ *settings, db database) error {
+			return withDatabase(cmd, false, func(_ *settings, db store.Store) error {
 				orgs, err := exported(cmd.Context(), db, org, number)
 				if err != nil {
 					return err

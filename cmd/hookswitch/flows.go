@@ -52,7 +52,7 @@ func newFlowsVersions() *cobra.Command {
 	}
 	format := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return withDatabase(cmd, false, func(_ *settings, db database) error {
+		return withDatabase(cmd, false, func(_ *settings, db store.Store) error {
 			org, err := flowOrganization(cmd, db)
 			if err != nil {
 				return err
@@ -100,7 +100,7 @@ func newFlowsRollback() *cobra.Command {
 	signed := signatureFlags(cmd, "")
 	dry := cmd.Flags().Bool("dry-run", false, "only say what would be done")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return withDatabase(cmd, false, func(s *settings, db database) error {
+		return withDatabase(cmd, false, func(s *settings, db store.Store) error {
 			org, err := flowOrganization(cmd, db)
 			if err != nil {
 				return err
@@ -128,7 +128,7 @@ func newFlowsRollback() *cobra.Command {
 			if signed.note == "" {
 				signed.note = fmt.Sprintf("rollback of flow %s to version %s", old.Name, old.Version)
 			}
-			a := applying{database: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, dry: *dry, signed: signed,
+			a := applying{Store: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, dry: *dry, signed: signed,
 				base: map[string]int{org: r.Number}}
 			if err := a.run(cmd, c); err != nil {
 				return err

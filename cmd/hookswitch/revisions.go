@@ -30,7 +30,7 @@ func newRevisions() *cobra.Command {
 	cmd.Flags().IntVar(&limit, "limit", 20, "the newest so many of each organization; at most 1000")
 	databaseFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return withDatabase(cmd, false, func(_ *settings, db database) error {
+		return withDatabase(cmd, false, func(_ *settings, db store.Store) error {
 			current, err := db.Current(cmd.Context())
 			if err != nil {
 				return err
@@ -109,7 +109,7 @@ func newRollback() *cobra.Command {
 		if err != nil || number < 1 {
 			return &usageError{fmt.Errorf("%q is no revision; hookswitch revisions lists them", args[0])}
 		}
-		return withDatabase(cmd, false, func(s *settings, db database) error {
+		return withDatabase(cmd, false, func(s *settings, db store.Store) error {
 			current, err := db.Current(cmd.Context())
 			if err != nil {
 				return err
@@ -131,7 +131,7 @@ func newRollback() *cobra.Command {
 			if signed.note == "" {
 				signed.note = fmt.Sprintf("rollback to revision %d", number)
 			}
-			a := applying{database: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, dry: *dry, signed: signed}
+			a := applying{Store: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, dry: *dry, signed: signed}
 			return a.run(cmd, c)
 		})
 	}

@@ -13,30 +13,18 @@ import (
 )
 
 func TestConfigurations(t *testing.T) {
-	storetest.RunConfigurations(t, func(t *testing.T) store.Configurations {
-		return open(t, storetest.Database(t))
-	})
-}
-
-func open(t *testing.T, url string) *postgres.Store {
-	t.Helper()
-	s, err := postgres.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	storetest.RunConfigurations(t, func(t *testing.T) store.Configurations { return open(t) })
 }
 
 // A server that crashes while it applies has nothing of the revision afterwards, wherever
 // it was.
 func TestCrashLeavesNoHalfRevision(t *testing.T) {
 	p := storetest.NewPostgres(t)
-	s := open(t, p.URL("hookswitch"))
+	s, err := postgres.Open(t.Context(), p.URL("hookswitch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	changes := func(base int) []store.Change {
 		var out []store.Change
 		for _, org := range []string{"acme", "beta"} {

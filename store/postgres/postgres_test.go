@@ -79,3 +79,20 @@ func TestTablesOfALaterVersionAreRefused(t *testing.T) {
 		t.Errorf("opened: %v", err)
 	}
 }
+
+// open opens an empty database.
+func open(t testing.TB) store.Store {
+	s, err := postgres.Open(t.Context(), storetest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestLog(t *testing.T)                   { storetest.RunLog(t, open) }
+func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }

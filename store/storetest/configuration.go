@@ -26,12 +26,12 @@ func RunConfigurations(t *testing.T, open func(t *testing.T) store.Configuration
 		{"ApplyIsAllOrNothing", allOrNothing},
 		{"CancelledApplyIsAllOrNothing", cancelled},
 		{"OneOfManyAtOnceWins", atOnce},
-		{"OrganizationsAreApart", apart},
+		{"ConfigurationsAreApart", apartConfigurations},
 		{"NumberBelongsToOneOrganization", oneNumber},
 		{"RemovalIsARevision", removal},
 		{"EntitiesKeepTheirIDs", entities},
 		{"FlowVersionsHaveTheirHistory", flowVersions},
-		{"RevisionsComeInPages", pages},
+		{"RevisionsComeInPages", revisionPages},
 		{"PathsThatLeadElsewhereAreRefused", paths},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
@@ -282,7 +282,7 @@ func atOnce(t *testing.T, s store.Configurations) {
 	}
 }
 
-func apart(t *testing.T, s store.Configurations) {
+func apartConfigurations(t *testing.T, s store.Configurations) {
 	apply(t, s, map[string]int{"acme": 1}, full("acme", 0, "1"))
 	before := state(t, s, "acme")
 	if _, err := s.Revision(t.Context(), "beta", 1); !errors.Is(err, store.ErrNotFound) {
@@ -429,7 +429,7 @@ func flowVersions(t *testing.T, s store.Configurations) {
 	}
 }
 
-func pages(t *testing.T, s store.Configurations) {
+func revisionPages(t *testing.T, s store.Configurations) {
 	for i := range 5 {
 		apply(t, s, map[string]int{"acme": i + 1}, change("acme", i, "a.yaml", fmt.Sprint(i)))
 	}
