@@ -1,6 +1,8 @@
 package flowengine_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -111,8 +113,8 @@ func TestFolder(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if f, ok := s.Lookup("+1000"); !ok || f.Name != "hello" || f.File != "deep/er/flow.yml" {
-		t.Errorf("got %+v", f)
+	if r, ok := s.Lookup("+1000"); !ok || r.Flow.Name != "hello" || r.Flow.File != "deep/er/flow.yml" {
+		t.Errorf("got %+v", r)
 	}
 	fsys["more.yaml"] = &fstest.MapFile{Data: []byte("\nnumbers: {+1000: {flow: hello}}\n")}
 	_, problems = flowengine.Load(fsys, nodes.Kinds)
@@ -227,6 +229,56 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// A version that is not in the folder is asked for elsewhere, by many calls at once but one
+// time, and is in the folder from then on.
+func TestVersionsAreFetched(t *testing.T) {
+	want := load(t, hello).Flows()[0]
+	asked := 0
+	release := make(chan struct{})
+	v := &flowengine.Versions{Dir: filepath.Join(t.TempDir(), "versions"), Kinds: nodes.Kinds}
+	v.Fetch = func(ctx context.Context, name, version string) (string, error) {
+		asked++
+		<-release
+		if _, bounded := ctx.Deadline(); !bounded || name != "hello" || version != want.Version {
+			return "", fmt.Errorf("asked for %s in version %s, bounded %v", name, version, bounded)
+		}
+		return want.Bundle(), nil
+	}
+	var calls sync.WaitGroup
+	for range 20 {
+		calls.Go(func() {
+			if f, err := v.Flow("hello", want.Version); err != nil || f.Version != want.Version {
+				t.Errorf("got %+v, %v", f, err)
+			}
+		})
+	}
+	close(release)
+	calls.Wait()
+	if _, err := v.Flow("hello", want.Version); err != nil || asked != 1 {
+		t.Errorf("asked %d times, %v", asked, err)
+	}
+	later := &flowengine.Versions{Dir: v.Dir, Kinds: nodes.Kinds}
+	if _, err := later.Flow("hello", want.Version); err != nil {
+		t.Errorf("after a restart, with nobody to ask: %v", err)
+	}
+}
+
+func TestWhatIsFetchedMustBeTheVersion(t *testing.T) {
+	want := load(t, hello).Flows()[0]
+	for _, c := range []struct {
+		bundle string
+		err    error
+	}{{"flow: hello\n", nil}, {strings.Replace(hello, "bye", "end", -1), nil}, {"", errors.New("no answer")}} {
+		v := &flowengine.Versions{Dir: t.TempDir(), Kinds: nodes.Kinds, Fetch: func(context.Context, string, string) (string, error) { return c.bundle, c.err }}
+		if f, err := v.Flow("hello", want.Version); err == nil || c.err != nil && !errors.Is(err, c.err) {
+			t.Errorf("%q: %+v, %v", c.bundle, f, err)
+		}
+		if names, err := v.Names(); err != nil || len(names) > 0 {
+			t.Errorf("kept: %v, %v", names, err)
+		}
+	}
+}
+
 // A version is kept with the flows that it runs, and to the letter: a block of text may
 // stand at the end of a document or of a file, with line breaks behind it or without.
 func TestVersionsAreKeptToTheLetter(t *testing.T) {
@@ -310,14 +362,14 @@ func TestLookupKeys(t *testing.T) {
 	}
 	for _, n := range listed {
 		for _, spelt := range []string{n, "+" + n} {
-			if f, ok := s.Lookup(spelt); !ok || f.Name != "f" {
+			if r, ok := s.Lookup(spelt); !ok || r.Flow.Name != "f" {
 				t.Errorf("%s is not found", spelt)
 			}
 		}
 	}
 	for _, n := range []string{"", "+", "++911", "000", ":", "91", "9110", "0911", "9a1", "91 1", "1555123456", "15551234567 ", "98", "1234567890123457"} {
-		if f, ok := s.Lookup(n); ok {
-			t.Errorf("%q leads to %s", n, f.Name)
+		if r, ok := s.Lookup(n); ok {
+			t.Errorf("%q leads to %s", n, r.Flow.Name)
 		}
 	}
 }

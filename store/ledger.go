@@ -97,9 +97,9 @@ func (l *Ledger) Usage(c *call.Claim, last time.Time) call.Usage {
 		if s.Claim.Target == c.Target && s.Connected.IsZero() && s.Freed.IsZero() {
 			u.Concurrency--
 			if s.Counted {
-				u.Hour -= same(s.Hour, f.Hour)
-				u.Day -= same(s.Day, f.Day)
-				u.Month -= same(s.Month, f.Month)
+				u.Hour -= one(s.Hour, f.Hour)
+				u.Day -= one(s.Day, f.Day)
+				u.Month -= one(s.Month, f.Month)
 				u.Total--
 			}
 		}
@@ -120,7 +120,8 @@ func (l *Ledger) used(c *call.Claim, f Figure) call.Usage {
 
 var epoch = time.Unix(0, 0).UTC()
 
-func same(a, b time.Time) int {
+// one returns 1 for what is of the same period.
+func one(a, b time.Time) int {
 	if a.Equal(b) {
 		return 1
 	}

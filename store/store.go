@@ -16,10 +16,14 @@ import "errors"
 // ErrNotFound says that the organization has nothing of that name or id.
 var ErrNotFound = errors.New("not found")
 
+// ErrNewer says that a later version of the program has made the tables.
+var ErrNewer = errors.New("the database belongs to a later version of Hookswitch")
+
 // Store is all that an engine keeps.
 type Store interface {
 	Log
 	Shared
+	Configurations
 	// Ping says whether the store answers.
 	Pinger
 	// Close lets go of the store; closing it twice is safe.

@@ -6,16 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/eslctl/doctor"
-	"github.com/hookswitch/hookswitch/flowengine"
-	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
 func newDoctor() *cobra.Command {
@@ -50,7 +46,7 @@ func newDoctor() *cobra.Command {
 func runDoctor(ctx context.Context, out io.Writer, s *settings, format output) error {
 	findings := []doctor.Finding{serverAnswers(ctx, s.HTTP)}
 	for _, socket := range s.FreeSWITCH {
-		findings = append(findings, doctor.Examine(ctx, s.toExamine(socket))...)
+		findings = append(findings, doctor.Examine(ctx, s.toExamine(ctx, socket))...)
 	}
 	printFindings := writeFindings
 	if format == outputJSON {
@@ -72,48 +68,46 @@ func runDoctor(ctx context.Context, out io.Writer, s *settings, format output) e
 }
 
 // toExamine gathers what a switch has to fit.
-func (s *settings) toExamine(socket eventSocket) doctor.Settings {
+func (s *settings) toExamine(ctx context.Context, socket eventSocket) doctor.Settings {
 	d := doctor.Settings{Switch: socket.Address, Password: string(socket.Password), Listen: s.Listen, Takeover: s.ListenTakeover,
 		Allow: s.Allow, MaxCalls: s.MaxCalls, Recordings: s.Recordings, Profile: s.Profile, Engine: s.TTS.Engine, CDR: s.CDR, LastResort: lastResort}
-	snapshot, problems := flowengine.LoadDir(s.ConfigDir, nodes.Kinds)
-	if len(problems) > 0 {
-		d.Unread = fmt.Errorf("%s is not valid, see hookswitch validate", s.ConfigDir)
+	snapshot, err := loadServers(ctx, s)
+	if invalid := (*invalidConfig)(nil); errors.As(err, &invalid) {
+		err = fmt.Errorf("%s is not valid, see hookswitch validate", invalid.dir)
+	}
+	if d.Unread = err; err != nil {
 		return d
 	}
 	for _, n := range snapshot.Numbers() {
 		d.Numbers = append(d.Numbers, n.Number)
 	}
 	d.Targets = make(map[string]call.Address)
-	for _, t := range snapshot.Targets() {
-		d.Targets[t.Name] = t.Address
+	organizations := snapshot.Organizations()
+	for _, o := range organizations {
+		for _, t := range o.Targets() {
+			name := t.Name
+			if len(organizations) > 1 {
+				name = o.Name + "/" + name
+			}
+			d.Targets[name] = t.Address
+		}
 	}
 	return d
 }
 
-// serverAnswers asks the server itself. Its ports for calls are left alone: it
-// would take a connection for a call that failed.
+// serverAnswers asks the server itself.
 func serverAnswers(ctx context.Context, address string) doctor.Finding {
 	f := doctor.Finding{Check: "server", Severity: doctor.Warning}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
-	if err != nil {
-		f.Says = err.Error()
-		return f
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		f.Says, f.Why = fmt.Sprintf("no server answers at %s (setting http): %v", address, err), "calls go to the next server of the dialplan, or to the last resort"
+	err := askReady(ctx, address)
+	switch {
+	case err == nil:
+		f.Severity, f.Says = doctor.OK, "the server is ready"
+	case errors.As(err, new(*notReadyError)):
+		f.Says, f.Why = err.Error(), "it takes no new calls"
+	default:
+		f.Says, f.Why = err.Error(), "calls go to the next server of the dialplan, or to the last resort"
 		f.Write, f.File = []string{"hookswitch serve"}, "a shell"
-		return f
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
-	if response.StatusCode != http.StatusOK || err != nil {
-		f.Says, f.Why = fmt.Sprintf("the server is not ready: %s", strings.TrimSpace(string(body))), "it takes no new calls"
-		return f
-	}
-	f.Severity, f.Says = doctor.OK, "the server is ready"
 	return f
 }
 

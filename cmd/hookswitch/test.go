@@ -36,6 +36,9 @@ func newTest() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if s.ConfigDir == "" {
+					return &usageError{errors.New("name the folder; the server's configuration is in the database, and hookswitch export writes it into one")}
+				}
 				folders = []string{s.ConfigDir}
 			}
 			return runTests(cmd.OutOrStdout(), folders, o)
@@ -88,7 +91,7 @@ func runTests(out io.Writer, folders []string, o testOptions) error {
 	flows, tests, failed := 0, 0, 0
 	for _, s := range suites {
 		s.play()
-		flows += len(s.script.Snapshot.Flows())
+		flows += writtenFlows(s.script.Snapshot)
 		tests += len(s.results)
 		for _, r := range s.results {
 			if !r.Passed {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,9 +16,10 @@ import (
 func newValidate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate [FOLDER]",
-		Short: "Says what is wrong in a folder with numbers, targets and flows: file, line, column",
-		Long:  "Says what is wrong in a folder with numbers, targets and flows. Without FOLDER it takes the server's (config_dir).",
-		Args:  takes(0, 1, "one folder at most"),
+		Short: "Says what is wrong in a folder of numbers, targets, flows and campaigns: file, line, column",
+		Long: "Says what is wrong in a folder with numbers, targets and flows. Without FOLDER it takes what the server has:\n" +
+			"its config_dir, or what is in the database.",
+		Args: takes(0, 1, "one folder at most"),
 	}
 	format := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -27,7 +30,16 @@ func newValidate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return runValidate(cmd.OutOrStdout(), s.ConfigDir, *format)
+		if s.ConfigDir != "" {
+			return runValidate(cmd.OutOrStdout(), s.ConfigDir, *format)
+		}
+		const dir = "the configuration in the database"
+		snapshot, err := loadServers(cmd.Context(), s)
+		invalid := &invalidConfig{}
+		if err != nil && !errors.As(err, &invalid) {
+			return err
+		}
+		return writeValidated(cmd.OutOrStdout(), dir, snapshot, invalid.problems, *format)
 	}
 	return cmd
 }
@@ -36,6 +48,10 @@ func newValidate() *cobra.Command {
 // none; it fails when there is a mistake.
 func runValidate(out io.Writer, dir string, format output) error {
 	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
+	return writeValidated(out, dir, s, problems, format)
+}
+
+func writeValidated(out io.Writer, dir string, s *flowengine.Snapshot, problems []flowengine.Problem, format output) error {
 	valid := len(problems) == 0
 	if valid {
 		problems = s.Warnings()
@@ -59,7 +75,43 @@ func runValidate(out io.Writer, dir string, format output) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "%s is valid: %s, %s, %s\n", dir,
-		counted(len(s.Flows()), "flow"), counted(len(s.Numbers()), "number"), counted(len(s.Targets()), "target"))
+	_, err := fmt.Fprintf(out, "%s is valid: %s\n", dir, contents(s))
 	return err
+}
+
+// contents counts what a folder has: always what no folder can do without, and of the
+// rest what there is.
+func contents(s *flowengine.Snapshot) string {
+	organizations := s.Organizations()
+	campaigns, plans, publishers, buyers, gateways := 0, 0, 0, 0, 0
+	for _, o := range organizations {
+		campaigns += len(o.Campaigns())
+		plans += len(o.Plans())
+		publishers += len(o.Publishers())
+		buyers += len(o.Buyers())
+		gateways += len(o.Gateways())
+	}
+	out := []string{counted(writtenFlows(s), "flow"), counted(len(s.Numbers()), "number"), counted(len(s.Targets()), "target")}
+	for _, more := range []struct {
+		n    int
+		what string
+	}{{campaigns, "campaign"}, {plans, "plan"}, {publishers, "publisher"}, {buyers, "buyer"}, {gateways, "gateway"}} {
+		if more.n > 0 {
+			out = append(out, counted(more.n, more.what))
+		}
+	}
+	if n := len(organizations); n > 1 {
+		out = append([]string{counted(n, "organization")}, out...)
+	}
+	return strings.Join(out, ", ")
+}
+
+// writtenFlows counts the flows that stand in files.
+func writtenFlows(s *flowengine.Snapshot) (n int) {
+	for _, f := range s.Flows() {
+		if f.Plan() == "" {
+			n++
+		}
+	}
+	return n
 }

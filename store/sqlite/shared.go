@@ -96,8 +96,7 @@ func (s *Store) Post(ctx context.Context, entries []store.Entry) error {
 	})
 }
 
-// inTx runs f in a transaction; those of the writing connection have SQLite's lock from
-// their beginning.
+// inTx runs f in a transaction.
 func inTx(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -144,15 +143,11 @@ func (r *reading) add(rows *sql.Rows) error {
 	defer rows.Close()
 	for rows.Next() {
 		var x store.Slot
-		var hour, day, month, renewed int64
-		var connected, freed sql.NullInt64
 		c := &x.Claim
 		if err := rows.Scan(&c.Call, &c.Org, &c.Leg, &c.Target, &c.Campaign, &c.Buyer, &c.Caller, &c.Switch, &c.Node,
-			&hour, &day, &month, &x.Counted, &connected, &freed, &renewed); err != nil {
+			into(&x.Hour), into(&x.Day), into(&x.Month), &x.Counted, into(&x.Connected), into(&x.Freed), into(&x.Renewed)); err != nil {
 			return err
 		}
-		x.Hour, x.Day, x.Month, x.Renewed = moment(hour), moment(day), moment(month), moment(renewed)
-		x.Connected, x.Freed = nullable(connected), nullable(freed)
 		r.ledger.AddSlot(x)
 	}
 	return rows.Err()
@@ -179,11 +174,9 @@ func (r *reading) figures(claims []call.Claim) (last []time.Time, err error) {
 			r.ledger.AddFigure(f, u)
 		}
 		if name := c.With(c.Limits.Of); c.Limits.Within > 0 && c.Caller != "" && name != "" {
-			var at sql.NullInt64
-			if err := r.tx.QueryRowContext(r.ctx, selectLast, c.Org, c.Caller, string(c.Limits.Of), name).Scan(&at); err != nil {
+			if err := r.tx.QueryRowContext(r.ctx, selectLast, c.Org, c.Caller, string(c.Limits.Of), name).Scan(into(&last[i])); err != nil {
 				return nil, err
 			}
-			last[i] = nullable(at)
 		}
 	}
 	return last, nil
@@ -226,12 +219,12 @@ FROM slots WHERE freed IS NULL AND renewed <= ? ORDER BY renewed LIMIT ?`, now.A
 	defer rows.Close()
 	for rows.Next() {
 		var x store.Idle
-		var renewed int64
+		var renewed time.Time
 		c := &x.Claim
-		if err := rows.Scan(&c.Call, &c.Org, &c.Leg, &c.Target, &c.Campaign, &c.Buyer, &c.Caller, &c.Switch, &c.Node, &renewed); err != nil {
+		if err := rows.Scan(&c.Call, &c.Org, &c.Leg, &c.Target, &c.Campaign, &c.Buyer, &c.Caller, &c.Switch, &c.Node, into(&renewed)); err != nil {
 			return nil, err
 		}
-		x.For = now.Sub(moment(renewed))
+		x.For = now.Sub(renewed)
 		out = append(out, x)
 	}
 	return out, rows.Err()
@@ -270,11 +263,11 @@ func (s *Store) Beat(ctx context.Context, node string) (nodes []store.Node, err 
 		defer rows.Close()
 		for rows.Next() {
 			var n store.Node
-			var seen int64
-			if err := rows.Scan(&n.Name, &seen); err != nil {
+			var seen time.Time
+			if err := rows.Scan(&n.Name, into(&seen)); err != nil {
 				return err
 			}
-			n.Seen = max(0, now.Sub(moment(seen)))
+			n.Seen = max(0, now.Sub(seen))
 			nodes = append(nodes, n)
 		}
 		return rows.Err()
@@ -297,14 +290,8 @@ func (s *Store) PruneShared(ctx context.Context, keep time.Duration) error {
 	})
 }
 
-func moment(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
-
-func nullable(n sql.NullInt64) time.Time {
-	if !n.Valid {
-		return time.Time{}
-	}
-	return moment(n.Int64)
-}
+// into reads a time; that of a null is zero.
+func into(t *time.Time) *moment { return &moment{set: func(v time.Time) { *t = v }} }
 
 func null(t time.Time) any {
 	if t.IsZero() {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/hookswitch/hookswitch/store"
 )
 
 // Store is a file. Its methods are safe for concurrent use.
@@ -40,10 +42,10 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	}
 	s := new(Store)
 	var err error
-	if s.write, err = open(file, 1, "_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"); err != nil {
+	if s.write, err = open(file, 1, "_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(8000)"); err != nil {
 		return nil, err
 	}
-	if s.read, err = open(file, readers, "_pragma=query_only(1)"); err != nil {
+	if s.read, err = open(file, readers, "_pragma=query_only(1)&_pragma=cache_size(-8192)"); err != nil {
 		return nil, errors.Join(err, s.write.Close())
 	}
 	if err := s.migrate(ctx); err != nil {
@@ -72,7 +74,13 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.Up(ctx)
+	if _, err := p.Up(ctx); err != nil {
+		return err
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err == nil && have > want {
+		err = fmt.Errorf("%w: its tables have version %d, this program knows %d", store.ErrNewer, have, want)
+	}
 	return err
 }
 

@@ -29,13 +29,13 @@ func RunShared(t *testing.T, open func(t *testing.T) store.Shared) {
 		"a caller who was connected is a duplicate":            duplicates,
 		"a call is not in its own way":                         ownWay,
 		"the switch's word frees all legs of a call":           callGone,
-		"organizations do not meet":                            organizations,
+		"organizations do not meet":                            sharedApart,
 		"slots that nobody renews are listed":                  idleSlots,
 		"turns count on, also those of one question":           turns,
 		"nodes see each other":                                 beats,
 		"counts of periods that are over go, totals stay":      pruned,
 		"calls of several nodes never pass a limit":            manyCalls,
-		"a count that cannot be made leaves everything undone": cancelled,
+		"a count that cannot be made leaves everything undone": undone,
 	} {
 		t.Run(name, func(t *testing.T) { test(&sharing{T: t, store: open(t)}) })
 	}
@@ -306,7 +306,7 @@ func callGone(s *sharing) {
 	s.want("the call", s.usage(b).Concurrency, 1)
 }
 
-func organizations(s *sharing) {
+func sharedApart(s *sharing) {
 	l := call.Limits{Concurrency: 1, Within: time.Hour, Of: call.OfTarget}
 	a := claim("a", "a1", l)
 	s.reserve(a)
@@ -412,7 +412,7 @@ func pruned(s *sharing) {
 	}
 }
 
-func cancelled(s *sharing) {
+func undone(s *sharing) {
 	c := claim("a", "a1", call.Limits{Concurrency: 1})
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()

@@ -1,0 +1,206 @@
+package storetest
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
+)
+
+// What follows is for whoever adds a method to store.Store: a line in apart or in
+// ofTheNode; and where the method keeps something of a new kind, a line in populate and
+// one in views.
+
+// apart calls each method that concerns the data of an organization, as that organization,
+// with the ids of what populate has written for acme.
+var apart = map[string]func(ctx context.Context, s store.Store, org string) (any, error){
+	"Append": func(ctx context.Context, s store.Store, org string) (any, error) {
+		events := story(org, "call of acme", "n7", 3, began, call.Event{Type: call.Tagged, Attrs: map[string]string{"tag": "by", "value": org}})
+		b := (&journal{id: "journal of n7", node: "n7"}).batch(began, events...)
+		if err := s.Append(ctx, b); err != nil {
+			return nil, err
+		}
+		return s.Call(ctx, org, "call of acme")
+	},
+	"Search": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Search(ctx, org, store.Query{Caller: "+13105550111"})
+	},
+	"Call": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Call(ctx, org, "call of a")
+	},
+	"Prune": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Prune(ctx, org, began.AddDate(1, 0, 0), 100)
+	},
+	"Apply": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Apply(ctx, []store.Change{full(org, 1, "2")})
+	},
+	"Revision": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Revision(ctx, org, 1)
+	},
+	"Revisions": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Revisions(ctx, org, store.RevisionPage{})
+	},
+	"Entities": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Entities(ctx, org)
+	},
+	"FlowVersions": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.FlowVersions(ctx, org, "main")
+	},
+	"Usage": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "leg of acme")})
+	},
+	"Reserve": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Reserve(ctx, []call.Claim{claimOf(org, "call of acme", "another leg")})
+	},
+	"Post": func(ctx context.Context, s store.Store, org string) (any, error) {
+		if err := s.Post(ctx, []store.Entry{{What: store.Released, Claim: claimOf(org, "call of acme", "leg of acme")}}); err != nil {
+			return nil, err
+		}
+		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "")})
+	},
+	"Turns": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Turns(ctx, []store.TurnKey{{Org: org, Key: "sales"}})
+	},
+}
+
+// claimOf is the claim of a call of an organization for a target that both have.
+func claimOf(org, id, leg string) call.Claim {
+	return call.Claim{Org: org, Target: "alice", Call: id, Leg: leg, Caller: "15550100", At: began,
+		Limits: call.Limits{Total: 1, Within: time.Hour, Of: call.OfTarget}}
+}
+
+// ofTheNode are the methods that concern no organization, and why.
+var ofTheNode = map[string]string{
+	"Organizations": "it lists who has calls, for those who administer the node",
+	"Current":       "servers ask for the revisions of all organizations at once, whose calls they take",
+	"FlowVersion":   "a version is a hash of all that the flow says: who knows it has seen the flow",
+	"Position":      "a journal holds the calls of all organizations; the answer is a place in it",
+	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
+	"Slots":         "it lists what switches are asked for, whoever it belongs to",
+	"Beat":          "it is about the nodes",
+	"PruneShared":   "it removes by age alone",
+	"Ping":          "it is about the database",
+	"Close":         "it is about the database",
+}
+
+// populate writes something of every kind for an organization.
+func populate(t testing.TB, s store.Store, org string) {
+	events := simple(org, "call of "+org, began)
+	events = append(events[:3:3], call.Event{Org: org, Call: events[0].Call, Epoch: 1, Seq: 4, Node: "n1", Time: began, Type: call.Tagged,
+		Attrs: map[string]string{"tag": "of", "value": org}}, events[3])
+	events[4].Seq = 5
+	newJournal(t, s, "n1").send(began.Add(time.Hour), events...)
+	if _, err := s.Apply(t.Context(), []store.Change{full(org, 0, "1")}); err != nil {
+		t.Fatal(err)
+	}
+	c := claimOf(org, "call of "+org, "leg of "+org)
+	if _, err := s.Reserve(t.Context(), []call.Claim{c}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Post(t.Context(), []store.Entry{{What: store.Connected, Claim: c}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Turns(t.Context(), []store.TurnKey{{Org: org, Key: "sales"}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// views return all that an organization has, of every kind.
+var views = []func(ctx context.Context, s store.Store, org string) (any, error){
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		page, err := s.Search(ctx, org, store.Query{})
+		for i, c := range page.Calls {
+			if page.Calls[i], err = s.Call(ctx, org, c.ID); err != nil {
+				return nil, err
+			}
+		}
+		return page.Calls, err
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		revisions, err := s.Revisions(ctx, org, store.RevisionPage{})
+		for i := range revisions {
+			r, err := s.Revision(ctx, org, revisions[i].Number)
+			if err != nil {
+				return nil, err
+			}
+			revisions[i] = *r
+		}
+		return revisions, err
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) { return s.Entities(ctx, org) },
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.FlowVersions(ctx, org, "main")
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "")})
+	},
+}
+
+// RunApart tests that organizations are apart: whatever one of them asks for by the ids
+// of another, it is answered as if the other were not there, and the other keeps what it
+// has. Each method of store.Store must be known to it. Open opens an empty store, which
+// is closed with the test.
+func RunApart(t *testing.T, open func(testing.TB) store.Store) {
+	methods := reflect.TypeFor[store.Store]()
+	var names []string
+	for i := range methods.NumMethod() {
+		name := methods.Method(i).Name
+		names = append(names, name)
+		if (apart[name] == nil) == (ofTheNode[name] == "") {
+			t.Errorf("method %s must be either in apart or in ofTheNode, see store/storetest/apart.go", name)
+		}
+	}
+	for name := range ofTheNode {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no method %s any more", name)
+		}
+	}
+	for name, ask := range apart {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no method %s any more", name)
+		}
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			nothing := answer(ask(ctx, open(t), "other"))
+			s := open(t)
+			populate(t, s, "acme")
+			before := everything(t, s, "acme")
+			if got := answer(ask(ctx, s, "other")); got != nothing {
+				t.Errorf("the other organization is told %s\nwhere nobody has anything it is told %s", got, nothing)
+			}
+			if after := everything(t, s, "acme"); after != before {
+				t.Errorf("the other organization made of\n%s\nthis:\n%s", before, after)
+			}
+			// That the owner is answered differently shows that the question could have hit.
+			own := open(t)
+			populate(t, own, "acme")
+			if got := answer(ask(ctx, own, "acme")); got == nothing {
+				t.Errorf("the owner is told %s as well", got)
+			}
+		})
+	}
+}
+
+// answer is what a method has returned, as text.
+func answer(v any, err error) string {
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return text(v)
+}
+
+func everything(t testing.TB, s store.Store, org string) (all string) {
+	t.Helper()
+	for _, view := range views {
+		v, err := view(t.Context(), s, org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += text(v) + "\n"
+	}
+	return all
+}
