@@ -162,7 +162,8 @@ func (c *Capacity) met(nodes []store.Node, now time.Time) {
 	if l.state == linkSettling {
 		waits := false
 		for _, n := range nodes {
-			if now.Add(-n.Seen).After(l.since) {
+			// A beat that was sent before may be done only now, by a server that hung.
+			if now.Add(-n.Seen).After(l.since.Add(beatLimit)) {
 				delete(l.await, n.Name)
 			}
 		}

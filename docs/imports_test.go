@@ -19,6 +19,7 @@ const module = "github.com/hookswitch/hookswitch/"
 var mayImport = map[string][]string{
 	"call":                {},
 	"availability":        {"call"},
+	"capacity":            {"call", "store"},
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"eslctl/doctor":       {"call", "eslctl"},
@@ -38,7 +39,7 @@ var mayImport = map[string][]string{
 	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "availability", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+	"cmd/hookswitch": {"capacity", "call", "availability", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
 		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -65,14 +64,16 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	c.systemd, c.config.systemd = manager, manager
 	j.OnFull(c.full)
 	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
+	db, err := openStore(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	if s.ConfigDir == "" {
-		var db store.Store
-		if db, err = openStore(ctx, s); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, db.Close()) }()
 		c.config.from(db)
 	}
+	counter := newCapacity(s.Node, log, m, db)
+	c.share(counter)
 	if err := c.config.start(ctx); err != nil {
 		return err
 	}
@@ -103,7 +104,10 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	}
 	part("http", func(ctx context.Context) error { return serveHTTP(ctx, l, newMux(ready, m.handler())) })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
-	part("reconciliation", func(ctx context.Context) error { newReconciler(c, s).run(ctx); return nil })
+	reconciler := newReconciler(c, s)
+	part("reconciliation", func(ctx context.Context) error { reconciler.run(ctx); return nil })
+	part("capacity", func(ctx context.Context) error { counter.Run(ctx); return nil })
+	part("slots", func(ctx context.Context) error { reconciler.sweep(ctx, db); return nil })
 	part("service manager", func(ctx context.Context) error {
 		manager.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
 		return nil
