@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -64,7 +65,15 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	c.systemd, c.config.systemd = manager, manager
 	j.OnFull(c.full)
 	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
-	if err := c.config.start(); err != nil {
+	if s.ConfigDir == "" {
+		var db store.Store
+		if db, err = openStore(ctx, s); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		c.config.from(db)
+	}
+	if err := c.config.start(ctx); err != nil {
 		return err
 	}
 	ready := new(readiness)

@@ -43,15 +43,18 @@ func decisionTime() ([]row, error) {
 	client := webhooks.NewClient(&webhooks.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	defer client.Close()
 	took := make([]time.Duration, decisions)
+	fewest := askedTargets // that said yes in time
 	err = profiled("decision", func() error {
 		for i := range took {
 			began := time.Now()
 			p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{ID: peerUUID(i), Number: number}, Live: client}, nil)
 			r := flowtest.Run(flowtest.NewEngine(s, p.Clock, 1), p)
 			took[i] = time.Since(began)
-			if err := allAsked(r); err != nil {
+			yes, err := answered(r)
+			if err != nil {
 				return err
 			}
+			fewest = min(fewest, yes)
 		}
 		return nil
 	})
@@ -60,7 +63,7 @@ func decisionTime() ([]row, error) {
 	}
 	slices.Sort(took)
 	p99 := took[decisions*99/100-1]
-	what := fmt.Sprintf("decision among %d targets that are asked, %d of which hang: p99 (median %d ms)", askedTargets, hangingOnes, took[decisions/2].Milliseconds())
+	what := fmt.Sprintf("decision among %d targets that are asked, %d of which hang: p99 (median %d ms, %d or more answers)", askedTargets, hangingOnes, took[decisions/2].Milliseconds(), fewest)
 	return []row{{what, fmt.Sprintf("%d ms", p99.Milliseconds()), fmt.Sprintf("≤ %d ms", (askLimit + askSlack).Milliseconds()), p99 <= askLimit+askSlack}}, nil
 }
 
@@ -86,12 +89,13 @@ func askedPlan(port int) string {
 	return fmt.Sprintf("numbers: {%q: {campaign: c}}\ncampaigns: {c: {plan: p}}\ntargets:\n%splans:\n  p:\n    members:\n%s", number, &targets, &members)
 }
 
-// allAsked says what is wrong with a decision.
-func allAsked(r *flowtest.Result) error {
+// answered returns how many targets said yes, and fails where the others were not waited
+// for: a busy machine may answer too late.
+func answered(r *flowtest.Result) (yes int, err error) {
 	if h := (*call.HungUp)(nil); !errors.As(r.Err, &h) {
-		return fmt.Errorf("a call ended with %w", r.Err)
+		return 0, fmt.Errorf("a call ended with %w", r.Err)
 	}
-	yes, late := 0, 0
+	late := 0
 	for _, e := range r.Events {
 		for name, text := range e.Attrs {
 			switch asked := strings.HasPrefix(name, "asked."); {
@@ -102,8 +106,8 @@ func allAsked(r *flowtest.Result) error {
 			}
 		}
 	}
-	if yes != askedTargets-hangingOnes || late != hangingOnes {
-		return fmt.Errorf("%d targets said yes and %d nothing, not %d and %d", yes, late, askedTargets-hangingOnes, hangingOnes)
+	if yes+late != askedTargets || late < hangingOnes {
+		return 0, fmt.Errorf("%d targets said yes, and %d nothing in time, of %d", yes, late, askedTargets)
 	}
-	return nil
+	return yes, nil
 }
