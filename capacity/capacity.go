@@ -8,8 +8,10 @@
 //
 // The store not answering, a node admits up to its share: what it has, and its part of
 // what was free at the last contact, computed so that the shares of all nodes together
-// are never more than the limit (share.go). When the store is back, what was admitted
-// is told first, and the shares hold until every node has done so (contact.go).
+// are no more than the limit (share.go). When the store is back, what was admitted is
+// told first, and the shares hold until every node has done so (contact.go). One thing
+// no node can know: what another took above its own part of the limit after the last
+// contact. By that much a limit may be passed.
 package capacity
 
 import (
@@ -75,6 +77,12 @@ func (c *Capacity) Run(ctx context.Context) {
 	wait.Go(func() { c.post(ctx) })
 	wait.Go(func() { c.keepContact(ctx) })
 	wait.Wait()
+	// What the last calls told is not lost where the store answers.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatLimit)
+	defer cancel()
+	if err := c.flush(last); err != nil {
+		c.loseContact(time.Now(), err)
+	}
 }
 
 // Usage returns what others have taken, for each claim. The fallback says why it is
@@ -113,10 +121,6 @@ func (c *Capacity) Reserve(ctx context.Context, claim call.Claim) call.Admission
 	}
 	began := time.Now()
 	c.know([]call.Claim{claim})
-	if refused := c.beyondShare(&claim); refused != nil {
-		c.answered(began, errUnsettled)
-		return *refused
-	}
 	w := &wish{claim: claim}
 	answer, err := ask(ctx, c, &c.reserve, w)
 	c.answered(began, err)

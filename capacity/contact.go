@@ -26,7 +26,7 @@ type contactState int
 const (
 	linkUp       contactState = iota
 	linkLost                  // this node's shares decide
-	linkSettling              // it answers again, but perhaps not yet with all that other nodes admitted: both must agree
+	linkSettling              // they still do: it answers again, but perhaps not yet with all that other nodes admitted
 )
 
 // link is what a node knows of the store and, by it, of the other nodes.
@@ -49,10 +49,10 @@ func (l *link) why() string {
 	return fmt.Sprintf("no answer from the database for %.1f s", time.Since(l.since).Seconds())
 }
 
-func (c *Capacity) inContact() bool {
+func (c *Capacity) contact() contactState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.link.state != linkLost
+	return c.link.state
 }
 
 // loseContact notes that a question asked at a time is not answered.

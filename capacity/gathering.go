@@ -19,10 +19,9 @@ const (
 )
 
 var (
-	errNotAsked  = errors.New("the store is not asked while it does not answer")
-	errSilent    = errors.New("the store does not answer in time")
-	errLeft      = errors.New("nobody waits for the answer any more")
-	errUnsettled = errors.New("not all nodes have told what they admitted")
+	errNotAsked = errors.New("the store is not asked while it does not answer")
+	errSilent   = errors.New("the store does not answer in time")
+	errLeft     = errors.New("nobody waits for the answer any more")
 )
 
 // gathering asks many questions in one: while one transaction is under way, those that
@@ -48,7 +47,7 @@ func (g *gathering[Q, A]) init(size func(Q) int) {
 // that is not answered in time; until it is back nobody asks.
 func ask[Q, A any](ctx context.Context, c *Capacity, g *gathering[Q, A], q Q) (A, error) {
 	var none A
-	if !c.inContact() {
+	if c.contact() != linkUp {
 		return none, errNotAsked
 	}
 	x := &question[Q, A]{q: q, done: make(chan struct{})}

@@ -152,7 +152,7 @@ type rush struct {
 }
 
 // rushes are the targets: limits, and the parts of the two nodes.
-var rushes = map[string][3]int{"one": {1, 1, 0}, "seven": {7, 4, 3}, "fifty": {50, 25, 25}}
+var rushes = map[string][3]int{"one": {1, 1, 0}, "seven": {7, 4, 3}, "twelve": {12, 6, 6}}
 
 func newRush(t *testing.T, url string) *rush {
 	r := &rush{T: t, at: map[string]*legs{}}
@@ -160,6 +160,7 @@ func newRush(t *testing.T, url string) *rush {
 	for i := range 2 {
 		s := onPostgres(t, url)
 		c := capacity.New(fmt.Sprint("n", i), s)
+		c.Patience = time.Second // the machine of a test may be slow
 		c.Contact = func(err error) {
 			if err != nil {
 				r.lost.Add(1)
@@ -180,7 +181,7 @@ func newRush(t *testing.T, url string) *rush {
 		for node := range r.nodes {
 			part := make(chan struct{}, of[1+node])
 			var first sync.Once
-			for i := range 12 {
+			for i := range 9 {
 				r.callers.Go(func() {
 					for seq := 0; ctx.Err() == nil; seq++ {
 						r.call(ctx, target, node, fmt.Sprint(target, node, ".", i, ".", seq), part)

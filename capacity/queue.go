@@ -39,7 +39,7 @@ func (c *Capacity) post(ctx context.Context) {
 		case <-renewal.C:
 			c.renew()
 		}
-		if c.inContact() {
+		if c.contact() != linkLost {
 			began := time.Now()
 			if err := c.flush(ctx); err != nil && ctx.Err() == nil {
 				c.loseContact(began, err)

@@ -199,21 +199,6 @@ func (c *Capacity) shares(claims []call.Claim) ([]call.Usage, string) {
 	return out, c.link.why() + ": this node's shares; duplicate callers are not known"
 }
 
-// beyondShare refuses what this node's share has no room for, while shares hold beside
-// the figures of the store.
-func (c *Capacity) beyondShare(claim *call.Claim) *call.Admission {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.link.state != linkSettling {
-		return nil
-	}
-	b, found := c.room(claim).tightest(c.shareOf())
-	if !found || b.have < b.upTo {
-		return nil
-	}
-	return &call.Admission{Refused: &call.Refusal{Rule: b.rule, Value: b.String()}, Fallback: c.link.why()}
-}
-
 // admit answers for the store, which failed to.
 func (c *Capacity) admit(w *wish, err error) call.Admission {
 	c.mu.Lock()

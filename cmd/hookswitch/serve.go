@@ -57,7 +57,7 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, j.Close()) }()
+	defer j.Close() // where the server does not come to run; nothing was written then
 
 	m := newMetrics(readBuildInfo())
 	c := newController(s, log, j, m)
@@ -104,6 +104,9 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	}
 	part("http", func(ctx context.Context) error { return serveHTTP(ctx, l, newMux(ready, m.handler())) })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
+	d := newDrain(s.Node, log, j, m, db)
+	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
+	part("upkeep", func(ctx context.Context) error { (&upkeep{log: log, db: db, keep: s.KeepCalls}).run(ctx); return nil })
 	reconciler := newReconciler(c, s)
 	part("reconciliation", func(ctx context.Context) error { reconciler.run(ctx); return nil })
 	part("capacity", func(ctx context.Context) error { counter.Run(ctx); return nil })
@@ -114,12 +117,15 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	})
 	err = c.serve(ctx, s.Drain)
 	stop()
-	return errors.Join(err, parts.Wait())
+	// The journal is closed after the last part that writes to it, and drained after that.
+	err = errors.Join(err, parts.Wait(), j.Close())
+	d.Finish(context.WithoutCancel(ctx))
+	return err
 }
 
 // openJournal opens the journal and tells what was found in it.
 func openJournal(s *settings, log zerolog.Logger) (*journal.Journal, error) {
-	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Max: int64(s.JournalMax), Alarm: func(err error) {
+	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Drain: true, Max: int64(s.JournalMax), Alarm: func(err error) {
 		if err != nil {
 			log.Error().Err(err).Msg("journal cannot be kept as it should")
 		} else {
