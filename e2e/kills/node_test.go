@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 // sources are the folders that the program is made of.
-var sources = []string{"call", "cmd", "eslctl", "examples", "flowengine", "store"}
+var sources = []string{"call", "capacity", "cmd", "eslctl", "examples", "flowengine", "store"}
 
 // build builds the program. It looks at every source of it first: go test takes
 // an old result for a new one unless it sees the test depend on what has changed.
