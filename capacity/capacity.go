@@ -49,6 +49,7 @@ type Capacity struct {
 	posting chan struct{} // holds one while somebody posts the queue
 	entries chan struct{}
 	lost    chan struct{} // has one when the contact is lost
+	first   chan struct{} // closed at the first contact
 
 	mu    sync.Mutex
 	link  link
@@ -60,7 +61,7 @@ type Capacity struct {
 
 // New returns the counter of a node. It counts once Run runs.
 func New(node string, s Store) *Capacity {
-	c := &Capacity{Patience: 50 * time.Millisecond, node: node, store: s, posting: make(chan struct{}, 1), entries: make(chan struct{}, 1), lost: make(chan struct{}, 1),
+	c := &Capacity{Patience: 50 * time.Millisecond, node: node, store: s, posting: make(chan struct{}, 1), entries: make(chan struct{}, 1), lost: make(chan struct{}, 1), first: make(chan struct{}),
 		rooms: map[place]*room{}, held: map[string]map[string]*slot{}, mine: map[store.TurnKey]uint64{}}
 	c.usage.init(func(q []call.Claim) int { return len(q) })
 	c.reserve.init(func(*wish) int { return 1 })

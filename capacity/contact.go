@@ -55,6 +55,15 @@ func (c *Capacity) contact() contactState {
 	return c.link.state
 }
 
+// Met waits until the store has answered for the first time: before, this node has no
+// share. It returns early when ctx ends.
+func (c *Capacity) Met(ctx context.Context) {
+	select {
+	case <-c.first:
+	case <-ctx.Done():
+	}
+}
+
 // loseContact notes that a question asked at a time is not answered.
 func (c *Capacity) loseContact(asked time.Time, err error) {
 	c.mu.Lock()
@@ -151,6 +160,7 @@ func (c *Capacity) met(nodes []store.Node, now time.Time) {
 			l.joined = now.Add(joinAfter)
 		}
 		l.nodes = alive
+		close(c.first)
 	}
 	if l.state == linkLost {
 		l.state, l.since, l.await = linkSettling, now, map[string]bool{}

@@ -24,6 +24,10 @@ func newCapacity(node string, log zerolog.Logger, m *metrics, s capacity.Store) 
 	return c
 }
 
+// meetLimit bounds how long a server that starts waits for the database before it takes
+// calls: those for targets with limits would be refused.
+const meetLimit = 3 * time.Second
+
 // share lets calls count in what nodes share.
 func (c *controller) share(with *capacity.Capacity) { c.capacity, c.engine.Capacity = with, with }
 

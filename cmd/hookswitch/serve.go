@@ -115,6 +115,9 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 		manager.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
 		return nil
 	})
+	meeting, cancel := context.WithTimeout(ctx, meetLimit)
+	counter.Met(meeting)
+	cancel()
 	err = c.serve(ctx, s.Drain)
 	stop()
 	// The journal is closed after the last part that writes to it, and drained after that.
