@@ -56,6 +56,7 @@ func main() {
 		{"flows", validation},
 		{"scripts", testScripts},
 		{"decision", decisionTime},
+		{"store", storeCost},
 		{"call log", callLog},
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

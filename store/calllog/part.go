@@ -5,13 +5,13 @@ package calllog
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/journal"
 )
 
 // Part is what a batch holds of one call.
@@ -102,6 +102,10 @@ func ascending(lines []*store.Line) bool {
 	return true
 }
 
+// Begins says whether the part has the beginning of its call, so that the log will hardly
+// have it.
+func (p *Part) Begins() bool { return len(p.lines) > 0 && p.lines[0].Event.Seq == 1 }
+
 // Raw returns the lines as they stand in the journal.
 func (p *Part) Raw() []byte {
 	n := 0
@@ -139,8 +143,8 @@ func (e *ProjectError) Error() string {
 func Events(raw []byte) ([]call.Event, error) {
 	events := make([]call.Event, 0, 16)
 	for line := range bytes.Lines(raw) {
-		var e call.Event
-		if err := json.Unmarshal(line, &e); err != nil {
+		e, err := journal.DecodeEvent(bytes.TrimSuffix(line, []byte{'\n'}))
+		if err != nil {
 			return nil, fmt.Errorf("event in the call log: %w", err)
 		}
 		events = append(events, e)

@@ -80,7 +80,11 @@ func (s *Store) Call(ctx context.Context, org, id string) (c *store.Call, err er
 		if err != nil {
 			return err
 		}
-		events, err := chunks(ctx, tx, org, row.N)
+		rows, err := tx.QueryContext(ctx, chunksSQL, org, row.N)
+		if err != nil {
+			return err
+		}
+		events, err := readChunks(rows)
 		if err != nil {
 			return err
 		}
