@@ -105,6 +105,9 @@ func (r *reconciler) heard(id, checkpoint string, end eslctl.End) {
 		r.gone(id)
 		return
 	}
+	if !r.journal.Has(id) && !r.other(checkpoint) {
+		r.late(call.Call{ID: id}, checkpoint, call.EpochOf(checkpoint), "known only from the switch's event socket")
+	}
 	r.close(id, checkpoint, end, "event")
 }
 
@@ -216,7 +219,7 @@ func (r *reconciler) readCDR(ctx context.Context, name string, claimed bool) (ag
 		}
 	}
 	if !r.journal.Has(id) {
-		r.late(cdr.Call, epoch, "known only from the switch's record")
+		r.late(cdr.Call, cdr.Checkpoint, epoch, "known only from the switch's record")
 	}
 	r.close(id, cdr.Checkpoint, cdr.End, "cdr")
 	return 0, r.done(ctx, file, name)
