@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,10 @@ var migrations embed.FS
 // answered at all would take minutes.
 const connectLimit = 5 * time.Second
 
+// connections is how many there may be, unless the URL says pool_max_conns: what nodes
+// share takes five at once, and who waits for one waits with a call.
+const connections = 10
+
 // migrateLimit bounds how long the tables may take to be brought up to date.
 const migrateLimit = 30 * time.Minute
 
@@ -48,10 +53,17 @@ func New(url string) (*Store, error) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	config.ConnConfig.ConnectTimeout = connectLimit
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = max(config.MaxConns, connections)
+	}
 	if _, named := config.ConnConfig.RuntimeParams["application_name"]; !named {
 		config.ConnConfig.RuntimeParams["application_name"] = "hookswitch"
 	}
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if _, named := config.ConnConfig.RuntimeParams["plan_cache_mode"]; !named {
+		// A plan that is kept would be that of tables that were empty when it was made.
+		config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+	}
 	s := new(Store)
 	migrating := config.ConnConfig.Copy()
 	config.AfterConnect = func(context.Context, *pgx.Conn) error { return s.update(migrating) }
