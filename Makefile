@@ -20,7 +20,7 @@ demo: build ## simulated calls on this terminal; ARGS=--once places one
 	bin/hookswitch demo $(ARGS)
 
 .PHONY: test
-test: gcc ## formatting, vet, and all tests with the race detector
+test: gcc postgres ## formatting, vet, and all tests with the race detector
 	@unformatted="$$(gofmt -l .)"; if [[ -n "$$unformatted" ]]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
 	go vet $(PKG)
 	CGO_ENABLED=1 go test -race -v $(PKG)
@@ -60,5 +60,17 @@ gcc:
 			apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev; \
 		else \
 			echo "The race detector needs gcc: install gcc and the C library's headers (Debian: apt-get install gcc libc6-dev)."; exit 1; \
+		fi; \
+	fi
+
+# The store's tests start a PostgreSQL of their own; its programs are not on the PATH on Debian. Its server must not run as
+# root, and so needs a user: the package makes it.
+.PHONY: postgres
+postgres:
+	@if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && ! command -v initdb >/dev/null; then \
+		if [[ "$$(id -u)" == 0 ]] && command -v apt-get >/dev/null; then \
+			apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql; \
+		else \
+			echo "The store's tests need the programs of a PostgreSQL server: install it (Debian: apt-get install postgresql)."; exit 1; \
 		fi; \
 	fi

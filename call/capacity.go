@@ -61,6 +61,19 @@ type Claim struct {
 	Limits   Limits
 }
 
+// With returns the name of what a scope means of the claim; empty where it has none.
+func (c *Claim) With(of Scope) string {
+	switch of {
+	case OfTarget:
+		return c.Target
+	case OfBuyer:
+		return c.Buyer
+	case OfCampaign:
+		return c.Campaign
+	}
+	return ""
+}
+
 // Usage is what is taken of a target's limits. The counts hold what is reserved as
 // well: a leg that is being dialled may be connected in a moment.
 type Usage struct {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -80,6 +81,10 @@ type Bridge struct {
 	Whisper    Prompt        // what the callee hears before it is connected
 	Record     string        // path of the recording while bridged; empty: none
 	MaxLength  time.Duration // connected time after which the callee is hung up; 0: no limit
+
+	// Joined is called with the UUID of the leg that is connected, at that moment and
+	// from any goroutine. It does not wait. It may be nil.
+	Joined func(leg string)
 }
 
 // BridgeLeg is one destination of a Bridge.
@@ -122,6 +127,34 @@ type BridgeResult struct {
 type LegResult struct {
 	UUID  string
 	Cause Cause
+	LegFacts
+}
+
+// LegFacts are what the switch tells of a B leg beyond its events, as far as it was
+// heard.
+type LegFacts struct {
+	SIPCallID string        // Call-ID of the INVITE that was sent
+	Billed    time.Duration // since it answered
+	Ended     time.Time
+}
+
+// Attrs writes the facts as they stand in events: sip_call_id, billed (in milliseconds)
+// and ended (RFC 3339); nil when there are none.
+func (f LegFacts) Attrs() map[string]string {
+	if f == (LegFacts{}) {
+		return nil
+	}
+	attrs := make(map[string]string, 3)
+	if f.SIPCallID != "" {
+		attrs["sip_call_id"] = f.SIPCallID
+	}
+	if f.Billed > 0 {
+		attrs["billed"] = strconv.FormatInt(f.Billed.Milliseconds(), 10)
+	}
+	if !f.Ended.IsZero() {
+		attrs["ended"] = f.Ended.UTC().Format(time.RFC3339Nano)
+	}
+	return attrs
 }
 
 // OutcomeOf sorts the cause of a failed attempt under its outcome.

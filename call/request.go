@@ -18,6 +18,7 @@ type Request struct {
 	Timeout time.Duration     // of the whole, all tries together; above 0
 	Key     string            // sent as Idempotency-Key, the same with every try; empty: none
 	Step    string            // path of the node that asks; not sent
+	Target  string            // name of the target that is asked about, if it is one; not sent
 	Retry   bool              // may be tried again within Timeout: after a failure to connect, a broken connection, 429, 502, 503, 504
 }
 

@@ -17,14 +17,16 @@ type attempt struct {
 	bridged   string        // UUID of the callee that is bridged, answered or not
 	connected time.Time     // since when it is connected: bridged and answered; zero while it is not
 	talked    time.Duration // how long it was connected before
+	joined    func(leg string)
 }
 
 // callee is one B leg of the attempt.
 type callee struct {
 	target   string
 	ringing  bool
-	answered bool
+	answered time.Time  // zero: not yet
 	cause    call.Cause // of its hangup
+	facts    call.LegFacts
 }
 
 // stale are the variables by which an attempt tells its result. They outlive
@@ -138,7 +140,7 @@ func (l *Leg) stopRecording(ctx context.Context) error {
 func (l *Leg) begin(b call.Bridge) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.attempt = attempt{committed: true, legs: make(map[string]*callee, len(b.Legs))}
+	l.attempt = attempt{committed: true, legs: make(map[string]*callee, len(b.Legs)), joined: b.Joined}
 	for _, leg := range b.Legs {
 		l.attempt.legs[leg.UUID] = &callee{target: leg.Target}
 	}
@@ -163,6 +165,11 @@ func (l *Leg) finish(ev Event) call.BridgeResult {
 		result.Connected += time.Since(at)
 	}
 	l.attempt.committed = false
+	for i := range result.Legs {
+		if b := l.attempt.legs[result.Legs[i].UUID]; b != nil {
+			result.Legs[i].LegFacts = b.facts
+		}
+	}
 	return result
 }
 

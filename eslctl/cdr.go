@@ -54,7 +54,7 @@ func ParseCDR(data []byte) (CDR, error) {
 		Ours:       get("hookswitch") == "true",
 		End: End{
 			Known: true, Complete: true, Cause: call.Cause(get("hangup_cause")), By: "switch",
-			Billed: milliseconds(get("billmsec")), Duration: milliseconds(get("mduration")),
+			Billed: milliseconds(get("billmsec")), Duration: milliseconds(get("mduration")), At: microseconds(get("end_uepoch")),
 		},
 	}
 	if ms := get("record_ms"); ms != "" {

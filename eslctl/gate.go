@@ -3,7 +3,9 @@ package eslctl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -17,8 +19,9 @@ type gate struct {
 	capped  bool
 
 	mu       sync.Mutex
-	listener net.Listener
+	listener *net.TCPListener // nil: closed for want of room
 	closed   bool
+	asking   []chan struct{} // closed by the accepting goroutine on its next round, see check
 }
 
 func (g *gate) listen() error {
@@ -32,7 +35,7 @@ func (g *gate) listen() error {
 		l.Close()
 		return net.ErrClosed
 	}
-	g.listener, g.address = l, l.Addr().String() // port 0 is chosen once
+	g.listener, g.address = l.(*net.TCPListener), l.Addr().String() // port 0 is chosen once
 	s := g.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,9 +61,67 @@ func (g *gate) shut() {
 	}
 }
 
+// check sends the accepting goroutine once around its loop and returns when it has
+// been there. No connection is lost by it.
+func (g *gate) check(ctx context.Context) error {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return nil
+	}
+	passed := make(chan struct{})
+	g.asking = append(g.asking, passed)
+	if g.listener != nil {
+		_ = g.listener.SetDeadline(time.Unix(1, 0)) // wakes it in Accept
+	}
+	g.mu.Unlock()
+	g.server.mu.Lock()
+	g.server.changed() // wakes it in room
+	g.server.mu.Unlock()
+	select {
+	case <-passed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("nobody accepts connections at %s: %w", g.address, context.Cause(ctx))
+	}
+}
+
+// pass answers those who check.
+func (g *gate) pass() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.asking) == 0 {
+		return
+	}
+	if g.listener != nil {
+		_ = g.listener.SetDeadline(time.Time{})
+	}
+	for _, passed := range g.asking {
+		close(passed)
+	}
+	g.asking = nil
+}
+
+// suspend closes the listener until there is room again.
+func (g *gate) suspend() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listener != nil {
+		g.listener.Close()
+		g.listener = nil
+	}
+}
+
+func (g *gate) listening() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.listener != nil
+}
+
 // accept takes connections until the gate is shut. An error that is not the
 // end, such as too many open files, costs a pause and no more.
 func (g *gate) accept(ctx context.Context) {
+	defer g.pass()
 	for {
 		if !g.room(ctx) {
 			g.shut()
@@ -72,12 +133,15 @@ func (g *gate) accept(ctx context.Context) {
 		if closed {
 			return
 		}
+		if l == nil {
+			continue // refused since
+		}
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
 			g.admit(ctx, nc)
-		case errors.Is(err, net.ErrClosed):
-			// Shut, or closed for want of room: the loop sees which.
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+			// Shut, closed for want of room, or a check: the loop sees which.
 		default:
 			g.server.problem(g.address, err)
 			g.pause(ctx, 50*time.Millisecond)
@@ -90,38 +154,35 @@ func (g *gate) accept(ctx context.Context) {
 func (g *gate) room(ctx context.Context) bool {
 	s := g.server
 	if !g.capped {
+		g.pass()
 		return ctx.Err() == nil
 	}
-	for reopen := false; ; reopen = true {
+	for {
 		s.mu.Lock()
 		if s.freed == nil {
 			s.freed = make(chan struct{})
 		}
-		draining, full, freed := s.draining, s.MaxCalls > 0 && s.live >= s.MaxCalls, s.freed
+		draining, full, freed := s.draining, s.refusing || s.MaxCalls > 0 && s.live >= s.MaxCalls, s.freed
 		s.mu.Unlock()
-		if draining || ctx.Err() != nil {
+		g.pass() // who checks from here on closes freed
+		switch {
+		case draining || ctx.Err() != nil:
 			return false
-		}
-		if !full {
-			if !reopen {
-				return true
+		case full:
+			g.suspend()
+			select {
+			case <-freed:
+			case <-ctx.Done():
 			}
-			if err := g.listen(); err == nil {
-				return true
-			} else if errors.Is(err, net.ErrClosed) {
+		case g.listening():
+			return true
+		default:
+			if err := g.listen(); errors.Is(err, net.ErrClosed) {
 				return false
-			} else {
+			} else if err != nil {
 				s.problem(g.address, err)
 				g.pause(ctx, 50*time.Millisecond)
-				continue
 			}
-		}
-		g.mu.Lock()
-		g.listener.Close()
-		g.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
 		}
 	}
 }

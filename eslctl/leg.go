@@ -86,6 +86,7 @@ type End struct {
 	Checkpoint string // that was on the channel; "": none, or no event told
 
 	Complete bool // the fields below are known
+	At       time.Time
 	Billed   time.Duration
 	Duration time.Duration
 	By       string // who hung up: caller, switch

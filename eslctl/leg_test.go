@@ -264,6 +264,51 @@ func TestBridgeOutcomes(t *testing.T) {
 	}
 }
 
+// Of every leg that was dialled it is told under which Call-ID, and what it is billed:
+// from its answer, not from when it was connected.
+func TestLegsAreTheirOwnCalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		callee esltest.Callee
+		caller esltest.Caller
+		last   call.Type
+		billed string
+	}{
+		"the callee hangs up": {callee: esltest.Answers(time.Second, 26*time.Second).Pressing("1", 4*time.Second), last: call.Released, billed: "30000"},
+		"the caller hangs up": {callee: esltest.Answers(time.Second, 0).Pressing("1", 4*time.Second), last: call.Released, billed: "9000",
+			caller: esltest.Caller{From: "+15550111", To: "+15550100", Script: []esltest.Act{esltest.HangUp().After(10 * time.Second)}}},
+		"never confirmed": {callee: esltest.Answers(time.Second, 0), billed: "20000"},
+		"busy":            {callee: esltest.Busy()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var result call.BridgeResult
+			inWorld(t, func(ctx context.Context, leg *eslctl.Leg) {
+				leg.Save(ctx, checkpoint(leg))
+				b := dial(leg, 1, "1")
+				b.Confirm = call.Confirm{Key: "1", Prompt: call.Prompt{Kind: call.Say, Text: "Press 1"}, Timeout: 10 * time.Second}
+				result, _ = leg.Bridge(ctx, b, checkpoint(leg))
+			}, func(w *world) {
+				w.SetCallee("1", c.callee)
+				w.place(c.caller)
+				var got map[string]string
+				if c.last == "" {
+					if len(result.Legs) != 1 {
+						t.Fatalf("result %+v, want one leg that failed", result)
+					}
+					got = result.Legs[0].Attrs()
+				}
+				for _, e := range w.events {
+					if e.Type == c.last {
+						got = e.Attrs
+					}
+				}
+				if got["billed"] != c.billed || !strings.HasSuffix(got["sip_call_id"], "@127.0.0.1") {
+					t.Errorf("told %v, want %s ms billed and a Call-ID", got, c.billed)
+				}
+			})
+		})
+	}
+}
+
 func TestCallerHangsUpInEveryVerb(t *testing.T) {
 	verbs := map[string]func(ctx context.Context, leg *eslctl.Leg) error{
 		"play": func(ctx context.Context, leg *eslctl.Leg) error {

@@ -48,7 +48,8 @@ type Server struct {
 	ids      map[string]int // calls of legs; an old connection of a call may linger beside its new one
 	live     int
 	draining bool
-	freed    chan struct{} // closed and replaced when a call ends or draining begins
+	refusing bool
+	freed    chan struct{} // closed and replaced when there may be room, or draining begins
 	wait     sync.WaitGroup
 }
 
@@ -102,6 +103,38 @@ func (s *Server) Controls(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ids[id] > 0
+}
+
+// Check returns nil when the goroutines that accept connections do their work, also
+// while there is no room, and an error when ctx ends before they have shown it.
+func (s *Server) Check(ctx context.Context) error {
+	s.mu.Lock()
+	gates := slices.Collect(maps.Keys(s.open))
+	s.mu.Unlock()
+	for _, g := range gates {
+		if err := g.check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Refuse says whether new calls are refused at TCP, as they are beyond MaxCalls,
+// until it says otherwise. Live calls and takeovers are not concerned.
+func (s *Server) Refuse(refuse bool) {
+	s.mu.Lock()
+	s.refusing = refuse
+	s.changed()
+	gates := slices.Collect(maps.Keys(s.open))
+	s.mu.Unlock()
+	if !refuse {
+		return
+	}
+	for _, g := range gates { // without the lock, as in Drain
+		if g.capped {
+			g.suspend()
+		}
+	}
 }
 
 // Drain refuses new calls from now on and returns when the live ones have
@@ -317,17 +350,22 @@ func (l *Leg) read(ev Event) error {
 		l.takeover = hosts
 	}
 	l.last, l.begun = bridgeResult(ev)
-	if l.last.Outcome == call.Completed {
+	if at := microseconds(ev.Get("Caller-Channel-Bridged-Time")); l.last.Outcome == call.Completed && !at.IsZero() {
 		// Nobody saw the end: from its beginning until now, never less than it was.
-		l.last.Connected = microseconds(ev.Get("Event-Date-Timestamp")).Sub(microseconds(ev.Get("Caller-Channel-Bridged-Time")))
+		l.last.Connected = microseconds(ev.Get("Event-Date-Timestamp")).Sub(at)
 	}
 	l.secret = ev.Var("sensitive_dtmf") == "true"
 	l.recording, l.found = ev.Var(varRecording), recordedOn(ev)
 	return nil
 }
 
+// microseconds reads a moment as FreeSWITCH writes it: microseconds since 1970, 0 for
+// what was not.
 func microseconds(s string) time.Time {
-	n, _ := strconv.ParseInt(s, 10, 64)
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n <= 0 {
+		return time.Time{}
+	}
 	return time.UnixMicro(n).UTC()
 }
 

@@ -103,6 +103,54 @@ func TestRoomAgainMeansCallsAgain(t *testing.T) {
 	}
 }
 
+func TestServerThatRefusesLeavesNewCallsToTheNextHost(t *testing.T) {
+	got := make(chan string, 4)
+	handler := func(name string) func(context.Context, *eslctl.Leg) {
+		return func(ctx context.Context, leg *eslctl.Leg) {
+			got <- name
+			until(ctx, leg)
+		}
+	}
+	first := &eslctl.Server{Allow: loopback, Takeover: "127.0.0.1:0", Handler: handler("first")}
+	second := &eslctl.Server{Allow: loopback, Handler: handler("second")}
+	serve(t, first)
+	serve(t, second)
+	address, takeover := first.Addresses()
+	sw := simulated(t, address+"|"+second.Address, "")
+	place := func(want string) *esltest.Call {
+		t.Helper()
+		k := sw.Call(esltest.Caller{From: "+1", To: "+2"})
+		if name := <-got; name != want {
+			t.Errorf("the call went to %s, want %s", name, want)
+		}
+		return k
+	}
+	live := place("first")
+	first.Refuse(true)
+	first.Refuse(true)
+	place("second")
+	first.Refuse(false)
+	first.Refuse(true)
+	place("second")
+	if first.Live() != 1 {
+		t.Errorf("%d calls live, want the one that was there before", first.Live())
+	}
+	nc, err := net.Dial("tcp", takeover) // FreeSWITCH would hand over a call of another server
+	if err != nil {
+		t.Fatalf("a takeover is refused: %v", err)
+	}
+	nc.Close()
+
+	first.Refuse(false)
+	alone := simulated(t, address, "") // retries until the address is listened on again
+	alone.Call(esltest.Caller{From: "+1", To: "+2"})
+	if name := <-got; name != "first" {
+		t.Errorf("the call went to %s", name)
+	}
+	live.HangUp()
+	<-live.Done()
+}
+
 func TestStrangersAreNotServed(t *testing.T) {
 	problems := make(chan error, 1)
 	s := &eslctl.Server{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Handler: until,
@@ -117,6 +165,64 @@ func TestStrangersAreNotServed(t *testing.T) {
 		t.Errorf("a stranger was told %q", b)
 	}
 	if err := <-problems; !strings.Contains(err.Error(), "allow list") {
+		t.Error(err)
+	}
+}
+
+// A check goes through the goroutines that accept: it passes while they wait for a call
+// or for room, and loses no call.
+func TestCheckPassesWhileCallsAreAccepted(t *testing.T) {
+	got := make(chan struct{}, 4)
+	s := &eslctl.Server{Takeover: "127.0.0.1:0", Allow: loopback, MaxCalls: 1, Handler: func(ctx context.Context, leg *eslctl.Leg) {
+		got <- struct{}{}
+		until(ctx, leg)
+	}}
+	serve(t, s)
+	check := func(state string) {
+		for range 100 {
+			if err := s.Check(t.Context()); err != nil {
+				t.Fatalf("%s: %v", state, err)
+			}
+		}
+	}
+	check("idle")
+	sw := simulated(t, s.Address, s.Takeover)
+	one := sw.Call(esltest.Caller{From: "+1", To: "+2"})
+	<-got
+	check("full")
+	one.HangUp()
+	<-one.Done()
+	two := sw.Call(esltest.Caller{From: "+1", To: "+2"})
+	<-got
+	two.HangUp()
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check("draining")
+}
+
+func TestCheckFailsWhenAcceptingHangs(t *testing.T) {
+	hangs, goOn := make(chan struct{}), make(chan struct{})
+	s := &eslctl.Server{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Handler: until,
+		Problem: func(string, error) {
+			close(hangs)
+			<-goOn
+		}}
+	serve(t, s)
+	nc, err := net.Dial("tcp", s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	<-hangs
+	late := errors.New("too late")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(late)
+	if err := s.Check(ctx); !errors.Is(err, late) || !strings.Contains(err.Error(), s.Address) {
+		t.Errorf("check: %v", err)
+	}
+	close(goOn)
+	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -94,6 +94,9 @@ func (l *Leg) calleeEvent(ev Event) {
 	if b == nil {
 		return
 	}
+	if b.facts.SIPCallID == "" {
+		b.facts.SIPCallID = ev.Var("sip_call_id")
+	}
 	switch string(ev.name) {
 	case "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA":
 		if !b.ringing {
@@ -101,12 +104,15 @@ func (l *Leg) calleeEvent(ev Event) {
 			l.tell(call.Event{Type: call.TargetRinging, Leg: uuid, Target: b.target})
 		}
 	case "CHANNEL_ANSWER":
-		b.answered = true
+		b.answered = time.Now()
 		if l.attempt.bridged == uuid {
 			l.bridged(uuid)
 		}
 	case "CHANNEL_HANGUP":
 		b.cause = call.Cause(ev.Get("Hangup-Cause"))
+		b.facts.Ended = microseconds(ev.Get("Event-Date-Timestamp"))
+	case "CHANNEL_HANGUP_COMPLETE": // before the caller's CHANNEL_UNBRIDGE, if it hung up first
+		b.facts.Billed = milliseconds(ev.Var("billmsec"))
 	}
 }
 
@@ -118,9 +124,12 @@ func (l *Leg) bridged(uuid string) {
 		return
 	}
 	l.attempt.bridged = uuid
-	if b.answered && l.attempt.connected.IsZero() {
+	if !b.answered.IsZero() && l.attempt.connected.IsZero() {
 		l.attempt.connected = time.Now()
-		l.tell(call.Event{Type: call.Connected, Leg: uuid, Target: b.target})
+		l.tell(call.Event{Type: call.Connected, Leg: uuid, Target: b.target, Attrs: b.facts.Attrs()})
+		if l.attempt.joined != nil && l.successor == "" {
+			l.attempt.joined(uuid)
+		}
 	}
 }
 
@@ -139,7 +148,17 @@ func (l *Leg) released(why string) {
 		cause = l.end.Cause
 	}
 	l.tell(call.Event{Type: call.Released, Leg: uuid, Target: b.target, Cause: cause, Why: why,
-		Millis: talked.Milliseconds()})
+		Millis: talked.Milliseconds(), Attrs: b.soFar().Attrs()})
+}
+
+// soFar returns the facts of a callee that may not have ended: it is hung up just after
+// the caller, and the switch says then what it bills.
+func (b *callee) soFar() call.LegFacts {
+	facts := b.facts
+	if b.cause == "" && !b.answered.IsZero() {
+		facts.Billed = time.Since(b.answered)
+	}
+	return facts
 }
 
 // abandoned notes that the caller hung up while targets were dialled.
@@ -156,7 +175,7 @@ func (l *Leg) abandoned(cause call.Cause) {
 	for uuid, b := range l.attempt.legs {
 		if b.cause == "" {
 			l.tell(call.Event{Type: call.TargetFailed, Leg: uuid, Target: b.target, Cause: call.OriginatorCancel,
-				Why: "the caller hung up first"})
+				Why: "the caller hung up first", Attrs: b.soFar().Attrs()})
 		}
 	}
 }
@@ -178,6 +197,7 @@ func endOf(ev Event) End {
 		Billed:   milliseconds(ev.Var("billmsec")),
 		Duration: milliseconds(ev.Var("mduration")),
 		By:       "switch",
+		At:       microseconds(ev.Get("Event-Date-Timestamp")),
 	}
 	if on := recordedOn(ev); on.ended {
 		e.Message, e.Spoken = on.path, on.length

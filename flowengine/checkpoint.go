@@ -22,9 +22,13 @@ type payload struct {
 	V         int               `json:"v"`
 	Flow      string            `json:"f"`
 	Version   string            `json:"h"`
+	Org       string            `json:"g,omitempty"`
+	Campaign  string            `json:"m,omitempty"`
+	Publisher string            `json:"p,omitempty"`
 	Step      string            `json:"n"`           // path of the node
 	State     json.RawMessage   `json:"s,omitempty"` // of the node, private to it
 	Committed bool              `json:"c,omitempty"` // the node's dial attempt belongs to the switch
+	Spared    []int             `json:"u,omitempty"` // legs of the attempt that are not dialled, by their positions
 	Vars      map[string]any    `json:"x,omitempty"`
 	Tags      map[string]any    `json:"t,omitempty"`
 	Secrets   map[string]string `json:"q,omitempty"` // names of secrets, and paths of the nodes that ask for them; never a value

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 )
 
 // Condition is a setting that is true or false: an expression. It may read secrets;
@@ -11,18 +12,27 @@ import (
 type Condition struct {
 	Source string
 	expr   *expression
+	reads  func() []*expression // the variables that it reads
 }
 
 // UnmarshalText compiles the expression; it fails with a *SettingError.
-func (c *Condition) UnmarshalText(text []byte) error {
-	src := string(text)
+func (c *Condition) UnmarshalText(text []byte) error { return c.compile(string(text), secret) }
+
+func (c *Condition) compile(src string, in scope) error {
 	if strings.HasPrefix(strings.TrimSpace(src), "{{") {
 		return &SettingError{Message: "a condition is an expression already", Hint: "leave {{ and }} out"}
 	}
-	x, err := compile(src, secret, reflect.Bool)
-	*c = Condition{src, x}
+	x, err := compile(src, in, reflect.Bool)
+	*c = Condition{src, x, sync.OnceValue(func() []*expression { return variablesOf(src) })}
 	return err
 }
+
+// filter is a Condition that reads no secrets, so that anybody may know what it is
+// about.
+type filter struct{ Condition }
+
+// UnmarshalText compiles the expression; it fails with a *SettingError.
+func (f *filter) UnmarshalText(text []byte) error { return f.compile(string(text), recorded) }
 
 // ReadsSecrets says whether the condition is about secrets.
 func (c *Condition) ReadsSecrets() bool { return c.expr.readsSecrets() }

@@ -61,7 +61,7 @@ func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
 			return
 		}
 		given[k.Value] = true
-		d.value(v, out.Field(fields[i].index), k.Value)
+		d.value(v, out.FieldByIndex(fields[i].index), k.Value)
 	})
 	for i := 0; i < len(n.Content); i += 2 {
 		strange = strange || d.report.faulty[n.Content[i]]
@@ -90,7 +90,7 @@ func (d *document) value(n *yaml.Node, out reflect.Value, name string) {
 	if short, ok := out.Addr().Interface().(Short); ok && n.Kind == yaml.ScalarNode {
 		if d.text(n, name, short.FromText) {
 			for _, f := range settingsOf(out.Type()) {
-				if x, ok := out.Field(f.index).Addr().Interface().(expressive); ok {
+				if x, ok := out.FieldByIndex(f.index).Addr().Interface().(expressive); ok {
 					d.note(n, name, x)
 				}
 			}
@@ -235,17 +235,24 @@ func (d *document) inside(n *yaml.Node, offset int) (line, col int) {
 // setting is a field of a node's struct that a document can fill.
 type setting struct {
 	name     string
-	index    int
+	index    []int
 	required bool
 }
 
-// settingsOf lists the settings of a struct type.
+// settingsOf lists the settings of a struct type, those of the structs in it that
+// several kinds share among them.
 func settingsOf(t reflect.Type) []setting {
 	var out []setting
 	for i := range t.NumField() {
-		if tag, ok := t.Field(i).Tag.Lookup("yaml"); ok {
+		f := t.Field(i)
+		if tag, ok := f.Tag.Lookup("yaml"); ok {
 			name, opt, _ := strings.Cut(tag, ",")
-			out = append(out, setting{name, i, opt == "required"})
+			out = append(out, setting{name, f.Index, opt == "required"})
+		} else if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			for _, shared := range settingsOf(f.Type) {
+				shared.index = append([]int{i}, shared.index...)
+				out = append(out, shared)
+			}
 		}
 	}
 	return out
@@ -261,17 +268,20 @@ func settingNames(fields []setting) []string {
 
 // Check is what a Checker looks at and where it reports.
 type Check struct {
-	Wired   []string // the exits that the flow names for the node
-	doc     *document
-	node    *yaml.Node
-	targets map[string]Target // nil: unknown
-	used    map[string]bool   // those that were asked for
+	Wired  []string // the exits that the flow names for the node
+	doc    *document
+	node   *yaml.Node
+	loader *loader
 }
 
 // Problem reports that the setting at path is wrong. The path names the
 // fields and list positions that lead to it, as in "targets/0/to"; as much of it
 // is used as the document has. Only the last field may have a / in its name.
 func (c *Check) Problem(path, hint, format string, args ...any) {
+	c.place(path).Problem(hint, format, args...)
+}
+
+func (c *Check) place(path string) Place {
 	at := Place{document: c.doc, node: c.node}
 	for rest := path; rest != ""; {
 		if whole := at.Field(rest); whole.node != at.node { // a key may have a / in it
@@ -288,7 +298,7 @@ func (c *Check) Problem(path, hint, format string, args ...any) {
 		}
 		at, rest = next, more
 	}
-	at.Problem(hint, format, args...)
+	return at
 }
 
 // Given says whether the document has the setting, with whatever value.
@@ -299,23 +309,15 @@ func (c *Check) Given(name string) bool {
 
 // Target says whether a target of this name exists. Where the targets are
 // not known, every name is taken for one.
-func (c *Check) Target(name string) bool {
-	if c.targets == nil {
-		return true
-	}
-	c.used[name] = true
-	_, ok := c.targets[name]
-	return ok
+func (c *Check) Target(name string) bool { return c.loader.exists("target", name) }
+
+// Gateway says whether the organization may use a gateway of this name.
+func (c *Check) Gateway(name string) bool {
+	return len(c.loader.sections["gateways"]) == 0 || c.loader.exists("gateway", name)
 }
 
+// NearestGateway suggests a gateway for a wrong name.
+func (c *Check) NearestGateway(wrong string) string { return c.loader.nearest("gateway", wrong) }
+
 // NearestTarget suggests a target for a wrong name.
-func (c *Check) NearestTarget(wrong string) string {
-	names := make([]string, 0, len(c.targets))
-	for n := range c.targets {
-		names = append(names, n)
-	}
-	if len(names) == 0 {
-		return "no targets are defined; add a document with targets:"
-	}
-	return didYouMean(wrong, names)
-}
+func (c *Check) NearestTarget(wrong string) string { return c.loader.nearest("target", wrong) }

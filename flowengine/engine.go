@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 )
 
@@ -19,19 +19,22 @@ const MaxSteps = 1000
 // Engine runs calls through their flows. Its fields are options, to be set
 // before the first call; Current is required.
 type Engine struct {
-	Current    func() *Snapshot // the configuration of this moment
-	Versions   *Versions        // where older versions are found after a restart; may be nil
-	Clock      Clock            // nil: the clock of the system
-	Rand       *rand.Rand       // nil: seeded by the system; need not be safe for concurrent use
-	Recordings string           // folder of the switch in which calls are recorded
-	Requests   Requester        // makes the requests of flows; nil: none can be made
-	Node       string           // name of this Hookswitch node; what call.ValidNode refuses is replaced
-	Panicked   func(call string, value any, stack []byte)
+	Current      func() *Snapshot      // the configuration of this moment
+	Versions     *Versions             // where older versions are found after a restart; may be nil
+	Clock        Clock                 // nil: the clock of the system
+	Rand         *rand.Rand            // nil: seeded by the system; need not be safe for concurrent use
+	Recordings   string                // folder of the switch in which calls are recorded
+	Requests     Requester             // makes the requests of flows; nil: none can be made
+	Capacity     Capacity              // counts what is taken of targets; nil: this process alone does
+	Availability *availability.Checker // asks whether targets can take calls; nil: one that asks availability.DefaultAtOnce at once
+	Node         string                // name of this Hookswitch node; what call.ValidNode refuses is replaced
+	Panicked     func(call string, value any, stack []byte)
 
-	positions sync.Map // flow/node to *atomic.Uint64, for round robin
+	local  Local     // the capacity where none was given
+	asking sync.Once // guards Availability
 
 	lock   sync.Mutex           // guards Rand and recent
-	recent map[string]time.Time // when targets were used, for least recent
+	recent map[string]time.Time // when organization/target was used, for least recent
 }
 
 // Clock tells the time.
@@ -57,9 +60,11 @@ type Control struct {
 	Taken string // text of the checkpoint on the channel; empty for a new call
 	Epoch int    // of this controller, at least call.EpochOf(Taken) + 1
 
-	// What a new call begins with.
-	Flow string         // name of its flow; empty: that of the number
-	Tags map[string]any // tags that were written before
+	// What a new call begins with. Where something is empty, it is as the number says.
+	Org      string         // name of its organization
+	Campaign string         // name of its campaign
+	Flow     string         // name of its flow, whatever the campaign runs
+	Tags     map[string]any // tags that were written before
 }
 
 // RefusedError says that a call was given to the dialplan's last resort
@@ -122,39 +127,9 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 	}
 }
 
-// start finds the flow of a new call.
-func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
-	maps.Copy(s.tags, c.Tags)
-	s.opening = &call.Event{Type: call.Started, Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
-	return e.begin(ctx, s, c.Flow)
-}
-
-// begin enters a flow: that of the number that was dialled unless it is named.
-func (e *Engine) begin(ctx context.Context, s *Session, name string) error {
-	flow, ok := e.Current().Lookup(s.call.Number)
-	if name != "" {
-		flow, ok = e.Current().Flow(name)
-	}
-	if !ok {
-		if err := e.own(ctx, s, call.Checkpoint{}); err != nil {
-			return err
-		}
-		why := "number " + s.call.Number + " is not configured"
-		if name != "" {
-			why = "there is no flow " + name
-		}
-		s.rec.Record(call.Event{Type: call.Failed, Why: why})
-		return e.hangup(ctx, s, call.UnallocatedNumber)
-	}
-	s.opening.Attrs["flow"], s.opening.Attrs["version"] = flow.Name, flow.Version
-	s.flow, s.around = flow, nil
-	s.enter(flow.nodes[flow.Start])
-	return nil
-}
-
 // enter makes n the node of the call.
 func (s *Session) enter(n *step) {
-	s.step, s.state, s.pending = n, nil, false
+	s.step, s.state, s.pending, s.spared = n, nil, false, nil
 	s.steps++
 }
 
@@ -220,7 +195,7 @@ func (e *Engine) follow(ctx context.Context, s *Session, r Result) (*step, error
 // finish ends a call in the ordinary way.
 func (e *Engine) finish(ctx context.Context, s *Session, cause call.Cause) error {
 	if s.sought && !s.connected {
-		s.rec.Record(call.Event{Type: call.Failed, Step: s.path(), Why: "nobody took the call"})
+		s.tell(call.Event{Type: call.Failed, Step: s.path(), Why: "nobody took the call"})
 	}
 	return e.hangup(ctx, s, cause)
 }
@@ -305,7 +280,7 @@ func (e *Engine) fail(ctx context.Context, s *Session, why string) error {
 	if s.step != nil {
 		event.Step, event.Kind = s.path(), s.step.kind.Name
 	}
-	s.rec.Record(event)
+	s.tell(event)
 	return e.failed(ctx, s, why)
 }
 
@@ -315,7 +290,7 @@ func (e *Engine) failed(ctx context.Context, s *Session, why string) error {
 	if s.step != nil {
 		event.Step = s.path()
 	}
-	s.rec.Record(event)
+	s.tell(event)
 	return e.hangup(ctx, s, call.TemporaryFailure)
 }
 

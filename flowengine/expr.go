@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,9 @@ type Variables struct {
 	Vars     map[string]any    `expr:"vars"` // what the nodes before left
 	Now      time.Time         `expr:"now"`
 }
+
+// campaignFields are what there is to know of the campaign of a call.
+var campaignFields = []string{"name", "mode", "plan", "publisher", "organization"}
 
 // CallVariables are the fields of call in an expression.
 type CallVariables struct {
@@ -212,6 +216,9 @@ func (x *examiner) Visit(n *ast.Node) {
 	case *ast.MemberNode:
 		owner, ok := t.Node.(*ast.IdentifierNode)
 		name, fixed := t.Property.(*ast.StringNode)
+		if ok && fixed && owner.Value == "campaign" && !slices.Contains(campaignFields, name.Value) {
+			x.err = &SettingError{name.Location().From, "expression: campaign has no field " + name.Value, didYouMean(name.Value, campaignFields)}
+		}
 		if ok && fixed && (owner.Value == "vars" || owner.Value == "secrets") {
 			x.reads = append(x.reads, read{variable{owner.Value, name.Value}, owner.Location().From})
 			if owner == x.loose {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 )
 
@@ -43,6 +44,42 @@ func (s *Session) Fetch(ctx context.Context, r call.Request, music *Prompt) (out
 		return out, &RequestError{failed}
 	}
 	return out, nil
+}
+
+// Available asks whether targets can take the call, all at once, and returns the answers
+// in the same order. Where no requests are to be made nobody is asked, and all count
+// as available. The caller hears the music meanwhile, on an answered call; ringing, on
+// one that is not.
+func (s *Session) Available(ctx context.Context, questions []availability.Question, music call.Prompt) (out []availability.Answer, err error) {
+	if !s.answered {
+		music = call.Prompt{}
+		if err := s.ring(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for i := range questions {
+		questions[i].Request.Step = s.path()
+	}
+	ask := func(context.Context, call.Request) (call.Response, error) {
+		return call.Response{}, availability.ErrNotAsked
+	}
+	if s.engine.Requests != nil {
+		ask = s.engine.Requests.Request
+	}
+	err = s.leg.While(ctx, music, func(ctx context.Context) {
+		out = s.engine.checker().Check(ctx, questions, ask)
+	})
+	return out, err
+}
+
+// checker returns what asks for the engine.
+func (e *Engine) checker() *availability.Checker {
+	e.asking.Do(func() {
+		if e.Availability == nil {
+			e.Availability = availability.New(availability.DefaultAtOnce)
+		}
+	})
+	return e.Availability
 }
 
 // minSecret is the length below which a secret is not looked for in other texts:

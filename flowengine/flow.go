@@ -13,14 +13,12 @@ import (
 	"time"
 
 	yaml "go.yaml.in/yaml/v4"
-
-	"github.com/hookswitch/hookswitch/call"
 )
 
 // Flow is one version of one call flow, ready to run. It does not change.
 type Flow struct {
 	Name    string
-	Version string        // the first 16 hex digits of the SHA-256 of its content, and of the flows it runs
+	Version string        // the first 16 hex digits of the SHA-256 of its content, and of the flows and plans it runs
 	Start   string        // id of the first node
 	Ends    []string      // names under which the flow can end, for the flows that run it
 	Silence time.Duration // how long a caller whose call is answered may hear nothing
@@ -29,8 +27,13 @@ type Flow struct {
 	Line    int
 	nodes   map[string]*step
 	subs    map[string]*Flow // the flows it runs, in their versions, by name
+	plans   map[string]*Plan // the plans it runs, in their versions, by name
 	root    *yaml.Node       // of its document, while it is loaded
 }
+
+// Plan returns the name of the plan that the flow was made for; empty for one from a
+// file.
+func (f *Flow) Plan() string { return planOf(f.Name) }
 
 // runs returns the flow that a node runs; nil for one that runs none.
 func (f *Flow) runs(n *step) *Flow {
@@ -43,10 +46,11 @@ func (f *Flow) runs(n *step) *Flow {
 	return nil
 }
 
-// Bundle returns the documents of the flow and of all flows that it runs: what it
-// takes to load this version again.
+// Bundle returns the documents of the flow, of all flows that it runs and of the plans
+// that they run: what it takes to load this version again.
 func (f *Flow) Bundle() string {
 	var b strings.Builder
+	plans := map[string]*Plan{}
 	seen := map[string]bool{}
 	var add func(f *Flow)
 	add = func(f *Flow) {
@@ -55,6 +59,7 @@ func (f *Flow) Bundle() string {
 			b.WriteString("---\n")
 		}
 		b.WriteString(f.Source)
+		maps.Copy(plans, f.plans)
 		for _, name := range slices.Sorted(maps.Keys(f.subs)) {
 			if !seen[name] {
 				add(f.subs[name])
@@ -62,6 +67,12 @@ func (f *Flow) Bundle() string {
 		}
 	}
 	add(f)
+	if len(plans) > 0 {
+		b.WriteString("---\nplans:\n")
+	}
+	for _, p := range byName(plans) {
+		b.WriteString(p.source())
+	}
 	return b.String()
 }
 
@@ -126,138 +137,4 @@ func (n *step) next(exit string) (string, bool) {
 	}
 	to, ok := n.exits[elseExit]
 	return to, ok
-}
-
-// Target is a destination with a name.
-type Target struct {
-	Name    string
-	Address call.Address
-	Ring    time.Duration // 0: that of the dial node
-	Weight  int           // for the weighted strategy, at least 1
-}
-
-// Number is what a number that a trunk delivers leads to.
-type Number struct {
-	Number string // as written
-	Flow   string // name of a flow
-}
-
-// Snapshot is all that was loaded at one moment. It does not change; a new
-// one takes its place.
-type Snapshot struct {
-	numbers  map[string]Number // by call.PlainNumber
-	routes   map[uint64]*Flow  // by packed call.PlainNumber, those that can be packed
-	targets  map[string]Target
-	flows    map[string]*Flow
-	versions map[versionKey]*Flow // the current ones and those carried along
-	warnings []Problem
-}
-
-type versionKey struct{ name, version string }
-
-// Lookup returns the flow of a number, however its + is written.
-func (s *Snapshot) Lookup(number string) (*Flow, bool) {
-	plain := call.PlainNumber(number)
-	if key, ok := packed(plain); ok {
-		f, ok := s.routes[key]
-		return f, ok
-	}
-	n, ok := s.numbers[plain]
-	if !ok {
-		return nil, false
-	}
-	f, ok := s.flows[n.Flow]
-	return f, ok
-}
-
-// packed returns a number of at most 15 characters, which E.164 numbers are, as
-// one word: among many, a key that lies elsewhere costs more than the search.
-func packed(number string) (key uint64, ok bool) {
-	if len(number) > 15 {
-		return 0, false
-	}
-	for i := range len(number) {
-		switch c := number[i]; {
-		case '0' <= c && c <= '9':
-			key = key<<4 | uint64(c-'0')
-		case c == '*':
-			key = key<<4 | 10
-		case c == '#':
-			key = key<<4 | 11
-		default:
-			return 0, false
-		}
-	}
-	return key<<4 | uint64(len(number)), true
-}
-
-// Flow returns the current version of a flow.
-func (s *Snapshot) Flow(name string) (*Flow, bool) {
-	f, ok := s.flows[name]
-	return f, ok
-}
-
-// Version returns a flow in the version that a call began with.
-func (s *Snapshot) Version(name, version string) (*Flow, bool) {
-	f, ok := s.versions[versionKey{name, version}]
-	return f, ok
-}
-
-// Target returns the target called name.
-func (s *Snapshot) Target(name string) (Target, bool) {
-	t, ok := s.targets[name]
-	return t, ok
-}
-
-// Flows returns the current flows by name.
-func (s *Snapshot) Flows() []*Flow {
-	out := make([]*Flow, 0, len(s.flows))
-	for _, name := range slices.Sorted(maps.Keys(s.flows)) {
-		out = append(out, s.flows[name])
-	}
-	return out
-}
-
-// Numbers returns the numbers, sorted.
-func (s *Snapshot) Numbers() []Number {
-	out := make([]Number, 0, len(s.numbers))
-	for _, n := range slices.Sorted(maps.Keys(s.numbers)) {
-		out = append(out, s.numbers[n])
-	}
-	return out
-}
-
-// Warnings returns what is not wrong in the documents, but hardly meant.
-func (s *Snapshot) Warnings() []Problem { return s.warnings }
-
-// Targets returns the targets by name.
-func (s *Snapshot) Targets() []Target {
-	out := make([]Target, 0, len(s.targets))
-	for _, name := range slices.Sorted(maps.Keys(s.targets)) {
-		out = append(out, s.targets[name])
-	}
-	return out
-}
-
-// Without returns a snapshot in which these targets are no longer configured,
-// whatever the flows say: for asking what would happen.
-func (s *Snapshot) Without(targets ...string) *Snapshot {
-	out := *s
-	out.targets = maps.Clone(s.targets)
-	for _, t := range targets {
-		delete(out.targets, t)
-	}
-	return &out
-}
-
-// With returns a snapshot that also holds every version that previous holds, so
-// that calls which began with one of them can be taken over.
-func (s *Snapshot) With(previous *Snapshot) *Snapshot {
-	if previous == nil {
-		return s
-	}
-	out := *s
-	out.versions = maps.Clone(previous.versions)
-	maps.Copy(out.versions, s.versions)
-	return &out
 }

@@ -26,7 +26,7 @@ func FuzzFlow(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, problems := flowengine.LoadFile("f.yaml", data, proofKinds)
+		s, problems := flowengine.LoadFile("f.yaml", data, planKinds)
 		if (s == nil) != (len(problems) > 0) {
 			t.Fatalf("snapshot %v with problems %v", s, problems)
 		}
@@ -52,7 +52,7 @@ func FuzzFlow(f *testing.F) {
 			if d, path := flow.Quietest(); d > flow.Silence {
 				t.Errorf("flow %s is silent for %s: %v", flow.Name, d, path)
 			}
-			again, problems := flowengine.LoadFlow("f.yaml", []byte(flow.Bundle()), proofKinds)
+			again, problems := flowengine.LoadFlow("f.yaml", []byte(flow.Bundle()), planKinds)
 			if len(problems) > 0 || again.Version != flow.Version {
 				t.Errorf("flow %s does not load again: %v", flow.Name, problems)
 			}
@@ -64,7 +64,7 @@ func FuzzFlow(f *testing.F) {
 // compiled nor while it runs.
 func FuzzExpression(f *testing.F) {
 	for _, s := range []string{
-		`caller.number == "1"`, `vars.a ?? "x"`, `all(split(number, ""), # != "0")`, `now.Hour() > 8 and now.Weekday() < 6`,
+		`caller.number == "1"`, `campaign.plan in ["a", campaign.name]`, `vars.a ?? "x"`, `all(split(number, ""), # != "0")`, `now.Hour() > 8 and now.Weekday() < 6`,
 		`tags.x > 5`, `1..1000000`, `call.headers["X-A"] matches "(a+)+$"`, `let x = split(caller.name, " "); len(x) > 2`,
 		`reduce(split(caller.name, ""), #acc + #, "")`, `{"a": [1,2]}`, `"}}" + "{{"`, `sum(map(split(number, ""), int(#)))`,
 	} {

@@ -65,6 +65,10 @@ type Result struct {
 // and the engine enters the flow when Run has returned without an error.
 type Runner interface{ Runs() (flow string) }
 
+// Planner is a node that runs a routing plan. The version of its flow covers the plan,
+// see Session.Plan.
+type Planner interface{ Plan() (plan string) }
+
 // Setter is a node that leaves values for the nodes after it, under its own id or
 // other names.
 type Setter interface{ Sets(id string) []Variable }

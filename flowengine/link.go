@@ -22,7 +22,7 @@ type runner struct {
 
 // announce makes a flow and its ends known before any flow is read.
 func (l *loader) announce(d *document, name *yaml.Node) {
-	if !isText(name) {
+	if !isText(name) || l.alone && planOf(name.Value) != "" {
 		return
 	}
 	var ends []string
@@ -48,7 +48,7 @@ func (l *loader) nearestFlow(wrong string) string {
 // said of what a call passes.
 func (l *loader) link() bool {
 	for _, r := range l.running {
-		if sub := l.snapshot.flows[r.runs]; sub != nil {
+		if sub := l.org.flows[r.runs]; sub != nil {
 			r.flow.subs[r.runs] = sub
 		}
 	}
@@ -61,10 +61,7 @@ func (l *loader) link() bool {
 	}
 	for _, d := range l.flows {
 		_, name := field(d.root, "flow")
-		l.version(l.snapshot.flows[name.Value])
-	}
-	for _, f := range l.snapshot.flows {
-		l.snapshot.versions[versionKey{f.Name, f.Version}] = f
+		l.version(l.org.flows[name.Value])
 	}
 	return true
 }
@@ -92,8 +89,8 @@ func (l *loader) acyclic() bool {
 		path = path[:len(path)-1]
 		done[f] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(l.snapshot.flows)) {
-		visit(l.snapshot.flows[name])
+	for _, name := range slices.Sorted(maps.Keys(l.org.flows)) {
+		visit(l.org.flows[name])
 	}
 	return ok
 }
@@ -106,16 +103,19 @@ func (l *loader) version(f *Flow) {
 	for _, sub := range f.subs {
 		l.version(sub)
 	}
-	f.Version = versionOf(f.root, f.subs)
+	f.Version = versionOf(f)
 }
 
 // versionOf hashes what a flow says, without its comments, its order of keys
-// and its quotes, and the versions of the flows that it runs.
-func versionOf(root *yaml.Node, subs map[string]*Flow) string {
+// and its quotes, the versions of the flows that it runs, and its plans.
+func versionOf(f *Flow) string {
 	h := sha256.New()
-	canonical(h, root)
-	for _, name := range slices.Sorted(maps.Keys(subs)) {
-		io.WriteString(h, subs[name].Version)
+	canonical(h, f.root)
+	for _, sub := range byName(f.subs) {
+		io.WriteString(h, sub.Version)
+	}
+	for _, p := range byName(f.plans) {
+		io.WriteString(h, p.source())
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))[:16]
 }

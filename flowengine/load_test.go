@@ -111,8 +111,8 @@ func TestFolder(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if f, ok := s.Lookup("+1000"); !ok || f.Name != "hello" || f.File != "deep/er/flow.yml" {
-		t.Errorf("got %+v", f)
+	if r, ok := s.Lookup("+1000"); !ok || r.Flow.Name != "hello" || r.Flow.File != "deep/er/flow.yml" {
+		t.Errorf("got %+v", r)
 	}
 	fsys["more.yaml"] = &fstest.MapFile{Data: []byte("\nnumbers: {+1000: {flow: hello}}\n")}
 	_, problems = flowengine.Load(fsys, nodes.Kinds)
@@ -310,14 +310,14 @@ func TestLookupKeys(t *testing.T) {
 	}
 	for _, n := range listed {
 		for _, spelt := range []string{n, "+" + n} {
-			if f, ok := s.Lookup(spelt); !ok || f.Name != "f" {
+			if r, ok := s.Lookup(spelt); !ok || r.Flow.Name != "f" {
 				t.Errorf("%s is not found", spelt)
 			}
 		}
 	}
 	for _, n := range []string{"", "+", "++911", "000", ":", "91", "9110", "0911", "9a1", "91 1", "1555123456", "15551234567 ", "98", "1234567890123457"} {
-		if f, ok := s.Lookup(n); ok {
-			t.Errorf("%q leads to %s", n, f.Name)
+		if r, ok := s.Lookup(n); ok {
+			t.Errorf("%q leads to %s", n, r.Flow.Name)
 		}
 	}
 }

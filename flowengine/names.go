@@ -13,7 +13,7 @@ type shared struct {
 // its type does not allow.
 func (l *loader) variables() {
 	of := map[string]*shared{}
-	for name, f := range l.snapshot.flows {
+	for name, f := range l.org.flows {
 		of[name] = &shared{left: f.sets()}
 	}
 	for _, r := range l.running {
@@ -31,10 +31,24 @@ func (l *loader) variables() {
 	for _, d := range l.flows {
 		_, name := field(d.root, "flow")
 		if known := of[name.Value]; known != nil {
-			for _, x := range d.exprs {
-				known.check(d, x)
-			}
+			known.checkAll(d)
 		}
+	}
+	if len(l.built) < len(l.flows) {
+		return // a flow with a problem may set what a target reads
+	}
+	every := shared{left: map[variable]VariableType{}} // targets take the calls of every flow
+	for _, s := range of {
+		every.join(s.left)
+	}
+	for _, d := range l.listed {
+		every.checkAll(d)
+	}
+}
+
+func (s *shared) checkAll(d *document) {
+	for _, x := range d.exprs {
+		s.check(d, x)
 	}
 }
 

@@ -2,9 +2,11 @@ package flowengine_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
@@ -16,8 +18,38 @@ var proofKinds = append(slices.Clone(nodes.Kinds),
 	flowengine.Kind{Name: "ask", New: func() flowengine.Node { return &pause{} }, Exits: []string{"next", "late"}, Answers: true},
 	flowengine.Kind{Name: "work", New: func() flowengine.Node { return &still{} }, Exits: []string{"next"}, Takes: true},
 	flowengine.Kind{Name: "part", New: func() flowengine.Node { return &part{} }},
+	flowengine.Kind{Name: "follow", New: func() flowengine.Node { return &follow{} }, Exits: []string{"next"}, Takes: true},
 	flowengine.Kind{Name: "note", New: func() flowengine.Node { return &note{} }, Exits: []string{"next"}},
 )
+
+// planKinds can run the calls of plans.
+var planKinds = append(flowengine.Kinds{{Name: "plan", New: func() flowengine.Node { return &inTurn{} }, Exits: []string{"completed", "failed"}, Takes: true}}, proofKinds...)
+
+// inTurn dials the targets of a plan as they are listed.
+type inTurn struct {
+	Name string `yaml:"plan,required"`
+}
+
+func (n *inTurn) Plan() string { return n.Name }
+
+func (n *inTurn) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	at := 0
+	if _, err := s.Resumed(&at); err != nil {
+		return flowengine.Result{}, err
+	}
+	p, ok := s.Plan(n.Name)
+	if !ok {
+		return flowengine.Result{}, errors.New("no plan")
+	}
+	for ; at < len(p.Members); at++ {
+		t, _ := s.Target(p.Members[at].Target)
+		b := call.Bridge{Legs: []call.BridgeLeg{{Target: p.Members[at].Target, Address: t.Address}}, Ring: 10 * time.Second}
+		if r, err := s.Dial(ctx, b, at); err != nil || r.Outcome == call.Completed {
+			return flowengine.Result{Exit: "completed"}, err
+		}
+	}
+	return flowengine.Result{Exit: "failed"}, nil
+}
 
 // still is a node that nobody runs.
 type still struct{}
@@ -25,6 +57,14 @@ type still struct{}
 func (still) Run(context.Context, *flowengine.Session) (flowengine.Result, error) {
 	panic("not for calls")
 }
+
+// follow runs a plan.
+type follow struct {
+	still
+	Name string `yaml:"plan,required"`
+}
+
+func (f *follow) Plan() string { return f.Name }
 
 // pause is silent, unless there is music.
 type pause struct {

@@ -10,20 +10,20 @@ import (
 // Reader reads flows together with documents that Load does not know, such as tests
 // of the flows. Those are read as strictly: nothing unknown, nothing coerced, every
 // problem with its place.
-type Reader struct{ loader *loader }
+type Reader struct{ all *collection }
 
 // NewReader returns a Reader that has read nothing.
-func NewReader(kinds Kinds) *Reader { return &Reader{newLoader(kinds)} }
+func NewReader(kinds Kinds) *Reader { return &Reader{&collection{kinds: kinds}} }
 
 // Dir adds what LoadDir would read, and returns the documents of *.test.yaml and
 // *.test.yml.
 func (r *Reader) Dir(dir string) []*Document {
-	if !r.loader.exists(dir) {
+	if !r.all.exists(dir) {
 		return nil
 	}
-	r.loader.folder(os.DirFS(dir), dir, isDocument, r.loader.file)
+	r.all.walk(os.DirFS(dir), dir, isDocument, r.all.file)
 	var out []*Document
-	r.loader.folder(os.DirFS(dir), dir, isTest, func(name string, data []byte) { out = append(out, r.Documents(name, data)...) })
+	r.all.walk(os.DirFS(dir), dir, isTest, func(name string, data []byte) { out = append(out, r.Documents(name, data)...) })
 	return out
 }
 
@@ -31,24 +31,24 @@ func (r *Reader) Dir(dir string) []*Document {
 // out.
 func (r *Reader) Documents(file string, data []byte) []*Document {
 	var out []*Document
-	for _, d := range readDocuments(file, data, &r.loader.report) {
+	for _, d := range readDocuments(file, data, &r.all.report) {
 		out = append(out, &Document{d})
 	}
 	return out
 }
 
-// Add adds a document with numbers, targets or a flow.
-func (r *Reader) Add(d *Document) { r.loader.document(d.document) }
+// Add adds a document that Load would read.
+func (r *Reader) Add(d *Document) { r.all.docs = append(r.all.docs, d.document) }
 
 // Snapshot returns what was added; nothing may be added any more. With a problem
 // anywhere there is no snapshot.
 func (r *Reader) Snapshot() *Snapshot {
-	s, _ := r.loader.finish()
+	s, _ := r.all.finish()
 	return s
 }
 
 // Problems returns all that was reported, sorted.
-func (r *Reader) Problems() []Problem { return sorted(r.loader.problems) }
+func (r *Reader) Problems() []Problem { return sorted(r.all.problems) }
 
 // Document is a YAML document of a Reader.
 type Document struct{ document *document }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -17,12 +16,18 @@ import (
 // Session is a call as a node sees it. It belongs to the goroutine of the
 // call.
 type Session struct {
-	engine   *Engine
-	leg      Leg
-	rec      Recorder
-	call     call.Call
-	epoch    int
-	node     string // name of the Hookswitch node
+	engine *Engine
+	leg    Leg
+	rec    Recorder
+	call   call.Call
+	epoch  int
+	node   string // name of the Hookswitch node
+
+	org       string // names, empty for none
+	campaign  string
+	publisher string
+	about     map[string]string // the campaign, as expressions see it
+
 	flow     *Flow
 	step     *step
 	around   []frame // the flows that run this one, outermost first
@@ -32,6 +37,7 @@ type Session struct {
 	dials    int             // attempts so far
 	state    json.RawMessage // of the node, when it was taken over
 	pending  bool            // the node was taken over in the middle of an attempt
+	spared   []int           // positions of the attempt's legs that are not dialled
 	opening  *call.Event     // the first event, until the call is ours
 	told     bool            // something was told since the last checkpoint
 	tape     tape            // the recording of the call
@@ -70,9 +76,23 @@ func (s *Session) path() string {
 // open records the first event, if it was not.
 func (s *Session) open() {
 	if s.opening != nil {
-		s.rec.Record(*s.opening)
+		s.tell(*s.opening)
 		s.opening = nil
 	}
+}
+
+// tell records an event of the call, and whose call it is.
+func (s *Session) tell(e call.Event) {
+	e.Org = s.org
+	s.rec.Record(e)
+}
+
+// main returns the flow that the call began in.
+func (s *Session) main() *Flow {
+	if len(s.around) > 0 {
+		return s.around[0].flow
+	}
+	return s.flow
 }
 
 // Call returns the call.
@@ -137,30 +157,42 @@ func (s *Session) Once(ctx context.Context, do func() error) error {
 // takeover, another one the next time.
 func (s *Session) Key() string { return s.call.ID + "-" + strconv.Itoa(s.steps) }
 
-// Target returns the target called name as it is configured now.
-func (s *Session) Target(name string) (Target, bool) { return s.engine.Current().Target(name) }
+// Org returns the name of the organization that the call belongs to.
+func (s *Session) Org() string { return s.org }
+
+// Campaign returns the name of the campaign of the call; empty without one.
+func (s *Session) Campaign() string { return s.campaign }
+
+// Plan returns a plan that the node's flow runs, in the version of the flow.
+func (s *Session) Plan(name string) (*Plan, bool) { return get(s.flow.plans, name) }
+
+// Target returns the target of the call's organization as it is configured now.
+func (s *Session) Target(name string) (Target, bool) {
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		return o.Target(name)
+	}
+	return Target{}, false
+}
+
+// Gateway returns the name on the switch of a gateway of the call's organization, as it
+// is configured now; see Organization.Gateway.
+func (s *Session) Gateway(name string) (onSwitch string, ok bool) {
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		return o.Gateway(name)
+	}
+	return "", false
+}
 
 // LastUsed returns when the target was last dialled, or its last call ended, as far as
 // this process knows; the zero time for never.
 func (s *Session) LastUsed(target string) time.Time {
 	s.engine.lock.Lock()
 	defer s.engine.lock.Unlock()
-	return s.engine.recent[target]
+	return s.engine.recent[s.org+"/"+target]
 }
 
 // Float returns a random number in [0,1).
 func (s *Session) Float() float64 { return s.engine.float() }
-
-// Turn counts how often this node of the flow asked, over all calls, from 0:
-// the position of a round robin.
-func (s *Session) Turn() uint64 {
-	key := s.flow.Name + "/" + s.step.id // the same from wherever the flow is run
-	at, ok := s.engine.positions.Load(key)
-	if !ok {
-		at, _ = s.engine.positions.LoadOrStore(key, new(atomic.Uint64))
-	}
-	return at.(*atomic.Uint64).Add(1) - 1
-}
 
 // Answer answers the call; nothing happens when it is answered already.
 func (s *Session) Answer(ctx context.Context) error {
@@ -229,11 +261,8 @@ func (s *Session) Gather(ctx context.Context, g call.Gather) (call.Digits, error
 
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
-	main := s.flow
-	if len(s.around) > 0 {
-		main = s.around[0].flow
-	}
-	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Step: s.path(), State: state, Committed: committed,
+	main := s.main()
+	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
 		Vars: s.vars, Tags: s.tags, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Connected: s.connected}
 	text, err := p.encode(s.epoch, s.node)
 	s.size = len(text)

@@ -1,6 +1,7 @@
 package flowengine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -28,6 +29,12 @@ func (e *Engine) resume(s *Session, taken string) string {
 	if err != nil {
 		return err.Error()
 	}
+	s.org, s.campaign, s.publisher = p.Org, p.Campaign, p.Publisher
+	if s.org == "" { // an older program has begun it
+		if r, ok := e.Current().Lookup(s.call.Number); ok {
+			s.org = r.Org.Name
+		}
+	}
 	flow, err := e.version(p.Flow, p.Version)
 	if err != nil {
 		return err.Error()
@@ -37,18 +44,22 @@ func (e *Engine) resume(s *Session, taken string) string {
 	}
 	s.steps, s.dials = p.Steps, p.Dials
 	s.sought, s.connected = p.Dials > 0, p.Connected
-	s.state, s.pending = p.State, p.Committed
+	s.state, s.pending, s.spared = p.State, p.Committed, p.Spared
 	s.tape, s.away = p.Tape, p.Away
 	maps.Copy(s.vars, p.Vars)
 	maps.Copy(s.tags, p.Tags)
 	s.asked = p.Secrets
+	s.describe()
 	phase := "from its beginning"
 	if p.Committed {
 		phase = fmt.Sprintf("in attempt %d", p.Dials)
 	}
-	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name,
-		Why:   fmt.Sprintf("node %s (%s) %s", p.Step, s.step.kind.Name, phase),
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
+	// All that is known is told again: the journal that has it may be lost.
+	attrs := s.known()
+	attrs["from_node"] = c.Node
+	s.runs(attrs)
+	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name, Attrs: attrs,
+		Why: fmt.Sprintf("node %s (%s) %s", p.Step, s.step.kind.Name, phase)}
 	return ""
 }
 
@@ -91,10 +102,16 @@ func (e *Engine) version(name, version string) (*Flow, error) {
 // comeBack begins anew with a call that a flow had given to the dialplan, and that the
 // dialplan brings back under another number.
 func (e *Engine) comeBack(ctx context.Context, s *Session) error {
-	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}}
+	attrs := s.known()
+	attrs["from_node"] = s.opening.Attrs["from_node"]
+	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number, Attrs: attrs}
 	clear(s.asked) // by nodes of another flow
-	return e.begin(ctx, s, "")
+	b := e.Current().begin(Control{}, &s.call)
+	if b.org != s.org && b.org != "" && s.org != "" {
+		return e.turnAway(ctx, s, call.CallRejected, "number "+s.call.Number+" is of another organization than the call")
+	}
+	b.org = cmp.Or(s.org, b.org)
+	return e.begin(ctx, s, b)
 }
 
 // askAgain sends the call back to the node that gathers a secret which is needed now
@@ -102,11 +119,7 @@ func (e *Engine) comeBack(ctx context.Context, s *Session) error {
 // on as one that never had it.
 func (e *Engine) askAgain(ctx context.Context, s *Session, began time.Time, lost *LostSecretError) (*step, error) {
 	e.left(s, began, Result{Why: lost.Error() + ": asked for again"}, nil)
-	main := s.flow
-	if len(s.around) > 0 {
-		main = s.around[0].flow
-	}
-	if !s.locate(main, s.asked[lost.Name]) {
+	if !s.locate(s.main(), s.asked[lost.Name]) {
 		return nil, e.fail(ctx, s, "no node asks for the secret "+lost.Name)
 	}
 	delete(s.asked, lost.Name)
@@ -115,12 +128,14 @@ func (e *Engine) askAgain(ctx context.Context, s *Session, began time.Time, lost
 
 // refuse gives the call to the last resort.
 func (e *Engine) refuse(ctx context.Context, s *Session, taken, why string) error {
+	event := call.Event{Type: call.Refused, Why: why}
 	if found, err := call.ParseCheckpoint(taken); err == nil {
+		event.Attrs = map[string]string{"from_node": found.Node}
 		if err := e.own(ctx, s, found); err != nil {
 			return err
 		}
 	}
-	s.rec.Record(call.Event{Type: call.Refused, Why: why})
+	s.tell(event)
 	if err := s.leg.LastResort(ctx, why); err != nil {
 		if err := gone(ctx, err); err != nil {
 			return err

@@ -25,7 +25,7 @@ func (l *loader) flowDocuments() {
 // flow reads one flow. It becomes part of the snapshot only without a problem.
 func (l *loader) flow(d *document) {
 	before := len(l.problems)
-	f := &Flow{File: d.file, Line: d.before + 1, Source: d.source, Silence: silenceBudget, nodes: map[string]*step{}, subs: map[string]*Flow{}, root: d.root}
+	f := &Flow{File: d.file, Line: d.before + 1, Source: d.source, Silence: silenceBudget, nodes: map[string]*step{}, subs: map[string]*Flow{}, plans: map[string]*Plan{}, root: d.root}
 	b := &flowBuilder{loader: l, d: d, flow: f, keys: map[string]*yaml.Node{}}
 	var nodes *yaml.Node
 	d.pairs(d.root, func(k, v *yaml.Node) {
@@ -74,7 +74,7 @@ func (l *loader) flow(d *document) {
 	if len(l.problems) > before {
 		return
 	}
-	l.snapshot.flows[f.Name] = f
+	l.org.flows[f.Name] = f
 	l.built = append(l.built, b)
 }
 
@@ -90,7 +90,11 @@ type flowBuilder struct {
 
 func (b *flowBuilder) name(v *yaml.Node) {
 	b.d.text(v, "flow", func(s string) error {
-		if !nameSyntax.MatchString(s) {
+		plain := s
+		if b.d.made || b.alone {
+			plain = strings.TrimPrefix(s, planPrefix)
+		}
+		if !nameSyntax.MatchString(plain) {
 			return &SettingError{Message: quote(s) + " cannot be the name of a flow", Hint: nameHint}
 		}
 		b.flow.Name = s
@@ -168,13 +172,14 @@ func (b *flowBuilder) node(k, v *yaml.Node) {
 	b.flow.nodes[id] = n
 	n.node = n.kind.New()
 	d.value(settings, reflect.ValueOf(n.node).Elem(), n.kind.Name)
+	b.runsPlan(n, settings)
 	b.wire(n, exits, next, b.runs(n, settings) && len(unknown) == 0)
 	if c, ok := n.node.(Checker); ok && (settings.Kind == yaml.MappingNode || !d.report.faulty[settings]) {
 		node := settings
 		if node.Kind == yaml.ScalarNode {
 			node = kindKey
 		}
-		c.Check(&Check{Wired: slices.Sorted(maps.Keys(n.exits)), doc: d, node: node, targets: b.targets, used: b.used})
+		c.Check(&Check{Wired: slices.Sorted(maps.Keys(n.exits)), doc: d, node: node, loader: b.loader})
 	}
 }
 

@@ -14,7 +14,7 @@ func (s *Session) Variables() *Variables { return &s.environment().Variables }
 func (s *Session) environment() *environment {
 	is, caller := callVariables(&s.call)
 	return &environment{
-		Variables: Variables{Call: is, Caller: caller, Number: s.call.Number, Tags: s.tags, Vars: s.vars, Now: s.Now()},
+		Variables: Variables{Call: is, Caller: caller, Number: s.call.Number, Campaign: s.about, Tags: s.tags, Vars: s.vars, Now: s.Now()},
 		Secrets:   s.secrets,
 	}
 }
@@ -116,17 +116,22 @@ func (s *Session) Tell(e call.Event) {
 
 // save leaves a checkpoint on the call, after what was told is kept.
 func (s *Session) save(ctx context.Context, checkpoint string) error {
+	s.settle()
+	return s.leg.Save(ctx, checkpoint)
+}
+
+// settle waits until what was told is kept.
+func (s *Session) settle() {
 	if keeper, ok := s.rec.(Settler); ok && s.told {
 		keeper.Settle()
 	}
 	s.told = false
-	return s.leg.Save(ctx, checkpoint)
 }
 
 // record records an event of the node that runs.
 func (s *Session) record(e call.Event) {
 	e.Step, e.Kind = s.path(), s.step.kind.Name
-	s.rec.Record(e)
+	s.tell(e)
 }
 
 // LostSecretError says that an expression needs a secret which only the process knew

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -68,7 +69,7 @@ func (v *Versions) file(name, version string) string {
 // Flow reads one version. It fails when there is no such file, when it does
 // not hold a valid flow or when that is not the version its name says.
 func (v *Versions) Flow(name, version string) (*Flow, error) {
-	if !nameSyntax.MatchString(name) || !versionSyntax.MatchString(version) {
+	if !nameSyntax.MatchString(strings.TrimPrefix(name, planPrefix)) || !versionSyntax.MatchString(version) {
 		return nil, fmt.Errorf("%q in version %q cannot be a flow", name, version)
 	}
 	key := versionKey{name, version}

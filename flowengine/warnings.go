@@ -11,9 +11,12 @@ import (
 // warn looks for what is not wrong but hardly meant. Nothing is wrong when it is
 // called.
 func (l *loader) warn() {
-	wanted := map[string]bool{} // flows that a number leads to
-	for _, w := range l.asked {
-		wanted[w.node.Value] = true
+	wanted := map[string]bool{} // flows that calls begin in
+	for _, n := range l.routes {
+		wanted[n.flow] = true
+	}
+	for _, c := range l.org.campaigns {
+		wanted[c.Flow] = true
 	}
 	run := map[string]bool{} // by another flow
 	for _, r := range l.running {
@@ -24,23 +27,32 @@ func (l *loader) warn() {
 		if wanted[name] || !run[name] {
 			l.unasked(b.flow)
 		}
-		if !wanted[name] && !run[name] {
+		if !wanted[name] && !run[name] && !b.d.made {
 			_, v := field(b.d.root, "flow")
 			l.warning(b.d, v, "add it to a number, or remove it", "no number and no flow leads to flow "+name)
 		}
 	}
-	for _, t := range l.defined {
-		if !l.used[t.key.Value] {
-			l.warning(t.doc, t.key, "let a node dial it, or remove it", "no flow uses target "+t.key.Value)
+	l.unused("targets", "let a node dial it, or remove it", "no flow uses target ")
+	l.unused("plans", "add it to a campaign, or remove it", "no campaign and no flow uses plan ")
+	l.unused("campaigns", "add it to a number, or remove it", "no number leads to campaign ")
+	l.unused("publishers", "add it to a number, or remove it", "no number is of publisher ")
+	l.unused("buyers", "add it to a target, or remove it", "no target is of buyer ")
+	l.unused("gateways", "let a target use it, or remove it", "nothing uses gateway ")
+}
+
+// unused warns of the things of a section that nothing refers to.
+func (l *loader) unused(section, hint, message string) {
+	for _, e := range l.sections[section] {
+		if name := e.key.Value; !l.used[thing{things[section], name}] {
+			l.warning(e.doc, e.key, hint, message+name)
 		}
 	}
-	l.snapshot.warnings = sorted(l.snapshot.warnings)
 }
 
 func (l *loader) warning(d *document, n *yaml.Node, hint, message string) {
 	p := d.about(n.Line, n.Column, hint, oneLine(message))
 	p.Warning = true
-	l.snapshot.warnings = append(l.snapshot.warnings, p)
+	l.warnings = append(l.warnings, p)
 }
 
 // unasked warns of the nodes that answer the calls of a flow although none is there

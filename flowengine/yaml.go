@@ -28,6 +28,7 @@ type document struct {
 	before int      // lines of the file before the source
 	root   *yaml.Node
 	exprs  []placed // expressions in it
+	made   bool     // it is no part of the file
 	alias  bool     // aliases stand for what they name, bounded like everything else
 	report *report
 }

@@ -15,12 +15,17 @@ import (
 type Log interface {
 	// Append takes in what a journal holds between two positions: all of the batch, or
 	// none of it. It fails with a *PositionError, and changes nothing, when the store is
-	// not at Batch.From: then somebody was faster, or an earlier answer was lost.
+	// not at Batch.From: then somebody was faster, or an earlier answer was lost. A
+	// *RejectedError says that all was taken in but some calls.
 	Append(ctx context.Context, b Batch) error
 
 	// Position returns up to where a journal was taken in; the zero Position for one that
 	// was never seen.
 	Position(ctx context.Context, journal string) (Position, error)
+
+	// Organizations lists those that have calls, sorted: "" among them where there are
+	// calls to numbers that nobody has.
+	Organizations(ctx context.Context) ([]string, error)
 
 	// Search lists the calls of an organization, newest first.
 	Search(ctx context.Context, org string, q Query) (Page, error)
@@ -85,7 +90,17 @@ type Batch struct {
 	Node     string    // name of the Hookswitch node that writes it
 	From, To Position  // alike when there is nothing to tell but Until
 	Until    time.Time // every event that the journal recorded before is in this batch or an earlier one
+	Closed   bool      // the journal was closed, and nothing follows until it is opened again
 	Lines    []Line    // in the order of the journal
+}
+
+// Since returns the time of the first event, or Until: when a journal began, if the batch
+// is its first.
+func (b Batch) Since() time.Time {
+	if len(b.Lines) > 0 && b.Lines[0].Event.Time.Before(b.Until) {
+		return b.Lines[0].Event.Time
+	}
+	return b.Until
 }
 
 // Line is an event and the line of JSON that it was read from, with its newline.
@@ -98,6 +113,27 @@ type Line struct {
 type PositionError struct{ Have Position }
 
 func (e *PositionError) Error() string { return fmt.Sprintf("the store is at position %s", e.Have) }
+
+// RejectedError says of which calls a batch held events that no record could be made of.
+// They are set aside, as they are, in the table rejected; the rest of the batch was taken
+// in, and the position has moved.
+type RejectedError struct{ Calls []Rejected }
+
+// Rejected is a call whose events were set aside.
+type Rejected struct {
+	Org, ID string
+	Err     error
+}
+
+func (e *RejectedError) Error() string {
+	first := e.Calls[0]
+	return fmt.Sprintf("events of %d calls were set aside, the first of them %s: %v", len(e.Calls), first.ID, first.Err)
+}
+
+// QueryError says what is wrong with a query.
+type QueryError struct{ Field, Why string }
+
+func (e *QueryError) Error() string { return e.Field + ": " + e.Why }
 
 // AmbiguousError says that several calls begin with the same part of an id.
 type AmbiguousError struct {

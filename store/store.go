@@ -16,6 +16,9 @@ import "errors"
 // ErrNotFound says that the organization has nothing of that name or id.
 var ErrNotFound = errors.New("not found")
 
+// ErrNewer says that a later version of the program has made the tables.
+var ErrNewer = errors.New("the database belongs to a later version of Hookswitch")
+
 // Store is all that an engine keeps.
 type Store interface {
 	Log

@@ -23,7 +23,7 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 					out = append(out, w)
 				}
 			}
-			if flag == "answer" || flag == "request" {
+			if flag == "answer" || flag == "request" || flag == "availability" {
 				return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 			}
 			return out, cobra.ShellCompDirectiveNoFileComp
@@ -40,6 +40,13 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 		}
 		return append(flowNames(s), numbersOf(s)...)
 	})
+	complete("org", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
+		var out []cobra.Completion
+		for _, o := range s.Organizations() {
+			out = append(out, cobra.CompletionWithDesc(o.Name, o.Title))
+		}
+		return out
+	})
 	complete("to", func(s *flowengine.Snapshot, _ []string) []cobra.Completion { return numbersOf(s) })
 	complete("answer", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
 		var out []cobra.Completion
@@ -50,15 +57,35 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 		}
 		return out
 	})
+	complete("availability", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
+		var out []cobra.Completion
+		for _, t := range s.Targets() {
+			if t.Availability != nil {
+				out = append(out, t.Name+"=")
+			}
+		}
+		return out
+	})
+	complete("full", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
+		var out []cobra.Completion
+		for _, t := range s.Targets() {
+			for _, rule := range flowtest.Bounds(t.Limits) {
+				out = append(out, t.Name+"="+string(rule))
+			}
+		}
+		return out
+	})
 	complete("request", func(s *flowengine.Snapshot, args []string) []cobra.Completion {
 		if len(args) == 0 {
 			return nil
 		}
-		flow, ok := s.Flow(args[0])
-		if !ok {
-			flow, ok = s.Lookup(args[0])
+		var flow *flowengine.Flow
+		if r, ok := s.Lookup(args[0]); ok {
+			flow = r.Flow
+		} else if org, ok := s.Organization(o.test.Org); ok {
+			flow, _ = org.Flow(args[0])
 		}
-		if !ok {
+		if flow == nil {
 			return nil
 		}
 		return asking(flow, "")
@@ -68,7 +95,9 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 func flowNames(s *flowengine.Snapshot) []cobra.Completion {
 	var out []cobra.Completion
 	for _, f := range s.Flows() {
-		out = append(out, f.Name)
+		if f.Plan() == "" {
+			out = append(out, f.Name)
+		}
 	}
 	return out
 }
@@ -76,9 +105,20 @@ func flowNames(s *flowengine.Snapshot) []cobra.Completion {
 func numbersOf(s *flowengine.Snapshot) []cobra.Completion {
 	var out []cobra.Completion
 	for _, n := range s.Numbers() {
-		out = append(out, cobra.CompletionWithDesc(n.Number, n.Flow))
+		out = append(out, cobra.CompletionWithDesc(n.Number, leadsTo(n)))
 	}
 	return out
+}
+
+// leadsTo says what takes the calls of a number.
+func leadsTo(r *flowengine.Route) string {
+	switch {
+	case r.Campaign != nil:
+		return r.Campaign.Title
+	case r.Flow != nil:
+		return r.Flow.Name
+	}
+	return ""
 }
 
 // asking lists the nodes of a flow, and of the flows that it runs, that make requests, as

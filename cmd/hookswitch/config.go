@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 )
 
@@ -32,25 +33,29 @@ const settingsFile = "/etc/hookswitch/hookswitch.yaml"
 // settings are those of the server. Numbers, targets and flows are not among
 // them: they are in the folder ConfigDir.
 type settings struct {
-	Listen         string         `mapstructure:"listen" yaml:"listen"`
-	ListenTakeover string         `mapstructure:"listen_takeover" yaml:"listen_takeover"`
-	Allow          []netip.Prefix `mapstructure:"allow" yaml:"allow"`
-	MaxCalls       int            `mapstructure:"max_calls" yaml:"max_calls"`
-	Node           string         `mapstructure:"node" yaml:"node"`
-	ConfigDir      string         `mapstructure:"config_dir" yaml:"config_dir"`
-	Watch          bool           `mapstructure:"watch" yaml:"watch"`
-	Data           string         `mapstructure:"data" yaml:"data"`
-	HTTP           string         `mapstructure:"http" yaml:"http"`
-	HTTPAllow      []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
-	Drain          time.Duration  `mapstructure:"drain" yaml:"drain"`
-	Recordings     string         `mapstructure:"recordings" yaml:"recordings"`
-	Profile        string         `mapstructure:"profile" yaml:"profile"`
-	TTS            ttsSettings    `mapstructure:"tts" yaml:"tts"`
-	FreeSWITCH     []eventSocket  `mapstructure:"freeswitch" yaml:"freeswitch"`
-	Password       secret         `mapstructure:"freeswitch_password" yaml:"freeswitch_password"`
-	PasswordFile   string         `mapstructure:"freeswitch_password_file" yaml:"freeswitch_password_file"`
-	CDR            string         `mapstructure:"cdr" yaml:"cdr"`
-	Log            logSettings    `mapstructure:"log" yaml:"log"`
+	Listen               string         `mapstructure:"listen" yaml:"listen"`
+	ListenTakeover       string         `mapstructure:"listen_takeover" yaml:"listen_takeover"`
+	Allow                []netip.Prefix `mapstructure:"allow" yaml:"allow"`
+	MaxCalls             int            `mapstructure:"max_calls" yaml:"max_calls"`
+	Node                 string         `mapstructure:"node" yaml:"node"`
+	ConfigDir            string         `mapstructure:"config_dir" yaml:"config_dir"`
+	Watch                bool           `mapstructure:"watch" yaml:"watch"`
+	Data                 string         `mapstructure:"data" yaml:"data"`
+	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
+	Database             databaseURL    `mapstructure:"database" yaml:"database"`
+	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
+	HTTP                 string         `mapstructure:"http" yaml:"http"`
+	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
+	AvailabilityAtOnce   int            `mapstructure:"availability_at_once" yaml:"availability_at_once"`
+	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
+	Recordings           string         `mapstructure:"recordings" yaml:"recordings"`
+	Profile              string         `mapstructure:"profile" yaml:"profile"`
+	TTS                  ttsSettings    `mapstructure:"tts" yaml:"tts"`
+	FreeSWITCH           []eventSocket  `mapstructure:"freeswitch" yaml:"freeswitch"`
+	Password             secret         `mapstructure:"freeswitch_password" yaml:"freeswitch_password"`
+	PasswordFile         string         `mapstructure:"freeswitch_password_file" yaml:"freeswitch_password_file"`
+	CDR                  string         `mapstructure:"cdr" yaml:"cdr"`
+	Log                  logSettings    `mapstructure:"log" yaml:"log"`
 }
 
 type ttsSettings struct {
@@ -104,8 +109,12 @@ func settingTable() []setting {
 		{"config_dir", "/etc/hookswitch/conf", "folder with numbers, targets and flows as YAML"},
 		{"watch", false, "apply changes of that folder as they are made, if they are valid"},
 		{"data", "/var/lib/hookswitch", "folder for what the server keeps: the journal, versions of flows"},
+		{"journal_max", "2GiB", "how much of the journal may wait for the database; a tenth of it is a reserve for what CDRs need"},
+		{"database", "", "PostgreSQL for the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
+		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
+		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
 		{"recordings", "/var/lib/freeswitch/recordings", "folder on the switch for recordings"},
 		{"profile", "external", "Sofia profile of the switch through which targets given as sip: are dialled"},
@@ -122,10 +131,14 @@ func settingTable() []setting {
 
 var flagName = strings.NewReplacer("_", "-", ".", "-")
 
-// addSettingFlags gives a command a flag for each setting but the password,
-// which everybody on the machine could read in the list of processes.
-func addSettingFlags(flags *pflag.FlagSet) {
+// addSettingFlags gives a command a flag for each setting, or for those that are named,
+// but not for the password, which everybody on the machine could read in the list of
+// processes.
+func addSettingFlags(flags *pflag.FlagSet, only ...string) {
 	for _, s := range settingTable() {
+		if len(only) > 0 && !slices.Contains(only, s.key) {
+			continue
+		}
 		name := flagName.Replace(s.key)
 		switch v := s.value.(type) {
 		case string:
@@ -163,7 +176,7 @@ func loadSettings(cmd *cobra.Command) (*settings, error) {
 		return nil, err
 	}
 	var s settings
-	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration)
+	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration, decodeSize)
 	if err := v.UnmarshalExact(&s, viper.DecodeHook(hooks)); err != nil {
 		return nil, fmt.Errorf("settings: %s", decodingError(err))
 	}
@@ -339,6 +352,11 @@ func (s *settings) check() error {
 			return fmt.Errorf("setting freeswitch[%d].password: a password is one line", i)
 		}
 	}
+	if s.Database != "" {
+		if _, err := s.Database.parse(); err != nil {
+			return err
+		}
+	}
 	level, err := zerolog.ParseLevel(s.Log.Level)
 	switch {
 	case !call.ValidNode(s.Node):
@@ -347,10 +365,14 @@ func (s *settings) check() error {
 		return bad("allow", "", "at least one network, such as 127.0.0.0/8")
 	case s.MaxCalls < 1:
 		return bad("max_calls", s.MaxCalls, "at least 1")
+	case s.AvailabilityAtOnce < 1 || s.AvailabilityAtOnce > 100_000:
+		return bad("availability_at_once", s.AvailabilityAtOnce, "1 to 100000")
 	case s.Drain < 0:
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":
 		return bad("data", s.Data, "a folder")
+	case s.JournalMax < minJournalMax:
+		return bad("journal_max", s.JournalMax, "at least "+minJournalMax.String())
 	case s.ConfigDir == "":
 		return bad("config_dir", s.ConfigDir, "a folder")
 	case err != nil || level < zerolog.TraceLevel || level > zerolog.ErrorLevel:

@@ -28,6 +28,7 @@ type configuration struct {
 	versions *flowengine.Versions
 	log      zerolog.Logger
 	loaded   func(time.Time)
+	systemd  *systemd      // told of reloads; nil: none
 	watched  chan struct{} // closed once changes are watched for; may be nil
 
 	snapshot atomic.Pointer[flowengine.Snapshot]
@@ -112,7 +113,7 @@ func (c *configuration) apply(dir string) error {
 	}
 	c.snapshot.Store(s)
 	c.loaded(time.Now())
-	c.log.Info().Str("dir", dir).Int("numbers", len(s.Numbers())).Int("flows", len(s.Flows())).Int("targets", len(s.Targets())).Msg("configuration in force")
+	c.log.Info().Str("dir", dir).Int("organizations", len(s.Organizations())).Int("numbers", len(s.Numbers())).Int("flows", writtenFlows(s)).Int("targets", len(s.Targets())).Msg("configuration in force")
 	return nil
 }
 
@@ -170,7 +171,7 @@ func (c *configuration) follow(ctx context.Context, watch bool) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			c.reload()
+			c.systemd.reloading(c.reload)
 		case <-events:
 			quiet.Reset(settle)
 		case err := <-failures:

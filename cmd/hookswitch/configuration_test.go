@@ -53,10 +53,10 @@ func TestReloadKeepsWhatIsValid(t *testing.T) {
 	write(t, c.dir, strings.Replace(smallFlow, "USER_BUSY", "CALL_REJECTED", 1))
 	c.reload()
 	after, _ := c.current().Lookup("+15550100")
-	if after.Version == before.Version {
+	if after.Flow.Version == before.Flow.Version {
 		t.Error("the changed flow is not in force")
 	}
-	if _, ok := c.current().Version("a", before.Version); !ok {
+	if _, ok := c.current().Version("a", before.Flow.Version); !ok {
 		t.Error("calls of the version before cannot go on")
 	}
 }

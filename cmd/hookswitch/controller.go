@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/eslctl"
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -33,6 +34,7 @@ type controller struct {
 	config  *configuration
 	engine  *flowengine.Engine
 	server  *eslctl.Server
+	systemd *systemd               // nil: none
 	state   atomic.Pointer[string] // why no call is taken; "" when calls are
 }
 
@@ -42,6 +44,7 @@ func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metri
 	c.config = &configuration{dir: s.ConfigDir, kept: lastGood(filepath.Join(s.Data, "conf")), versions: versions, log: log, loaded: m.configLoaded}
 	c.engine = &flowengine.Engine{
 		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Requests: newRequests(s), Node: s.Node,
+		Availability: availability.New(s.AvailabilityAtOnce),
 		Panicked: func(id string, value any, stack []byte) {
 			log.Error().Str("call", id).Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
 		},
@@ -179,7 +182,8 @@ func (c *controller) open(id string) (epoch int, open bool) {
 // late records the beginning of a call of which this journal knows nothing.
 func (c *controller) late(is call.Call, epoch int, why string) {
 	c.recorder(is.ID, epoch).Record(call.Event{Type: call.Started, Why: why, Attrs: map[string]string{
-		"from": is.Caller.Number, "to": is.Number, "switch": is.Switch, "late": "true", "began": is.Started.Format(time.RFC3339)}})
+		"from": is.Caller.Number, "to": is.Number, "name": is.Caller.Name, "switch": is.Switch, "sip_call_id": is.SIPCallID,
+		"late": "true", "began": is.Started.Format(time.RFC3339Nano)}})
 }
 
 // taken records that the rest of the call is told by another node's journal.
@@ -190,6 +194,7 @@ func (c *controller) taken(id string, epoch int, by string) {
 
 // end records the end of a call, once, whoever tells of it first.
 func (c *controller) end(id string, end eslctl.End, source string) {
+	c.engine.Ended(id)
 	attrs := map[string]string{}
 	if end.Complete {
 		attrs["billed"] = strconv.FormatInt(end.Billed.Milliseconds(), 10)
@@ -198,6 +203,9 @@ func (c *controller) end(id string, end eslctl.End, source string) {
 	}
 	if source != "" {
 		attrs["source"] = source
+		if !end.At.IsZero() {
+			attrs["ended"] = end.At.Format(time.RFC3339Nano)
+		}
 	}
 	if source != "" && end.Message != "" && end.Spoken > 0 {
 		c.message(id, end)
@@ -222,6 +230,18 @@ func (c *controller) listening() {
 	fresh, takeover := c.server.Addresses()
 	c.refuse("")
 	c.log.Info().Str("listen", fresh).Str("listen_takeover", takeover).Msg("taking calls")
+	c.systemd.ready()
+}
+
+// full is told when the journal has no more room for new calls, and when it has
+// again.
+func (c *controller) full(full bool) {
+	c.server.Refuse(full)
+	if full {
+		c.log.Error().Msg("new calls are refused: the journal is full")
+	} else {
+		c.log.Info().Msg("new calls are taken again: the journal has room")
+	}
 }
 
 // refuse notes why no call is taken.
@@ -234,6 +254,19 @@ func (c *controller) ready() error {
 		return errors.New("not yet listening")
 	case *why != "":
 		return errors.New(*why)
+	}
+	return nil
+}
+
+// works returns nil when calls are accepted and what they tell is written, as far as that
+// is this process's doing. A disk that fails or hangs is not: calls go on without it,
+// and no restart would mend it.
+func (c *controller) works(ctx context.Context) error {
+	if err := c.server.Check(ctx); err != nil {
+		return err
+	}
+	if err := c.journal.Flush(ctx); err != nil && ctx.Err() != nil && !c.journal.Stats().Writing {
+		return errors.New("nobody writes the journal")
 	}
 	return nil
 }
@@ -251,6 +284,7 @@ func (c *controller) serve(ctx context.Context, drain time.Duration) error {
 	case <-ctx.Done():
 	}
 	c.refuse("draining")
+	c.systemd.stopping()
 	c.log.Info().Int("calls", c.server.Live()).Dur("drain", drain).Msg("no new calls are taken")
 	patience, cancel := context.WithTimeout(serving, drain)
 	defer cancel()

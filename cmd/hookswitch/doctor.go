@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,36 +82,32 @@ func (s *settings) toExamine(socket eventSocket) doctor.Settings {
 		d.Numbers = append(d.Numbers, n.Number)
 	}
 	d.Targets = make(map[string]call.Address)
-	for _, t := range snapshot.Targets() {
-		d.Targets[t.Name] = t.Address
+	organizations := snapshot.Organizations()
+	for _, o := range organizations {
+		for _, t := range o.Targets() {
+			name := t.Name
+			if len(organizations) > 1 {
+				name = o.Name + "/" + name
+			}
+			d.Targets[name] = t.Address
+		}
 	}
 	return d
 }
 
-// serverAnswers asks the server itself. Its ports for calls are left alone: it
-// would take a connection for a call that failed.
+// serverAnswers asks the server itself.
 func serverAnswers(ctx context.Context, address string) doctor.Finding {
 	f := doctor.Finding{Check: "server", Severity: doctor.Warning}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
-	if err != nil {
-		f.Says = err.Error()
-		return f
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		f.Says, f.Why = fmt.Sprintf("no server answers at %s (setting http): %v", address, err), "calls go to the next server of the dialplan, or to the last resort"
+	err := askReady(ctx, address)
+	switch {
+	case err == nil:
+		f.Severity, f.Says = doctor.OK, "the server is ready"
+	case errors.As(err, new(*notReadyError)):
+		f.Says, f.Why = err.Error(), "it takes no new calls"
+	default:
+		f.Says, f.Why = err.Error(), "calls go to the next server of the dialplan, or to the last resort"
 		f.Write, f.File = []string{"hookswitch serve"}, "a shell"
-		return f
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
-	if response.StatusCode != http.StatusOK || err != nil {
-		f.Says, f.Why = fmt.Sprintf("the server is not ready: %s", strings.TrimSpace(string(body))), "it takes no new calls"
-		return f
-	}
-	f.Severity, f.Says = doctor.OK, "the server is ready"
 	return f
 }
 

@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -40,6 +44,18 @@ func (r *readiness) reasons() (map[string]string, bool) {
 		}
 	}
 	return reasons, ready
+}
+
+// faults returns what is wrong as "; PART: REASON" for each part that is not ready.
+func (r *readiness) faults() string {
+	reasons, _ := r.reasons()
+	var b strings.Builder
+	for _, part := range slices.Sorted(maps.Keys(reasons)) {
+		if reasons[part] != "ok" {
+			fmt.Fprintf(&b, "; %s: %s", part, reasons[part])
+		}
+	}
+	return b.String()
 }
 
 // newMux serves /healthz, the process lives; /readyz, it can take calls, or why

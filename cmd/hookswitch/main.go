@@ -51,7 +51,7 @@ func newRoot() *cobra.Command {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.PersistentFlags().String("config", "", "file of server settings (default "+settingsFile+" if there is one)")
-	root.AddCommand(newServe(), newDemo(), newValidate(), newSimulate(), newTest(), newSchema(), newDoctor(), newCalls(), newMan(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newValidate(), newSimulate(), newTest(), newSchema(), newDoctor(), newHealth(), newCalls(), newBackup(), newMan(), newVersion())
 	return root
 }
 

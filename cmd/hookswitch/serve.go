@@ -49,6 +49,10 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	manager, err := newSystemd(log)
+	if err != nil {
+		return err
+	}
 	j, err := openJournal(s, log)
 	if err != nil {
 		return err
@@ -57,12 +61,14 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 
 	m := newMetrics(readBuildInfo())
 	c := newController(s, log, j, m)
+	c.systemd, c.config.systemd = manager, manager
+	j.OnFull(c.full)
 	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
 	if err := c.config.start(); err != nil {
 		return err
 	}
 	ready := new(readiness)
-	ready.check("journal", j.Err)
+	ready.check("journal", j.Ready)
 	ready.check("configuration", c.config.ready)
 	ready.check("calls", c.ready)
 	l, err := net.Listen("tcp", s.HTTP)
@@ -89,6 +95,10 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	part("http", func(ctx context.Context) error { return serveHTTP(ctx, l, newMux(ready, m.handler())) })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
 	part("reconciliation", func(ctx context.Context) error { newReconciler(c, s).run(ctx); return nil })
+	part("service manager", func(ctx context.Context) error {
+		manager.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
+		return nil
+	})
 	err = c.serve(ctx, s.Drain)
 	stop()
 	return errors.Join(err, parts.Wait())
@@ -96,7 +106,7 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 
 // openJournal opens the journal and tells what was found in it.
 func openJournal(s *settings, log zerolog.Logger) (*journal.Journal, error) {
-	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Alarm: func(err error) {
+	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Max: int64(s.JournalMax), Alarm: func(err error) {
 		if err != nil {
 			log.Error().Err(err).Msg("journal cannot be kept as it should")
 		} else {

@@ -88,7 +88,7 @@ func runTests(out io.Writer, folders []string, o testOptions) error {
 	flows, tests, failed := 0, 0, 0
 	for _, s := range suites {
 		s.play()
-		flows += len(s.script.Snapshot.Flows())
+		flows += writtenFlows(s.script.Snapshot)
 		tests += len(s.results)
 		for _, r := range s.results {
 			if !r.Passed {

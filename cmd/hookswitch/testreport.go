@@ -75,7 +75,11 @@ func (t *testReport) coverage(suites []*suite) {
 			if len(f.Missing) == 0 {
 				continue
 			}
-			t.printf("%s: %d of %d nodes and exits; never reached are\n", f.Flow, f.Reached, f.Parts)
+			name := f.Flow
+			if f.Org != "" {
+				name = f.Org + ", " + name
+			}
+			t.printf("%s: %d of %d nodes and exits; never reached are\n", name, f.Reached, f.Parts)
 			for _, m := range f.Missing {
 				if len(m.Exits) == 0 {
 					t.printf("  %s\n", m.Node)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,7 @@ import (
 func newValidate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate [FOLDER]",
-		Short: "Says what is wrong in a folder with numbers, targets and flows: file, line, column",
+		Short: "Says what is wrong in a folder of numbers, targets, flows and campaigns: file, line, column",
 		Long:  "Says what is wrong in a folder with numbers, targets and flows. Without FOLDER it takes the server's (config_dir).",
 		Args:  takes(0, 1, "one folder at most"),
 	}
@@ -59,7 +60,43 @@ func runValidate(out io.Writer, dir string, format output) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "%s is valid: %s, %s, %s\n", dir,
-		counted(len(s.Flows()), "flow"), counted(len(s.Numbers()), "number"), counted(len(s.Targets()), "target"))
+	_, err := fmt.Fprintf(out, "%s is valid: %s\n", dir, contents(s))
 	return err
+}
+
+// contents counts what a folder has: always what no folder can do without, and of the
+// rest what there is.
+func contents(s *flowengine.Snapshot) string {
+	organizations := s.Organizations()
+	campaigns, plans, publishers, buyers, gateways := 0, 0, 0, 0, 0
+	for _, o := range organizations {
+		campaigns += len(o.Campaigns())
+		plans += len(o.Plans())
+		publishers += len(o.Publishers())
+		buyers += len(o.Buyers())
+		gateways += len(o.Gateways())
+	}
+	out := []string{counted(writtenFlows(s), "flow"), counted(len(s.Numbers()), "number"), counted(len(s.Targets()), "target")}
+	for _, more := range []struct {
+		n    int
+		what string
+	}{{campaigns, "campaign"}, {plans, "plan"}, {publishers, "publisher"}, {buyers, "buyer"}, {gateways, "gateway"}} {
+		if more.n > 0 {
+			out = append(out, counted(more.n, more.what))
+		}
+	}
+	if n := len(organizations); n > 1 {
+		out = append([]string{counted(n, "organization")}, out...)
+	}
+	return strings.Join(out, ", ")
+}
+
+// writtenFlows counts the flows that stand in files.
+func writtenFlows(s *flowengine.Snapshot) (n int) {
+	for _, f := range s.Flows() {
+		if f.Plan() == "" {
+			n++
+		}
+	}
+	return n
 }

@@ -91,6 +91,9 @@ func (p *controller) bridge(b call.Bridge, watched bool) (call.BridgeResult, err
 	}
 	p.Call.Answered = true
 	record(call.Event{Type: call.Connected, Leg: winner.UUID, Target: winner.Target})
+	if watched && b.Joined != nil {
+		b.Joined(winner.UUID)
+	}
 	r.Outcome, r.Winner, r.Cause = call.Completed, winner.UUID, call.NormalClearing
 	r.Connected = p.callee(winner.Target).Talks
 	if b.MaxLength > 0 && (r.Connected == 0 || b.MaxLength < r.Connected) {

@@ -36,6 +36,7 @@ func (s *Script) Check(t *Test) []Fault {
 	c := &checker{script: s, test: t}
 	c.call()
 	c.names()
+	c.routing()
 	c.expect()
 	return c.faults
 }
@@ -43,7 +44,8 @@ func (s *Script) Check(t *Test) []Fault {
 type checker struct {
 	script *Script
 	test   *Test
-	flow   *flowengine.Flow // nil: unknown
+	org    *flowengine.Organization // nil: unknown
+	flow   *flowengine.Flow         // nil: unknown
 	faults []Fault
 }
 
@@ -57,14 +59,27 @@ func at(path ...any) []any { return path }
 func (c *checker) call() {
 	t, s := c.test, c.script.Snapshot
 	scene := c.script.Scenario(*t)
-	var ok bool
+	r, known := s.Lookup(scene.Call.Number)
+	c.org, _ = s.Organization(t.Org)
+	if known && t.Org == "" {
+		c.org = r.Org
+	}
 	switch {
+	case c.org == nil && t.Org != "":
+		c.add(at("org"), flowengine.Nearest(t.Org, c.organizations()), "there is no organization %q", t.Org)
+	case c.org == nil && scene.Flow != "":
+		c.add(at("flow"), "add org:, "+flowengine.Nearest("", c.organizations()), "flow %q may be of several organizations", scene.Flow)
 	case scene.Flow != "":
-		if c.flow, ok = s.Flow(scene.Flow); !ok {
+		var ok bool
+		if c.flow, ok = c.org.Flow(scene.Flow); !ok {
 			c.add(at("flow"), flowengine.Nearest(scene.Flow, c.flows()), "there is no flow %q", scene.Flow)
 		}
+	case known && r.Org != c.org:
+		c.add(at("to"), "leave org out", "number %q is not of organization %s", scene.Call.Number, c.org.Name)
 	default:
-		if c.flow, ok = s.Lookup(scene.Call.Number); !ok && t.Expect.Ends != string(call.UnallocatedNumber) {
+		if known {
+			c.flow = r.Flow
+		} else if t.Expect.Ends != string(call.UnallocatedNumber) {
 			c.add(at("to"), flowengine.Nearest(t.To, c.numbers()), "there is no number %q", scene.Call.Number)
 		}
 	}
@@ -94,9 +109,7 @@ func (c *checker) names() {
 		c.target(at("targets", key(name)), name)
 	}
 	for i, name := range c.test.Without {
-		if _, ok := c.script.Snapshot.Target(name); !ok {
-			c.target(at("without", i), name)
-		}
+		c.target(at("without", i), name)
 	}
 	for _, node := range slices.Sorted(maps.Keys(c.test.Requests)) {
 		if path := at("requests", key(node)); c.node(path, node) {
@@ -108,7 +121,7 @@ func (c *checker) names() {
 func (c *checker) expect() {
 	x := &c.test.Expect
 	if x.nothing() {
-		c.add(at("expect"), "add expect: with path, exits, why, tags, dialled, events, verbs or ends", "the test expects nothing, and so cannot fail")
+		c.add(at("expect"), "add expect: with path, exits, why, tags, dialled, not_tried, events, verbs or ends", "the test expects nothing, and so cannot fail")
 	}
 	for i, step := range x.Path {
 		node, exit, _ := strings.Cut(step, " ")
@@ -135,11 +148,14 @@ func (c *checker) expect() {
 
 // target checks who is dialled: a target, a number or a SIP address.
 func (c *checker) target(path []any, name string) {
-	if _, ok := c.script.Snapshot.Target(name); ok || call.ValidNumber(name) || strings.HasPrefix(name, "sip:") {
+	if c.org == nil || call.ValidNumber(name) || strings.HasPrefix(name, "sip:") {
+		return
+	}
+	if _, ok := c.org.Target(name); ok {
 		return
 	}
 	var names []string
-	for _, t := range c.script.Snapshot.Targets() {
+	for _, t := range c.org.Targets() {
 		names = append(names, t.Name)
 	}
 	c.add(path, flowengine.Nearest(name, names), "there is no target %q", name)
@@ -197,8 +213,15 @@ func locate(f *flowengine.Flow, path string) (in *flowengine.Flow, id string) {
 }
 
 func (c *checker) flows() (out []string) {
-	for _, f := range c.script.Snapshot.Flows() {
+	for _, f := range c.org.Flows() {
 		out = append(out, f.Name)
+	}
+	return out
+}
+
+func (c *checker) organizations() (out []string) {
+	for _, o := range c.script.Snapshot.Organizations() {
+		out = append(out, o.Name)
 	}
 	return out
 }

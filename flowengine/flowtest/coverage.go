@@ -20,7 +20,10 @@ type Coverage struct {
 }
 
 // part is a node of a flow, or one of its exits.
-type part struct{ flow, node, exit string }
+type part struct {
+	flow       *flowengine.Flow
+	node, exit string
+}
 
 // NewCoverage returns the coverage of flows that no call has reached.
 func NewCoverage(s *flowengine.Snapshot) *Coverage {
@@ -34,7 +37,10 @@ func (c *Coverage) Add(r *Result) {
 	var main *flowengine.Flow
 	for _, e := range r.Events {
 		if e.Type == call.Started || e.Type == call.Resumed {
-			main, _ = c.snapshot.Flow(e.Attrs["flow"])
+			if main = nil; e.Org != "" {
+				o, _ := c.snapshot.Organization(e.Org)
+				main, _ = o.Flow(e.Attrs["flow"])
+			}
 		}
 		if e.Step == "" || main == nil {
 			continue
@@ -42,19 +48,20 @@ func (c *Coverage) Add(r *Result) {
 		f := main
 		ids := strings.Split(e.Step, "/")
 		for _, id := range ids[:len(ids)-1] {
-			c.reached[part{f.Name, id, ""}] = true // it runs the flow of the next
+			c.reached[part{f, id, ""}] = true // it runs the flow of the next
 			f = f.Runs(id)
 		}
 		last := ids[len(ids)-1]
-		c.reached[part{f.Name, last, ""}] = true
+		c.reached[part{f, last, ""}] = true
 		if e.Exit != "" {
-			c.reached[part{f.Name, last, f.Way(last, e.Exit)}] = true
+			c.reached[part{f, last, f.Way(last, e.Exit)}] = true
 		}
 	}
 }
 
 // FlowCoverage is how much of a flow was reached.
 type FlowCoverage struct {
+	Org     string    `json:"org,omitempty"` // where there are several
 	Flow    string    `json:"flow"`
 	Parts   int       `json:"parts"` // nodes and exits
 	Reached int       `json:"reached"`
@@ -67,17 +74,28 @@ type Missing struct {
 	Exits []string `json:"exits,omitempty"` // none: the node itself
 }
 
-// Flows returns the coverage of each flow, by name.
-func (c *Coverage) Flows() []FlowCoverage {
+// Flows returns the coverage of each flow, by organization and name.
+func (c *Coverage) Flows() (out []FlowCoverage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var out []FlowCoverage
-	for _, f := range c.snapshot.Flows() {
-		of := FlowCoverage{Flow: f.Name}
+	organizations := c.snapshot.Organizations()
+	for _, o := range organizations {
+		name := ""
+		if len(organizations) > 1 {
+			name = o.Name
+		}
+		out = append(out, c.of(name, o.Flows())...)
+	}
+	return out
+}
+
+func (c *Coverage) of(org string, flows []*flowengine.Flow) (out []FlowCoverage) {
+	for _, f := range flows {
+		of := FlowCoverage{Org: org, Flow: f.Name}
 		for _, id := range f.NodeIDs() {
 			of.Parts++
 			missing := Missing{Node: id}
-			if c.reached[part{f.Name, id, ""}] {
+			if c.reached[part{f, id, ""}] {
 				of.Reached++
 			}
 			ways := map[string]bool{}
@@ -87,14 +105,14 @@ func (c *Coverage) Flows() []FlowCoverage {
 			delete(ways, flowengine.ErrorExit)
 			for _, exit := range slices.Sorted(maps.Keys(ways)) {
 				of.Parts++
-				if c.reached[part{f.Name, id, exit}] {
+				if c.reached[part{f, id, exit}] {
 					of.Reached++
 				} else {
 					missing.Exits = append(missing.Exits, exit)
 				}
 			}
 			switch {
-			case !c.reached[part{f.Name, id, ""}]:
+			case !c.reached[part{f, id, ""}]:
 				of.Missing = append(of.Missing, Missing{Node: id})
 			case len(missing.Exits) > 0:
 				of.Missing = append(of.Missing, missing)

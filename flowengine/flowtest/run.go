@@ -51,13 +51,13 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 	r := &Result{Phone: p}
 	for r.Epochs < maxTakeovers {
 		epoch := call.EpochOf(p.Checkpoint) + 1
-		rec := &recorder{Phone: p, epoch: epoch}
+		rec := &recorder{Phone: p, epoch: epoch, settled: len(p.Events)}
 		c := &controller{Phone: p, rec: rec, taken: p.last}
 		if r.Epochs < len(lose) {
 			c.loseAt = lose[r.Epochs]
 		}
 		r.Epochs++
-		control := flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch, Flow: p.Flow, Tags: p.Tags}
+		control := flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch, Org: p.Org, Flow: p.Flow, Tags: p.Tags}
 		r.Err = engine(r.Epochs).Run(context.Background(), c, control, c.rec)
 		r.Points = c.points
 		if !errors.Is(r.Err, call.ErrLost) {
@@ -82,6 +82,10 @@ type recorder struct {
 func (r *recorder) Record(e call.Event) {
 	r.seq++
 	e.Call, e.Epoch, e.Seq, e.Time, e.Node = r.Call.ID, r.epoch, r.seq, r.Clock.at, "n1"
+	if e.Org == "" {
+		e.Org = r.org
+	}
+	r.org = e.Org
 	r.Events = append(r.Events, e)
 	r.done = append(r.done, len(r.Verbs))
 }
@@ -93,7 +97,7 @@ func (r *recorder) Settle() { r.settled = len(r.Events) }
 func (r *recorder) lose() {
 	for i := len(r.Events) - 1; i >= r.settled; i-- {
 		switch r.Events[i].Type {
-		case call.Tagged, call.Emitted, call.Voicemail, call.Recordings:
+		case call.Tagged, call.Emitted, call.Voicemail, call.Recordings, call.Decided, call.NotTried:
 			r.Events = slices.Delete(r.Events, i, i+1)
 			r.done = slices.Delete(r.done, i, i+1)
 		}

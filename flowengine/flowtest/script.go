@@ -26,7 +26,7 @@ func NewScript(s *flowengine.Snapshot) *Script {
 	}
 	var first *flowengine.Flow
 	for _, f := range s.Flows() {
-		if first == nil || f.File < first.File || f.File == first.File && f.Line < first.Line {
+		if f.Plan() == "" && (first == nil || f.File < first.File || f.File == first.File && f.Line < first.Line) {
 			first = f
 		}
 	}
@@ -34,6 +34,16 @@ func NewScript(s *flowengine.Snapshot) *Script {
 		out.flow = first.Name
 	}
 	return out
+}
+
+// numberOf returns the number that is dialled when a test does not say.
+func (s *Script) numberOf(org string) string {
+	for _, r := range s.Snapshot.Numbers() {
+		if r.Org.Name == org {
+			return r.Number
+		}
+	}
+	return s.number
 }
 
 // ParseScript reads a file that holds both: the documents of a flow folder, and

@@ -18,24 +18,16 @@ func (d *Dial) Check(c *flowengine.Check) {
 	for i, m := range d.Targets[:min(len(d.Targets), maxTargets)] {
 		d.checkMember(c, fmt.Sprintf("targets/%d", i), m)
 	}
-	wholeSeconds(c, "ring", d.Ring, 10*time.Minute)
-	wholeSeconds(c, "max", d.Max, 24*time.Hour)
-	wholeSeconds(c, "reroute", d.Reroute, 10*time.Minute)
+	d.check(c)
 	if d.Reroute != 0 && d.Strategy == routing.Simultaneous {
 		c.Problem("reroute", "leave it out, or choose another strategy", "reroute: with simultaneous nobody is left to be tried")
 	}
-	if d.CallerID != showCaller && d.CallerID != showNumber && !call.ValidNumber(d.CallerID) {
-		c.Problem("caller_id", `write caller, number or a number in quotes`, "caller_id: %q is no number", d.CallerID)
-	}
-	repeatable(c, "ringback", &d.Ringback) // its end would end the dial (switch_ivr_originate.c, switch_ivr_originate)
-	finite(c, "whisper", &d.Whisper)
 	if d.Gateway != "" {
 		if _, err := call.NumberAddress("0", d.Gateway); err != nil {
 			c.Problem("gateway", "", "%s", err)
+		} else if !c.Gateway(d.Gateway) {
+			c.Problem("gateway", c.NearestGateway(d.Gateway), "there is no gateway %q", d.Gateway)
 		}
-	}
-	if d.Confirm != nil {
-		d.Confirm.check(c)
 	}
 }
 
@@ -45,7 +37,7 @@ func (d *Dial) checkMember(c *flowengine.Check, at string, m Member) {
 	}
 	wholeSeconds(c, at+"/ring", m.Ring, 10*time.Minute)
 	switch {
-	case strings.HasPrefix(m.To, "sip:"):
+	case strings.HasPrefix(m.To, sipScheme):
 		if _, err := call.URIAddress(m.To); err != nil {
 			c.Problem(at+"/to", "", "%s", err)
 		}
@@ -59,22 +51,6 @@ func (d *Dial) checkMember(c *flowengine.Check, at string, m Member) {
 	case !c.Target(m.To):
 		c.Problem(at+"/to", c.NearestTarget(m.To), "there is no target %q", m.To)
 	}
-}
-
-func (f *Confirm) check(c *flowengine.Check) {
-	if f.Key == "" {
-		f.Key = defaultKey
-	}
-	if f.Timeout == 0 {
-		f.Timeout = flowengine.Duration(defaultConfirm)
-	}
-	if len(f.Key) != 1 || !strings.Contains("0123456789*#", f.Key) {
-		c.Problem("confirm/key", "", "key: %q is not one of 0-9, * and #", f.Key)
-	}
-	if f.Prompt.Empty() {
-		c.Problem("confirm/prompt", `write prompt: "say:Press 1 to take the call."`, "whoever answers must hear which key to press")
-	}
-	wholeSeconds(c, "confirm/timeout", f.Timeout, time.Minute)
 }
 
 // wholeSeconds checks a time span that is left out or what the switch can count.

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/hookswitch/hookswitch/flowengine"
 )
@@ -30,6 +31,9 @@ func DocumentSchema() ([]byte, error) {
 		delete(settings, "$id")
 		definitions["kind-"+k.Name] = settings
 	}
+	hours := maps.Clone(definitions["kind-hours"].(map[string]any))
+	hours["required"] = []string{"week"} // the organization has a time zone
+	definitions["hours"] = hours
 	definitions["node"] = nodeSchema()
 	return json.MarshalIndent(whole, "", "  ")
 }

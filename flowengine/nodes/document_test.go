@@ -85,16 +85,24 @@ func TestDocumentSchemaTakesWhatLoads(t *testing.T) {
 func TestDocumentSchemaRefuses(t *testing.T) {
 	schema := documentSchema(t)
 	for name, doc := range map[string]string{
-		"unknown field":      `{flow: f, start: a, nodes: {a: {hangup: {}}}, strt: a}`,
-		"no start":           `{flow: f, nodes: {a: {hangup: {}}}}`,
-		"unknown kind":       `{flow: f, start: a, nodes: {a: {hang: {}}}}`,
-		"unknown setting":    `{flow: f, start: a, nodes: {a: {menu: {prompt: "say:x", trys: 2}}}}`,
-		"missing setting":    `{flow: f, start: a, nodes: {a: {menu: {}}}}`,
-		"wrong type":         `{flow: f, start: a, nodes: {a: {menu: {prompt: "say:x", tries: two}}}}`,
-		"exit of another":    `{flow: f, start: a, nodes: {a: {dial: {targets: [b]}, exits: {no_input: a}}}}`,
-		"target without any": `{targets: {a: {}}}`,
-		"number alone":       `{targets: {a: {number: "1"}}}`,
-		"nothing":            `{}`,
+		"unknown field":       `{flow: f, start: a, nodes: {a: {hangup: {}}}, strt: a}`,
+		"no start":            `{flow: f, nodes: {a: {hangup: {}}}}`,
+		"unknown kind":        `{flow: f, start: a, nodes: {a: {hang: {}}}}`,
+		"unknown setting":     `{flow: f, start: a, nodes: {a: {menu: {prompt: "say:x", trys: 2}}}}`,
+		"missing setting":     `{flow: f, start: a, nodes: {a: {menu: {}}}}`,
+		"wrong type":          `{flow: f, start: a, nodes: {a: {menu: {prompt: "say:x", tries: two}}}}`,
+		"exit of another":     `{flow: f, start: a, nodes: {a: {dial: {targets: [b]}, exits: {no_input: a}}}}`,
+		"target without any":  `{targets: {a: {}}}`,
+		"number alone":        `{targets: {a: {number: "1"}}}`,
+		"nothing":             `{}`,
+		"zone alone":          `{zone: Europe/Berlin}`,
+		"number of two":       `{numbers: {"1": {flow: f, campaign: c}}}`,
+		"unknown mode":        `{campaigns: {c: {mode: flow, flow: f}}}`,
+		"campaign of nothing": `{campaigns: {c: {}}}`,
+		"unknown operator":    `{campaigns: {c: {plan: p, overrides: [{match: caller, operator: is, value: "1", plan: p}]}}}`,
+		"plan without any":    `{plans: {p: {members: []}}}`,
+		"caps of nothing":     `{targets: {a: {user: a@b, caps: {}}}}`,
+		"hours without week":  `{targets: {a: {user: a@b, hours: {}}}}`,
 	} {
 		if validate(schema, doc) == nil {
 			t.Errorf("%s passes", name)

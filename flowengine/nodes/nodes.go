@@ -16,6 +16,7 @@ import (
 	"embed"
 	"regexp"
 
+	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/hours"
 )
@@ -28,7 +29,8 @@ var Kinds = flowengine.Kinds{
 	{Name: "wait", New: func() flowengine.Node { return &Wait{} }, Exits: []string{flowengine.NextExit}, Takes: true},
 	{Name: "menu", New: newMenu, Exits: []string{noInput, invalid}, Takes: true, Sounds: true, Answers: true},
 	{Name: "gather", New: newGather, Exits: []string{gathered, noInput, invalid}, Takes: true, Sounds: true, Answers: true},
-	{Name: "dial", New: newDial, Exits: []string{"completed", "busy", "no_answer", "failed", noTarget}, Takes: true, Sounds: true, Connect: []string{"completed"}},
+	{Name: "dial", New: newDial, Exits: reached, Takes: true, Sounds: true, Connect: []string{string(call.Completed)}},
+	{Name: "plan", New: newPlan, Exits: reached, Takes: true, Sounds: true, Connect: []string{string(call.Completed)}},
 	{Name: "branch", New: func() flowengine.Node { return &Branch{} }},
 	{Name: "hours", New: func() flowengine.Node { return &Hours{} }, Exits: []string{string(hours.Open), string(hours.Closed), string(hours.Holiday)}},
 	{Name: "geo", New: newGeo},

@@ -109,8 +109,8 @@ func testFields(t *testing.T, at string, raw []byte, typ reflect.Type) {
 	for name := range s.Properties {
 		left[name] = true
 	}
-	for i := range typ.NumField() {
-		tag, ok := typ.Field(i).Tag.Lookup("yaml")
+	for _, field := range reflect.VisibleFields(typ) {
+		tag, ok := field.Tag.Lookup("yaml")
 		if !ok {
 			continue
 		}
@@ -128,7 +128,7 @@ func testFields(t *testing.T, at string, raw []byte, typ reflect.Type) {
 		if json.Unmarshal(p, &text); text.Title == "" || text.Description == "" {
 			t.Errorf("%s.%s: no title or description", at, name)
 		}
-		testFields(t, at+"."+name, p, typ.Field(i).Type)
+		testFields(t, at+"."+name, p, field.Type)
 	}
 	for name := range left {
 		t.Errorf("%s: the struct lacks %s", at, name)

@@ -4,9 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -33,7 +31,9 @@ func (r *Request) Check(c *flowengine.Check) {
 	case len(r.Form) > 0 && !r.Body.Empty():
 		c.Problem("form", "leave one out", "request has both body and form")
 	}
-	r.checkURL(c)
+	if wrong := r.URL.Address(); wrong != nil {
+		c.Problem("url", wrong.Hint, "url: %s", wrong.Message)
+	}
 	if d := time.Duration(r.Timeout); d < 100*time.Millisecond || d > 30*time.Second {
 		c.Problem("timeout", "", "timeout: %s is not between 100ms and 30s", round(d))
 	}
@@ -55,30 +55,5 @@ func (r *Request) Check(c *flowengine.Check) {
 		if !nameSyntax.MatchString(name) {
 			c.Problem("tags/"+name, nameHint, "%q cannot be the name of a tag", name)
 		}
-	}
-}
-
-// checkURL wants an address whose host is the same for every call: no caller may
-// choose whom we talk to.
-func (r *Request) checkURL(c *flowengine.Check) {
-	problem := func(hint, format string, args ...any) { c.Problem("url", hint, "url: "+format, args...) }
-	const example = "write it like https://api.example.com/callers/{{ caller.number }}"
-	u, err := url.Parse(r.URL.With("0"))
-	if err != nil {
-		problem(example, "it is no address")
-		return
-	}
-	origin := u.Scheme + "://" + u.Host
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		problem(example, "it is no address")
-	case u.User != nil:
-		problem("write headers: {Authorization: …}", "an address holds no user and no password")
-	case !strings.HasPrefix(strings.ToLower(r.URL.Head()), strings.ToLower(origin)):
-		problem("begin it like https://api.example.com/", "the host must be written out, without {{ }}")
-	case strings.Contains(r.URL.With("0"), "#"):
-		problem("leave it out, with what follows", "no server gets to see a #")
-	case leaves(u):
-		problem("write the path that is meant", "the path has a part . or ..")
 	}
 }

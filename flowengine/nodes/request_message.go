@@ -48,10 +48,10 @@ func (r *Request) message(s *flowengine.Session) (call.Request, error) {
 	return m, nil
 }
 
-// address renders the URL. A value in it is one segment of the path, or of the query
-// one name or value, whatever it holds.
-func (r *Request) address(s *flowengine.Session) (string, error) {
-	text, err := s.Text(&r.URL, func(before, value string) string {
+// address renders the URL of a request. A value in it is one segment of the path, or of
+// the query one name or value, whatever it holds.
+func address(s *flowengine.Session, t *flowengine.Text) (string, error) {
+	text, err := s.Text(t, func(before, value string) string {
 		if strings.Contains(before, "?") {
 			return url.QueryEscape(value)
 		}
@@ -67,6 +67,15 @@ func (r *Request) address(s *flowengine.Session) (string, error) {
 	if leaves(u) {
 		return "", errors.New("a value makes . or .. of a part of the path")
 	}
+	return u.String(), nil
+}
+
+// address is the URL with the query.
+func (r *Request) address(s *flowengine.Session) (string, error) {
+	text, err := address(s, &r.URL)
+	if err != nil || len(r.Query) == 0 {
+		return text, err
+	}
 	query := url.Values{}
 	for name, text := range r.Query {
 		value, err := s.Text(&text, nil)
@@ -75,9 +84,11 @@ func (r *Request) address(s *flowengine.Session) (string, error) {
 		}
 		query.Set(name, value)
 	}
-	if len(query) > 0 {
-		u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query.Encode(), "&")
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", errors.New("it is none")
 	}
+	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query.Encode(), "&")
 	return u.String(), nil
 }
 

@@ -1,5 +1,6 @@
 // Package routing chooses among targets: pure functions over members, without
-// a clock, a network or a memory of their own.
+// a clock, a network or a memory of their own. A Choice excludes those that cannot
+// take a call, and notes why; Attempts puts the rest in order.
 //
 // Positions go in and come out, not targets, so that the order can be kept in a
 // few bytes and applied again after a takeover. Chance and turns come from the
@@ -7,8 +8,11 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 )
 
@@ -49,6 +53,7 @@ func (UnknownError) Valid() []string { return Strategies() }
 
 // Member is one of those among whom is chosen.
 type Member struct {
+	Priority int       // lower is tried first; the strategy decides among those of one
 	Weight   int       // for Weighted; below 1 counts as 1
 	LastUsed time.Time // for LeastRecent; zero: never
 }
@@ -59,23 +64,58 @@ type Source interface {
 	Turn() uint64   // 0, 1, 2 … over all calls of one list
 }
 
+// MaxTried bounds how many members are tried for one call.
+const MaxTried = 64
+
+// beyond is the value with which members are not reached because of it.
+var beyond = strconv.Itoa(MaxTried) + " others come first"
+
 // Attempts returns the members' positions in the order in which they are
-// tried: each attempt is a list of members that ring at once. Every member is
-// in exactly one attempt.
+// tried: each attempt is a list of members that ring at once. Priorities come
+// one after the other, and within each the strategy decides. Every member is
+// in exactly one attempt, up to MaxTried of them.
 func Attempts(s Strategy, members []Member, from Source) [][]int {
 	order := make([]int, len(members))
 	for i := range order {
 		order[i] = i
 	}
-	if len(order) == 0 {
-		return nil
+	byPriority := func(a, b int) int { return cmp.Compare(members[a].Priority, members[b].Priority) }
+	if !slices.IsSortedFunc(order, byPriority) {
+		slices.SortStableFunc(order, byPriority)
 	}
+	var turn func() uint64
+	if s == RoundRobin {
+		turn = sync.OnceValue(from.Turn) // one for all priorities
+	}
+	out := make([][]int, 0, min(len(order), MaxTried))
+	for tried := 0; len(order) > 0 && tried < MaxTried; {
+		n := 1
+		for n < len(order) && byPriority(order[0], order[n]) == 0 {
+			n++
+		}
+		alike := arrange(s, order[:n:n], members, from, turn)
+		alike = alike[:min(n, MaxTried-tried)]
+		if s == Simultaneous {
+			out = append(out, alike)
+		} else {
+			for i := range alike {
+				out = append(out, alike[i:i+1:i+1])
+			}
+		}
+		order, tried = order[n:], tried+len(alike)
+	}
+	return out
+}
+
+// arrange puts members of one priority in order.
+func arrange(s Strategy, order []int, members []Member, from Source, turn func() uint64) []int {
 	switch s {
-	case Simultaneous:
-		return [][]int{order}
 	case RoundRobin:
-		first := int(from.Turn() % uint64(len(order)))
-		order = append(order[first:len(order):len(order)], order[:first]...)
+		if len(order) == 1 {
+			return order
+		}
+		first := int(turn() % uint64(len(order)))
+		return append(order[first:len(order):len(order)], order[:first]...)
 	case Weighted:
 		draw(order, members, from)
 	case Random:
@@ -83,11 +123,7 @@ func Attempts(s Strategy, members []Member, from Source) [][]int {
 	case LeastRecent: // the listed order among those who are alike
 		slices.SortStableFunc(order, func(a, b int) int { return members[a].LastUsed.Compare(members[b].LastUsed) })
 	}
-	out := make([][]int, len(order))
-	for i := range order {
-		out[i] = order[i : i+1 : i+1]
-	}
-	return out
+	return order
 }
 
 // draw puts order into a random order: each place is drawn among those that

@@ -11,6 +11,7 @@ import (
 	"testing/quick"
 	"time"
 
+	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine/routing"
 )
 
@@ -120,6 +121,122 @@ func TestLeastRecentGoesFirst(t *testing.T) {
 	want := [][]int{{1}, {4}, {2}, {0}, {3}}
 	if got := routing.Attempts(routing.LeastRecent, members, newSource(1)); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Lower priorities come first, whatever the strategy; it decides among those of one.
+func TestPrioritiesComeOneAfterTheOther(t *testing.T) {
+	members := []routing.Member{{Priority: 2}, {Priority: 1, Weight: 5}, {Priority: 7}, {Priority: 1}, {Priority: 2}}
+	for _, name := range routing.Strategies() {
+		last := 0
+		var all []int
+		for _, attempt := range routing.Attempts(routing.Strategy(name), members, newSource(3)) {
+			for _, i := range attempt {
+				if p := members[i].Priority; p < last {
+					t.Errorf("%s: priority %d after %d", name, p, last)
+				}
+				last = members[i].Priority
+				all = append(all, i)
+			}
+		}
+		if slices.Sort(all); !slices.Equal(all, []int{0, 1, 2, 3, 4}) {
+			t.Errorf("%s: tried %v", name, all)
+		}
+	}
+	want := [][]int{{1, 3}, {0, 4}, {2}}
+	if got := routing.Attempts(routing.Simultaneous, members, newSource(1)); !reflect.DeepEqual(got, want) {
+		t.Errorf("simultaneous: got %v, want %v", got, want)
+	}
+	from := newSource(1)
+	for _, want := range [][][]int{{{1}, {3}, {0}, {4}, {2}}, {{3}, {1}, {4}, {0}, {2}}} {
+		if got := routing.Attempts(routing.RoundRobin, members, from); !reflect.DeepEqual(got, want) {
+			t.Errorf("round robin: got %v, want %v", got, want)
+		}
+	}
+}
+
+func TestNoMoreThanSoManyAreTried(t *testing.T) {
+	members := make([]routing.Member, 100)
+	for i := range members {
+		members[i].Priority = i % 3
+	}
+	for _, name := range routing.Strategies() {
+		c := routing.Among(members)
+		tried := slices.Concat(c.Attempts(routing.Strategy(name), newSource(1))...)
+		if len(tried) != routing.MaxTried {
+			t.Errorf("%s: %d are tried", name, len(tried))
+		}
+		for i := range members {
+			r := c.Refused(i)
+			if !slices.Contains(tried, i) != (r != nil) {
+				t.Errorf("%s: member %d is refused: %v", name, i, r)
+			} else if r != nil && r.String() != "not_reached: 64 others come first" {
+				t.Errorf("%s: member %d is refused: %s", name, i, r)
+			}
+		}
+	}
+}
+
+// The first reason counts, and the order is one of the rest.
+func TestExclusionsKeepTheirFirstReason(t *testing.T) {
+	c := routing.Among(weighing(1, 1, 1, 1))
+	refuse := func(rule call.Rule, those ...int) {
+		for _, i := range those {
+			c.Refuse(i, &call.Refusal{Rule: rule})
+		}
+	}
+	refuse(call.Disabled, 1)
+	refuse(call.Filtered, 1, 2)
+	c.Refuse(3, nil)
+	if got := c.Left(); !slices.Equal(got, []int{0, 3}) {
+		t.Errorf("left are %v", got)
+	}
+	if got := c.Attempts(routing.Sequential, newSource(1)); !reflect.DeepEqual(got, [][]int{{0}, {3}}) {
+		t.Errorf("tried are %v", got)
+	}
+	for i, want := range []call.Rule{"", call.Disabled, call.Filtered, ""} {
+		got := call.Rule("")
+		if r := c.Refused(i); r != nil {
+			got = r.Rule
+		}
+		if got != want {
+			t.Errorf("member %d: excluded by %q, want %q", i, got, want)
+		}
+	}
+}
+
+// The weights hold within 1 % of all draws also in a priority behind others, and among
+// those who are left.
+func TestWeightsHoldThroughPrioritiesAndExclusions(t *testing.T) {
+	const draws = 100_000
+	members := []routing.Member{
+		{Priority: 2, Weight: 50}, {Priority: 1, Weight: 70}, {Priority: 2, Weight: 30}, {Priority: 1, Weight: 1000},
+		{Priority: 1, Weight: 30}, {Priority: 2, Weight: 20}, {Priority: 2, Weight: 900},
+	}
+	excluded := []int{3, 6}
+	places := map[int][]float64{0: {1: 0.7, 4: 0.3}, 2: {0: 0.5, 2: 0.3, 5: 0.2}} // that come first in their priority
+	from := newSource(7)
+	first := map[int][]int{0: make([]int, len(members)), 2: make([]int, len(members))}
+	for range draws {
+		c := routing.Among(members)
+		for _, i := range excluded {
+			c.Refuse(i, &call.Refusal{Rule: call.Closed})
+		}
+		attempts := c.Attempts(routing.Weighted, from)
+		for at := range first {
+			first[at][attempts[at][0]]++
+		}
+	}
+	for at, shares := range places {
+		for i, n := range first[at] {
+			want := 0.0
+			if i < len(shares) {
+				want = shares[i]
+			}
+			if got := float64(n) / draws; math.Abs(got-want) > 0.01 {
+				t.Errorf("member %d was attempt %d in %.3f of the draws, want %.3f", i, at, got, want)
+			}
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type callState struct {
 	seq      int         // last sequence within it
 	older    map[int]int // epoch → last sequence, of lower epochs that were seen here
 	node     string
+	org      string // organization, of the latest event that named one
 	lastType call.Type
 	since    time.Time // first event
 	ended    bool
@@ -71,17 +72,21 @@ func (x *index) add(e *call.Event) *callState {
 	return st
 }
 
-// load takes an event that was read from a segment into account.
-func (x *index) load(e *call.Event, segment int) {
+// load takes an event that was read from a segment into account. It reports
+// whether that comes too late: the event was seen before, or ought to have been.
+func (x *index) load(e *call.Event, segment int) (again bool) {
 	st, ended := x.find(e.Call)
 	if ended {
-		return // written twice, by a retry after a failed fsync
+		return true
 	}
 	if st == nil {
 		st = x.add(e)
+	} else {
+		again = e.Seq < st.next(e.Epoch)
 	}
 	st.note(e)
 	x.place(st, segment)
+	return again
 }
 
 // place says that an event of the call is in a segment, durably.
@@ -109,8 +114,16 @@ func (x *index) rememberEnd(id string, segment int) {
 	}
 }
 
-// note takes e into account.
+// note takes e into account. An event without an organization gets that of the
+// call.
 func (st *callState) note(e *call.Event) {
+	switch e.Org {
+	case st.org:
+	case "":
+		e.Org = st.org
+	default:
+		st.org = strings.Clone(e.Org)
+	}
 	switch {
 	case e.Epoch > st.epoch:
 		st.setOlder(st.epoch, st.seq)

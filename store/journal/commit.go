@@ -65,23 +65,36 @@ func (j *Journal) commit() bool {
 	}
 	j.pending, j.spare = j.spare, group{}
 	j.inflight, j.inflightLines = len(g.buf), len(g.lines)
+	j.writing = time.Now()
+	until := j.o.Now()
 	j.mu.Unlock()
 
 	err := j.write(g.buf)
 
 	j.mu.Lock()
-	was := j.err
-	j.err, j.inflight, j.inflightLines = err, 0, 0
+	j.inflight, j.inflightLines, j.writing = 0, 0, time.Time{}
+	if (err == nil) != (j.err == nil) || j.crowded {
+		j.notice()
+	}
+	j.err = err
 	if err == nil {
-		j.limit = j.o.Buffer
-		seg := j.files[len(j.files)-1].n
+		j.limit, j.crowded = j.o.Buffer, false
+		s := &j.files[len(j.files)-1]
+		s.size += int64(len(g.buf))
+		s.changed = until
+		j.onDisk += int64(len(g.buf))
+		j.until = until
 		for _, l := range g.lines {
 			if l.st != nil {
-				j.calls.place(l.st, seg)
+				j.calls.place(l.st, s.n)
 			}
 		}
 		j.stats.Synced = upto
 		j.stats.Groups++
+		select {
+		case j.grown <- struct{}{}:
+		default: // whoever drains knows already
+		}
 		if cap(g.buf) <= maxSpare {
 			clear(g.lines)
 			j.spare = group{g.buf[:0], g.lines[:0]}
@@ -96,13 +109,6 @@ func (j *Journal) commit() bool {
 	}
 	j.wakeFlush()
 	j.mu.Unlock()
-
-	switch {
-	case err != nil && was == nil:
-		j.o.Alarm(err)
-	case err == nil && was != nil:
-		j.o.Alarm(nil)
-	}
 	return err == nil
 }
 
@@ -144,7 +150,6 @@ func (j *Journal) write(buf []byte) error {
 			return err
 		}
 	}
-	s := &j.files[len(j.files)-1]
 	_, err := j.file.Write(buf)
 	if err == nil {
 		err = j.file.Sync()
@@ -153,8 +158,6 @@ func (j *Journal) write(buf []byte) error {
 		j.abandon()
 		return fmt.Errorf("journal %s: %w", j.dir, err)
 	}
-	s.size += int64(len(buf))
-	s.changed = j.o.Now()
 	if begun {
 		j.prune()
 	}
@@ -171,7 +174,9 @@ func (j *Journal) begin() error {
 		return fmt.Errorf("journal %s: %w", j.dir, err)
 	}
 	j.file = f
+	j.mu.Lock()
 	j.files = append(j.files, segment{n: j.highest})
+	j.mu.Unlock()
 	if err := j.o.FS.SyncDir(j.dir); err != nil {
 		j.abandon()
 		return fmt.Errorf("journal %s: %w", j.dir, err)
@@ -190,18 +195,22 @@ func (j *Journal) abandon() {
 	_ = j.file.Close()
 	j.file = nil
 	if s.size == 0 {
+		j.mu.Lock()
 		j.files = j.files[:len(j.files)-1]
+		j.mu.Unlock()
 		_ = os.Remove(segmentPath(j.dir, s.n)) // if it stays, it is empty or holds copies
 	}
 }
 
-// prune removes the segments that are older than Keep and hold no open call.
+// prune removes the segments that are older than Keep, hold no open call and are
+// drained, if somebody drains.
 func (j *Journal) prune() {
 	if j.o.Keep < 0 {
 		return
 	}
-	kept := j.files[:0]
 	current, oldest := j.files[len(j.files)-1].n, j.o.Now().Add(-j.o.Keep)
+	kept := make([]segment, 0, len(j.files))
+	var failed error
 	for _, s := range j.files {
 		if s.n == current || s.changed.After(oldest) || j.held(s.n) {
 			kept = append(kept, s)
@@ -209,18 +218,26 @@ func (j *Journal) prune() {
 		}
 		if err := os.Remove(segmentPath(j.dir, s.n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			kept = append(kept, s) // the next rotation tries again
-			j.o.Alarm(fmt.Errorf("journal %s: remove old segment: %w", j.dir, err))
+			failed = fmt.Errorf("journal %s: remove old segment: %w", j.dir, err)
 			continue
 		}
 		j.mu.Lock()
 		delete(j.calls.ended, s.n)
 		j.mu.Unlock()
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.files = kept
+	if (failed == nil) != (j.unremoved == nil) {
+		j.notice()
+	}
+	j.unremoved = failed
 }
 
+// held says whether somebody still needs a segment. Of those that are drained the
+// last stays, so that the place in it is one of this journal.
 func (j *Journal) held(segment int) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.calls.holds(segment)
+	return j.calls.holds(segment) || j.o.Drain && segment >= j.drained.Segment
 }

@@ -10,18 +10,21 @@
 // gathered with one write and one fsync. A journal whose disk fails keeps the
 // events in memory, within a bound, and tries again until it succeeds; whoever
 // needs to know that an event is safe asks [Journal.Flush].
+//
+// With Options.Drain somebody takes the events to a store (package drain): a
+// [Reader] hands them out as far as they are on the disk, and [Journal.Drained]
+// says what has arrived. What has not stays, within a bound; see [Level].
 package journal
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"time"
 
-	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 // Options of a journal. The zero value of every field is its default.
@@ -32,8 +35,10 @@ type Options struct {
 	Keep        time.Duration // how long a segment outlives its last write; 7 days; negative: for ever
 	Retry       time.Duration // pause after a failed write; 1 s
 	Gather      time.Duration // least time between the beginnings of two groups; 2 ms; negative: none
-	// Alarm is called when the journal begins to fail or cannot remove an old
-	// segment, and with nil when it writes again. It must not block.
+	Drain       bool          // somebody drains the journal: a segment stays until Drained has passed it
+	Max         int64         // bytes that may wait to be drained; 2 GiB
+	// Alarm is called when something begins to be wrong, or is wrong in another
+	// way, and with nil when all is well again; within 5 s. It must not block.
 	Alarm func(error)
 	FS    FS               // where segments are written; the operating system's
 	Now   func() time.Time // time.Now; called by several goroutines
@@ -55,6 +60,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Gather == 0 {
 		o.Gather = 2 * time.Millisecond
+	}
+	if o.Max <= 0 {
+		o.Max = 2 << 30
 	}
 	if o.Retry <= 0 {
 		o.Retry = time.Second
@@ -99,21 +107,31 @@ type Stats struct {
 	Events  uint64 // appended
 	Synced  uint64 // of these, forced to the disk or dropped
 	Pending int    // events that are not yet on the disk
-	Dropped uint64 // events lost because the disk failed for too long, or that came after Close
+	Dropped uint64 // events lost for want of room, or that came after Close
 	Groups  uint64 // successful writes, each with one fsync
+	Writing bool   // a write or an fsync is under way
 	Failing bool
+	Full    bool           // as Full says
+	Level   Level          // how full it is
+	Waiting int64          // bytes that are not drained; 0 without Options.Drain
+	Drained store.Position // up to which it is
 }
 
 // Journal is an open journal. Its methods are safe for concurrent use.
 type Journal struct {
 	dir    string
+	id     string
 	o      Options
 	lock   *os.File
 	report Report
+	opened store.Position // the end when it was opened
 
 	wake    chan struct{} // of capacity 1: there is something to write
+	grown   chan struct{} // of capacity 1: something was written
+	look    chan struct{} // of capacity 1: the watch should look again
 	closing chan struct{} // closed by Close
 	done    chan struct{} // closed when the committer has returned
+	watched chan struct{} // closed when the watch has returned
 
 	mu            sync.Mutex
 	calls         index
@@ -122,18 +140,30 @@ type Journal struct {
 	limit         int   // bytes in memory at which shed is called
 	inflight      int   // bytes that the committer is writing
 	inflightLines int
+	writing       time.Time // since when; zero: it is not writing
 	stats         Stats
-	err           error         // why the last write failed; nil: healthy
-	changed       chan struct{} // closed and dropped after each write; nil: nobody waits
-	closed        bool          // nothing more is accepted
-	finished      bool          // nothing more is written
+	err           error // why the last write failed; nil: healthy
+	unremoved     error // why an old segment could not be removed
+	crowded       bool  // the disk fails, and what waits in memory has no room left
+	level         Level // how full the disk is of what waits to be drained
+	onDisk        int64 // bytes on the disk that are not drained
+	drained       store.Position
+	handed        store.Position // up to which it was handed out, in this process or before
+	noted         time.Time      // when drained was last written to its file
+	until         time.Time      // what was recorded before is on the disk
+	onFull        func(bool)     // see OnFull
+	changed       chan struct{}  // closed and dropped after each write; nil: nobody waits
+	closed        bool           // nothing more is accepted
+	finished      bool           // nothing more is written
 
 	closeErr error // written before done is closed
 
+	// Changed by the committer alone, with mu held.
+	files []segment // oldest first; the last is the one written to, if file is not nil
+
 	// Of the committer alone.
-	files   []segment // oldest first; the last is the one written to, if file is not nil
-	highest int       // number of the newest segment ever begun
-	file    File      // of the last segment; nil: the next write begins a new one
+	highest int  // number of the newest segment ever begun
+	file    File // of the last segment; nil: the next write begins a new one
 }
 
 // group is what is written with one fsync.
@@ -147,25 +177,6 @@ type entry struct {
 	size int32
 	rank rank
 	st   *callState // nil: the call had ended before
-}
-
-// rank orders events by what may be lost first.
-type rank uint8
-
-const (
-	detail  rank = iota // a step of a call
-	outcome             // what a caller or a target went through
-	frame               // beginning and end of a call: never lost
-)
-
-func rankOf(t call.Type) rank {
-	switch t {
-	case call.Started, call.Ended:
-		return frame
-	case call.Step, call.FlowError, call.TargetRinging:
-		return detail
-	}
-	return outcome
 }
 
 // Open opens the journal in dir, which it makes if need be, and reads all of it
@@ -183,169 +194,20 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	j := &Journal{
 		dir: dir, o: o, lock: l, calls: newIndex(), limit: o.Buffer,
-		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), grown: make(chan struct{}, 1), look: make(chan struct{}, 1),
+		closing: make(chan struct{}), done: make(chan struct{}), watched: make(chan struct{}),
 	}
 	if err := j.load(); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("open journal %s: %w", dir, err)
 	}
 	go j.run()
+	go j.watch()
 	return j, nil
-}
-
-// load reads every segment, cuts the torn end of the last and opens it.
-func (j *Journal) load() error {
-	files, err := segments(j.dir)
-	if err != nil {
-		return err
-	}
-	j.files = files
-	if len(files) > 0 {
-		j.highest = files[len(files)-1].n
-	}
-	j.report.Segments = len(files)
-	for i := range files {
-		if err := j.loadSegment(&files[i], i == len(files)-1); err != nil {
-			return err
-		}
-	}
-	if len(files) == 0 || files[len(files)-1].size >= j.o.SegmentSize {
-		return nil
-	}
-	// What a process wrote and did not live to sync counts as recorded from here on.
-	f, err := j.o.FS.OpenFile(segmentPath(j.dir, files[len(files)-1].n), os.O_WRONLY|os.O_APPEND, 0o640)
-	if err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		f.Close()
-		return err
-	}
-	j.file = f
-	return nil
-}
-
-// loadSegment takes the events of s into the index. The torn end of the last
-// segment is cut; any other line that cannot be read is reported and stays.
-func (j *Journal) loadSegment(s *segment, last bool) error {
-	path := segmentPath(j.dir, s.n)
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var (
-		lr  = newLineReader(f)
-		at  int64 // offset of end
-		n   int   // its number, from 1
-		end line  // the line before, on which judgement waits until it is known to be the last
-		eof bool
-	)
-	for first := true; !eof; first = false {
-		l, err := lr.next()
-		if eof = errors.Is(err, io.EOF); err != nil && !eof {
-			return err
-		}
-		switch {
-		case first:
-		case eof && last && (end.bad != "" || !end.whole):
-			return j.cut(f, s, &Cut{File: path, Line: n, Bytes: end.size, Why: end.why()}, at)
-		case end.bad != "":
-			j.report.Damaged++
-			if len(j.report.Damage) < maxDamage {
-				j.report.Damage = append(j.report.Damage, &Damage{File: path, Line: n, Why: end.bad})
-			}
-		default:
-			j.report.Events++
-			j.calls.load(&end.event, s.n)
-		}
-		at += end.size
-		n++
-		end = l
-	}
-	return nil
-}
-
-// maxDamage bounds what a Report lists.
-const maxDamage = 100
-
-func (j *Journal) cut(f *os.File, s *segment, c *Cut, at int64) error {
-	if err := f.Truncate(at); err != nil {
-		return fmt.Errorf("%s: %w", c, err)
-	}
-	s.size = at
-	j.report.Cut = c
-	return nil
 }
 
 // Report says what Open found.
 func (j *Journal) Report() Report { return j.report }
-
-// Append adds e as it stands: its identity is the caller's business, and so is
-// that nothing follows a call.ended. Prefer a Recorder and End. Append does not
-// wait for the disk. After Close it does nothing but count e as dropped.
-func (j *Journal) Append(e call.Event) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.closed {
-		j.stats.Dropped++
-		return
-	}
-	st, ended := j.calls.find(e.Call)
-	if ended && st == nil {
-		j.append(&e, nil) // the index has closed the account of this call
-		return
-	}
-	if st == nil {
-		st = j.calls.add(&e)
-	}
-	st.note(&e)
-	j.append(&e, st)
-}
-
-// append encodes e into the group that waits. The caller holds j.mu.
-func (j *Journal) append(e *call.Event, st *callState) {
-	before := len(j.pending.buf)
-	j.pending.buf = AppendEvent(j.pending.buf, *e)
-	j.pending.lines = append(j.pending.lines, entry{size: int32(len(j.pending.buf) - before), rank: rankOf(e.Type), st: st})
-	j.stats.Events++
-	if j.inflight+len(j.pending.buf) > j.limit {
-		j.shed()
-	}
-	select {
-	case j.wake <- struct{}{}:
-	default: // the committer knows already
-	}
-}
-
-// shed drops the oldest waiting events of the lowest rank until the buffer is
-// three quarters full; it is called again after a quarter more, so that the
-// work is spread over many events. It never drops the beginning or end of a
-// call: if there is nothing else, the buffer grows beyond its bound. The caller
-// holds j.mu.
-func (j *Journal) shed() {
-	excess := j.inflight + len(j.pending.buf) - j.o.Buffer*3/4
-	for r := detail; r < frame && excess > 0; r++ {
-		from, kept, to := 0, 0, 0
-		for _, l := range j.pending.lines {
-			size := int(l.size)
-			if l.rank == r && excess > 0 {
-				excess -= size
-				j.stats.Dropped++
-			} else {
-				copy(j.pending.buf[to:], j.pending.buf[from:from+size])
-				j.pending.lines[kept] = l
-				kept++
-				to += size
-			}
-			from += size
-		}
-		clear(j.pending.lines[kept:])
-		j.pending.lines = j.pending.lines[:kept]
-		j.pending.buf = j.pending.buf[:to]
-	}
-	j.limit = max(j.o.Buffer, j.inflight+len(j.pending.buf)+j.o.Buffer/4)
-}
 
 // Flush returns when every event appended before it is on the disk (or was
 // dropped for want of memory, see Stats). It fails at once when the journal
@@ -380,23 +242,18 @@ func (j *Journal) Flush(ctx context.Context) error {
 	}
 }
 
-// Err returns why the journal cannot write at present; nil: it can.
-func (j *Journal) Err() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.err
-}
-
-// Failing says whether the last write failed. Events are kept in memory meanwhile.
-func (j *Journal) Failing() bool { return j.Err() != nil }
-
 // Stats returns the figures of this moment.
 func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.stats
 	s.Pending = len(j.pending.lines) + j.inflightLines
-	s.Failing = j.err != nil
+	s.Writing = j.inflightLines > 0
+	s.Failing = j.fault() != nil
+	s.Full, s.Level, s.Drained = j.full(), j.level, j.drained
+	if j.o.Drain {
+		s.Waiting = j.waiting()
+	}
 	return s
 }
 
@@ -410,5 +267,6 @@ func (j *Journal) Close() error {
 	}
 	j.mu.Unlock()
 	<-j.done
+	<-j.watched
 	return j.closeErr
 }

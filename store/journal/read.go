@@ -122,6 +122,10 @@ type identity struct {
 	epoch, seq int
 }
 
+func identityOf(e *call.Event) identity {
+	return identity{maphash.String(identitySeed, e.Call), e.Epoch, e.Seq}
+}
+
 var identitySeed = maphash.MakeSeed()
 
 // enough is how many identities make it safe to forget those of earlier
@@ -130,7 +134,7 @@ const enough = 200_000
 
 // add reports whether e was seen.
 func (c *copies) add(e *call.Event) bool {
-	id := identity{maphash.String(identitySeed, e.Call), e.Epoch, e.Seq}
+	id := identityOf(e)
 	if _, ok := c.before[id]; ok {
 		return true
 	}

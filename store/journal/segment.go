@@ -65,6 +65,7 @@ func segments(dir string) ([]segment, error) {
 // line is what a lineReader found.
 type line struct {
 	event call.Event
+	raw   []byte // as it stands in the file, newline included; until the next one is read
 	bad   string // why it cannot be read; empty: event is good
 	size  int64  // bytes in the file, newline included
 	whole bool   // ends with a newline
@@ -112,7 +113,7 @@ func (lr *lineReader) next() (line, error) {
 	if e, err := decodeEvent(bytes.TrimSuffix(raw, []byte{'\n'})); err != nil {
 		l.bad = err.Error()
 	} else {
-		l.event = e
+		l.event, l.raw = e, raw
 	}
 	return l, nil
 }

@@ -7,16 +7,25 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/hookswitch/hookswitch/store"
 )
 
 // Store is a database. Its methods are safe for concurrent use.
-type Store struct{ pool *pgxpool.Pool }
+type Store struct {
+	pool *pgxpool.Pool
+
+	mu      sync.Mutex
+	current bool // the tables are of this program's version
+}
 
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -25,11 +34,15 @@ var migrations embed.FS
 // answered at all would take minutes.
 const connectLimit = 5 * time.Second
 
-// Open connects to the database of a URL (postgres://USER@HOST:PORT/DATABASE) or a
-// keyword string, and brings its tables to this program's version. Nodes that open it
-// at the same time wait for each other. It fails when the database does not answer or
-// was made by a later version.
-func Open(ctx context.Context, url string) (*Store, error) {
+// migrateLimit bounds how long the tables may take to be brought up to date.
+const migrateLimit = 30 * time.Minute
+
+// New returns the store of a URL (postgres://USER@HOST:PORT/DATABASE) or a keyword
+// string, without asking anything of the database: that need not be there yet. The
+// first connection brings its tables to this program's version; nodes that do so at the
+// same time wait for each other. Every method fails while the database does not answer,
+// or when it was made by a later version.
+func New(url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
@@ -39,20 +52,36 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		config.ConnConfig.RuntimeParams["application_name"] = "hookswitch"
 	}
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("database: %w", err)
-	}
-	s := &Store{pool}
-	if err := s.migrate(ctx); err != nil {
-		pool.Close()
+	s := new(Store)
+	migrating := config.ConnConfig.Copy()
+	config.AfterConnect = func(context.Context, *pgx.Conn) error { return s.update(migrating) }
+	if s.pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	return s, nil
 }
 
-// migrate brings the tables up to date, one node at a time.
-func (s *Store) migrate(ctx context.Context) error {
+// Open is New for a database that has to be there.
+func Open(ctx context.Context, url string) (*Store, error) {
+	s, err := New(url)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ping(ctx); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return s, nil
+}
+
+// update brings the tables up to date once, over a connection of its own. It is not
+// ended by whoever happened to be the first to ask for a connection.
+func (s *Store) update(config *pgx.ConnConfig) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current {
+		return nil
+	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -61,14 +90,26 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db := stdlib.OpenDBFromPool(s.pool)
+	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
 	if err != nil {
 		return err
 	}
-	_, err = p.Up(ctx)
-	return err
+	ctx, cancel := context.WithTimeout(context.Background(), migrateLimit)
+	defer cancel()
+	if _, err := p.Up(ctx); err != nil {
+		return err
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if have > want {
+		return fmt.Errorf("%w: its tables have version %d, this program knows %d", store.ErrNewer, have, want)
+	}
+	s.current = true
+	return nil
 }
 
 // Ping says whether the database answers.

@@ -1,10 +1,14 @@
 package postgres_test
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/postgres"
 	"github.com/hookswitch/hookswitch/store/storetest"
 )
@@ -32,3 +36,63 @@ func TestNodesOpenTogether(t *testing.T) {
 	}
 	wait.Wait()
 }
+
+// A store may be made before its database is there, and works once it is.
+func TestDatabaseMayComeLater(t *testing.T) {
+	pg := storetest.NewPostgres(t)
+	if err := pg.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := postgres.New(pg.URL("hookswitch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("a database that is stopped answers")
+	}
+	if err := pg.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Tables of a later version are left alone.
+func TestTablesOfALaterVersionAreRefused(t *testing.T) {
+	url := storetest.Database(t)
+	s, err := postgres.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	if _, err := c.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := postgres.Open(t.Context(), url); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("opened: %v", err)
+	}
+}
+
+// open opens an empty database.
+func open(t testing.TB) store.Store {
+	s, err := postgres.Open(t.Context(), storetest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestLog(t *testing.T)                   { storetest.RunLog(t, open) }
+func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }

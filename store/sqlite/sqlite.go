@@ -18,6 +18,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/hookswitch/hookswitch/store"
 )
 
 // Store is a file. Its methods are safe for concurrent use.
@@ -72,7 +74,13 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.Up(ctx)
+	if _, err := p.Up(ctx); err != nil {
+		return err
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err == nil && have > want {
+		err = fmt.Errorf("%w: its tables have version %d, this program knows %d", store.ErrNewer, have, want)
+	}
 	return err
 }
 

@@ -1,0 +1,148 @@
+// Package calllog is what both engines of the call log have in common: how a batch
+// falls into calls, what rows a call has, and where a page of a search ends.
+package calllog
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
+)
+
+// Part is what a batch holds of one call.
+type Part struct {
+	Org, ID string
+	Lines   []store.Line // in the order of the journal, each event once
+	events  []call.Event // all that are known of the call
+}
+
+// Split sorts a batch by call. All who write calls do it in the order of the result,
+// so that two of them never wait for each other.
+func Split(lines []store.Line) []*Part {
+	type key struct{ org, id string }
+	index := make(map[key]*Part, len(lines)/8)
+	var parts []*Part
+	for i := range lines {
+		k := key{Name(lines[i].Event.Org), Name(lines[i].Event.Call)}
+		p := index[k]
+		if p == nil {
+			p = &Part{Org: k.org, ID: k.id}
+			index[k] = p
+			parts = append(parts, p)
+		}
+		p.Lines = append(p.Lines, lines[i])
+	}
+	for _, p := range parts {
+		p.Merge(nil)
+	}
+	slices.SortFunc(parts, func(a, b *Part) int {
+		return cmp.Or(strings.Compare(a.Org, b.Org), strings.Compare(a.ID, b.ID))
+	})
+	return parts
+}
+
+// Merge joins the part with the events that the log has of the call; those that it has
+// are no longer in the part.
+func (p *Part) Merge(have []call.Event) {
+	if len(have) > 0 || !ascending(p.Lines) {
+		seen := make(map[identity]bool, len(have)+len(p.Lines))
+		for i := range have {
+			seen[identify(&have[i])] = true
+		}
+		p.Lines = slices.DeleteFunc(p.Lines, func(l store.Line) bool {
+			id := identify(&l.Event)
+			defer func() { seen[id] = true }()
+			return seen[id]
+		})
+	}
+	p.events = slices.Grow(have, len(p.Lines))
+	for i := range p.Lines {
+		p.events = append(p.events, p.Lines[i].Event)
+	}
+}
+
+type identity struct {
+	epoch, seq int
+	node       string
+}
+
+func identify(e *call.Event) identity { return identity{e.Epoch, e.Seq, e.Node} }
+
+// ascending says that no event can be there twice, as it is in a journal that is whole.
+func ascending(lines []store.Line) bool {
+	for i := 1; i < len(lines); i++ {
+		a, b := &lines[i-1].Event, &lines[i].Event
+		if a.Epoch > b.Epoch || a.Epoch == b.Epoch && a.Seq >= b.Seq {
+			return false
+		}
+	}
+	return true
+}
+
+// Raw returns the lines as they stand in the journal.
+func (p *Part) Raw() []byte {
+	n := 0
+	for i := range p.Lines {
+		n += len(p.Lines[i].Raw)
+	}
+	raw := make([]byte, 0, n)
+	for i := range p.Lines {
+		raw = append(raw, p.Lines[i].Raw...)
+	}
+	return raw
+}
+
+// Project makes the record of the call of all events that are known. A panic costs
+// this call alone.
+func (p *Part) Project() (c *store.Call, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			c, err = nil, &ProjectError{v}
+		}
+	}()
+	c = store.Project(p.events)
+	c.Org, c.ID = p.Org, p.ID
+	return c, nil
+}
+
+// ProjectError says that the record of a call cannot be made of its events.
+type ProjectError struct{ panicked any }
+
+func (e *ProjectError) Error() string {
+	return fmt.Sprintf("its record cannot be made: %v", e.panicked)
+}
+
+// Events reads what Raw wrote.
+func Events(raw []byte) ([]call.Event, error) {
+	events := make([]call.Event, 0, 16)
+	for line := range bytes.Lines(raw) {
+		var e call.Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, fmt.Errorf("event in the call log: %w", err)
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// maxName bounds what is the key of something, in bytes.
+const maxName = 256
+
+// Name makes a text fit to be a key in any database: UTF-8 without NUL, not too long.
+func Name(s string) string {
+	if len(s) > maxName {
+		s = s[:maxName]
+	}
+	return Text(s)
+}
+
+// Text makes a text fit for any database: PostgreSQL takes neither NUL nor what is not
+// UTF-8.
+func Text(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
+}

@@ -1,0 +1,32 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hookswitch/hookswitch/store/postgres"
+	"github.com/hookswitch/hookswitch/store/storetest"
+)
+
+// A call that the database refuses does not hold up the others.
+func TestCallThatCannotBeWrittenIsSetAside(t *testing.T) {
+	url := storetest.Database(t)
+	s, err := postgres.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	db, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	if _, err := db.Exec(t.Context(), "ALTER TABLE calls ADD CONSTRAINT good CHECK (id <> 'bad')"); err != nil {
+		t.Fatal(err)
+	}
+	storetest.SetsAside(t, s, "bad", func() (lines []byte, err error) {
+		err = db.QueryRow(t.Context(), "SELECT lines FROM rejected WHERE id = 'bad' AND reason LIKE '%good%'").Scan(&lines)
+		return lines, err
+	})
+}

@@ -1,0 +1,134 @@
+package storetest
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
+)
+
+// What follows is for whoever adds a method to store.Store: a line in apart or in
+// ofTheNode; and where the method keeps something of a new kind, a line in populate and
+// one in views.
+
+// apart calls each method that concerns the data of an organization, as that organization,
+// with the ids of what populate has written for acme.
+var apart = map[string]func(ctx context.Context, s store.Store, org string) (any, error){
+	"Append": func(ctx context.Context, s store.Store, org string) (any, error) {
+		events := story(org, "call of acme", "n7", 3, began, call.Event{Type: call.Tagged, Attrs: map[string]string{"tag": "by", "value": org}})
+		b := (&journal{id: "journal of n7", node: "n7"}).batch(began, events...)
+		if err := s.Append(ctx, b); err != nil {
+			return nil, err
+		}
+		return s.Call(ctx, org, "call of acme")
+	},
+	"Search": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Search(ctx, org, store.Query{Caller: "+13105550111"})
+	},
+	"Call": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Call(ctx, org, "call of a")
+	},
+	"Prune": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Prune(ctx, org, began.AddDate(1, 0, 0), 100)
+	},
+}
+
+// ofTheNode are the methods that concern no organization, and why.
+var ofTheNode = map[string]string{
+	"Organizations": "it lists who has calls, for those who administer the node",
+	"Position":      "a journal holds the calls of all organizations; the answer is a place in it",
+	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
+	"Ping":          "it is about the database",
+	"Close":         "it is about the database",
+}
+
+// populate writes something of every kind for an organization.
+func populate(t testing.TB, s store.Store, org string) {
+	events := simple(org, "call of "+org, began)
+	events = append(events[:3:3], call.Event{Org: org, Call: events[0].Call, Epoch: 1, Seq: 4, Node: "n1", Time: began, Type: call.Tagged,
+		Attrs: map[string]string{"tag": "of", "value": org}}, events[3])
+	events[4].Seq = 5
+	newJournal(t, s, "n1").send(began.Add(time.Hour), events...)
+}
+
+// views return all that an organization has, of every kind.
+var views = []func(ctx context.Context, s store.Store, org string) (any, error){
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		page, err := s.Search(ctx, org, store.Query{})
+		for i, c := range page.Calls {
+			if page.Calls[i], err = s.Call(ctx, org, c.ID); err != nil {
+				return nil, err
+			}
+		}
+		return page.Calls, err
+	},
+}
+
+// RunApart tests that organizations are apart: whatever one of them asks for by the ids
+// of another, it is answered as if the other were not there, and the other keeps what it
+// has. Each method of store.Store must be known to it. Open opens an empty store, which
+// is closed with the test.
+func RunApart(t *testing.T, open func(testing.TB) store.Store) {
+	methods := reflect.TypeFor[store.Store]()
+	var names []string
+	for i := range methods.NumMethod() {
+		name := methods.Method(i).Name
+		names = append(names, name)
+		if (apart[name] == nil) == (ofTheNode[name] == "") {
+			t.Errorf("method %s must be either in apart or in ofTheNode, see store/storetest/apart.go", name)
+		}
+	}
+	for name := range ofTheNode {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no method %s any more", name)
+		}
+	}
+	for name, ask := range apart {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no method %s any more", name)
+		}
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			nothing := answer(ask(ctx, open(t), "other"))
+			s := open(t)
+			populate(t, s, "acme")
+			before := everything(t, s, "acme")
+			if got := answer(ask(ctx, s, "other")); got != nothing {
+				t.Errorf("the other organization is told %s\nwhere nobody has anything it is told %s", got, nothing)
+			}
+			if after := everything(t, s, "acme"); after != before {
+				t.Errorf("the other organization made of\n%s\nthis:\n%s", before, after)
+			}
+			// That the owner is answered differently shows that the question could have hit.
+			own := open(t)
+			populate(t, own, "acme")
+			if got := answer(ask(ctx, own, "acme")); got == nothing {
+				t.Errorf("the owner is told %s as well", got)
+			}
+		})
+	}
+}
+
+// answer is what a method has returned, as text.
+func answer(v any, err error) string {
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return text(v)
+}
+
+func everything(t testing.TB, s store.Store, org string) (all string) {
+	t.Helper()
+	for _, view := range views {
+		v, err := view(t.Context(), s, org)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += text(v) + "\n"
+	}
+	return all
+}
