@@ -21,7 +21,7 @@ import (
 func (w *world) drained() time.Duration {
 	began := time.Now()
 	for _, n := range w.nodes {
-		for n.metric("hookswitch_drain_waiting_bytes") > 0 {
+		for n.metric("hookswitch_journal_bytes_waiting") > 0 {
 			select {
 			case <-time.After(50 * time.Millisecond):
 			case <-w.ctx.Done():
