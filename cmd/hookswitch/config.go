@@ -31,7 +31,7 @@ import (
 const settingsFile = "/etc/hookswitch/hookswitch.yaml"
 
 // settings are those of the server. Numbers, targets and flows are not among
-// them: they are in the folder ConfigDir.
+// them: they are in the database, or in the folder ConfigDir.
 type settings struct {
 	Listen               string         `mapstructure:"listen" yaml:"listen"`
 	ListenTakeover       string         `mapstructure:"listen_takeover" yaml:"listen_takeover"`
@@ -43,6 +43,7 @@ type settings struct {
 	Data                 string         `mapstructure:"data" yaml:"data"`
 	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
+	KeepCalls            time.Duration  `mapstructure:"keep_calls" yaml:"keep_calls"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
@@ -106,12 +107,13 @@ func settingTable() []setting {
 		{"allow", []string{"127.0.0.0/8", "::1/128"}, "networks that may connect to them: the protocol knows no password"},
 		{"max_calls", 2000, "calls at once; beyond them new ones are refused, and FreeSWITCH tries its next server"},
 		{"node", defaultNode(), "name of this server in the log and on its calls; 1 to 32 letters, digits, - or _"},
-		{"config_dir", "/etc/hookswitch/conf", "folder with numbers, targets and flows as YAML"},
+		{"config_dir", "", "folder with numbers, targets and flows as YAML; empty: what hookswitch apply has put into the database"},
 		{"watch", false, "apply changes of that folder as they are made, if they are valid"},
 		{"data", "/var/lib/hookswitch", "folder for what the server keeps: the journal, versions of flows"},
 		{"journal_max", "2GiB", "how much of the journal may wait for the database; a tenth of it is a reserve for what CDRs need"},
-		{"database", "", "PostgreSQL for the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
+		{"database", "", "PostgreSQL for the configuration and the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
+		{"keep_calls", time.Duration(0), "how long the call log keeps a call after its end; 0s: for ever"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
@@ -367,14 +369,14 @@ func (s *settings) check() error {
 		return bad("max_calls", s.MaxCalls, "at least 1")
 	case s.AvailabilityAtOnce < 1 || s.AvailabilityAtOnce > 100_000:
 		return bad("availability_at_once", s.AvailabilityAtOnce, "1 to 100000")
+	case s.KeepCalls < 0:
+		return bad("keep_calls", s.KeepCalls, "not negative")
 	case s.Drain < 0:
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":
 		return bad("data", s.Data, "a folder")
 	case s.JournalMax < minJournalMax:
 		return bad("journal_max", s.JournalMax, "at least "+minJournalMax.String())
-	case s.ConfigDir == "":
-		return bad("config_dir", s.ConfigDir, "a folder")
 	case err != nil || level < zerolog.TraceLevel || level > zerolog.ErrorLevel:
 		return bad("log.level", s.Log.Level, "trace, debug, info, warn or error")
 	case s.Log.Format != "json" && s.Log.Format != "console":

@@ -10,7 +10,16 @@ import (
 	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
+// asProgram lets the test binary be the program, for tests that need a second process.
+const asProgram = "HOOKSWITCH_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(storetest.Run(m))
+}
 
 func TestThePasswordOfTheDatabaseIsNeverPrinted(t *testing.T) {
 	for text, want := range map[string]string{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/confdir"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
@@ -86,14 +88,40 @@ func newSimulate() *cobra.Command {
 	return cmd
 }
 
-// loadFolder loads a folder, or the server's where dir is empty.
+// loadServers loads the configuration that a server with these settings has: from its
+// folder, or what is in force in the database.
+func loadServers(ctx context.Context, s *settings) (_ *flowengine.Snapshot, err error) {
+	dir := s.ConfigDir
+	var snapshot *flowengine.Snapshot
+	var problems []flowengine.Problem
+	if dir != "" {
+		snapshot, problems = flowengine.LoadDir(dir, nodes.Kinds)
+	} else {
+		dir = "the configuration in the database"
+		db, err := askStore(ctx, s, false)
+		if err != nil {
+			return nil, err
+		}
+		orgs, err := exported(ctx, db, "", 0)
+		if err := errors.Join(err, db.Close()); err != nil {
+			return nil, err
+		}
+		snapshot, problems = flowengine.LoadFiles(confdir.Join(orgs), nodes.Kinds)
+	}
+	if len(problems) > 0 {
+		return nil, &invalidConfig{dir: dir, problems: problems}
+	}
+	return snapshot, nil
+}
+
+// loadFolder loads a folder, or what the server has where dir is empty.
 func loadFolder(cmd *cobra.Command, dir string) (*flowengine.Snapshot, error) {
 	if dir == "" {
 		s, err := loadSettings(cmd)
 		if err != nil {
 			return nil, err
 		}
-		dir = s.ConfigDir
+		return loadServers(cmd.Context(), s)
 	}
 	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
 	if len(problems) > 0 {

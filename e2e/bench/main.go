@@ -55,6 +55,9 @@ func main() {
 		{"lookup", lookup},
 		{"flows", validation},
 		{"scripts", testScripts},
+		{"decision", decisionTime},
+		{"store", storeCost},
+		{"call log", callLog},
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEASURED\tFIGURE\tLIMIT\t")
