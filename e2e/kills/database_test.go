@@ -43,7 +43,7 @@ func TestCallsOutlastTheDatabase(t *testing.T) {
 		if routed := w.over() - before; routed < population {
 			t.Errorf("%s: only %d calls began and ended while the database was away", away.how, routed)
 		}
-		waiting := a.metric("hookswitch_journal_bytes_waiting") + b.metric("hookswitch_drain_waiting_bytes")
+		waiting := a.metric("hookswitch_journal_bytes_waiting") + b.metric("hookswitch_journal_bytes_waiting")
 		must(t, away.end())
 		took := w.drained()
 		t.Logf("database %s for %v: %.0f KB waited, drained after %v", away.how, outage, waiting/1024, took.Round(10*time.Millisecond))
