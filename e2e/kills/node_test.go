@@ -174,7 +174,7 @@ func (n *node) read(line string) {
 	if len(n.log) > 400 {
 		n.log = slices.Delete(n.log, 0, 200)
 	}
-	if (err != nil || said.Level == "error") && len(n.faults) < 100 {
+	if (err != nil || said.Level == "error") && !slices.Contains(n.w.forgiven, said.Message) && len(n.faults) < 100 {
 		n.faults = append(n.faults, line)
 	}
 	if c := n.waiting[said.Message]; c != nil {

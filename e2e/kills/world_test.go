@@ -90,7 +90,8 @@ type world struct {
 	socket string // address of its inbound event socket
 	seed   uint64
 
-	database string // that the servers share; "": each has its own
+	database string   // that the servers share; "": each has its own
+	forgiven []string // what servers may complain of
 	nodes    []*node
 	diary    map[*node]*history
 
