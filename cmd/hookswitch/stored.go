@@ -183,6 +183,8 @@ func (c *configuration) followStore(ctx context.Context) error {
 			return nil
 		case <-hup:
 			c.store.current = nil
+			c.systemd.reloading(func() { c.polled(c.poll(ctx, pollLimit)) })
+			continue
 		case <-tick.C:
 		}
 		if err := c.poll(ctx, pollLimit); ctx.Err() == nil {

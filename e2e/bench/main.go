@@ -55,6 +55,7 @@ func main() {
 		{"lookup", lookup},
 		{"flows", validation},
 		{"scripts", testScripts},
+		{"apply", applyAll},
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEASURED\tFIGURE\tLIMIT\t")

@@ -49,7 +49,7 @@ var shared struct {
 func Run(m *testing.M) int {
 	code := m.Run()
 	if shared.pg != nil {
-		if err := shared.pg.remove(); err != nil {
+		if err := shared.pg.Remove(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
 		}
@@ -82,7 +82,7 @@ func Database(t testing.TB) string {
 // Without PostgreSQL the test is skipped.
 func NewPostgres(t testing.TB) *Postgres {
 	t.Helper()
-	p, err := newPostgres()
+	p, err := StartPostgres()
 	if errors.Is(err, ErrNoPostgres) {
 		t.Skipf("%v: not tested on PostgreSQL", err)
 	}
@@ -90,15 +90,28 @@ func NewPostgres(t testing.TB) *Postgres {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.remove(); err != nil {
+		if err := p.Remove(); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := p.create("hookswitch"); err != nil {
-		t.Fatal(err)
-	}
 	return p
 }
+
+// StartPostgres is NewPostgres for a program; ErrNoPostgres where none is installed.
+func StartPostgres() (*Postgres, error) {
+	p, err := newPostgres()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.create("hookswitch"); err != nil {
+		return nil, errors.Join(err, p.Remove())
+	}
+	return p, nil
+}
+
+// PID returns the process of the cluster, whose children are its connections and its
+// other processes.
+func (p *Postgres) PID() int { return p.server.Process.Pid }
 
 // URL returns the address of a database on the cluster.
 func (p *Postgres) URL(database string) string {
@@ -248,7 +261,8 @@ func (p *Postgres) signalAll(s syscall.Signal) error {
 	return p.server.Process.Signal(s)
 }
 
-func (p *Postgres) remove() error {
+// Remove ends the cluster and removes its files.
+func (p *Postgres) Remove() error {
 	return errors.Join(p.end(syscall.SIGQUIT), os.RemoveAll(p.home))
 }
 
@@ -271,4 +285,16 @@ func freePort() (int, error) {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// Size returns the size of the database hookswitch in bytes, without the log that
+// PostgreSQL writes ahead.
+func (p *Postgres) Size() (n int64, err error) {
+	ctx := context.Background()
+	c, err := pgx.Connect(ctx, p.URL("hookswitch"))
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close(ctx)
+	return n, c.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&n)
 }
