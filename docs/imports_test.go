@@ -35,11 +35,12 @@ var mayImport = map[string][]string{
 	"store/postgres":         {"call", "store", "store/internal/calllog"},
 	"store/sqlite":           {"call", "store", "store/internal/calllog"},
 	"store/storetest":        {"call", "store"},
+	"confdir":                {"call", "availability", "flowengine", "flowengine/hours", "store"},
 	"webhooks":               {"call"},
 	"examples":               {},
 	"docs":                   {},
 	"cmd/hookswitch": {"call", "availability", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/drain", "store/internal/calllog", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
+		"confdir", "store", "store/drain", "store/internal/calllog", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
