@@ -123,6 +123,7 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 
 // standing returns the legs whose targets are still to be dialled, and records the others.
 func (s *Session) standing(all []call.BridgeLeg) (legs []call.BridgeLeg, refused []NotTried) {
+	legs = make([]call.BridgeLeg, 0, len(all))
 	for _, l := range all {
 		switch t, configured := s.Target(l.Target); {
 		case l.Address == call.Address{}:

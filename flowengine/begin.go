@@ -12,6 +12,9 @@ import (
 func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
 	maps.Copy(s.tags, c.Tags)
 	s.opening = &call.Event{Type: call.Started, Attrs: s.known()}
+	if lost, err := call.ParseCheckpoint(c.Taken); err == nil { // before its first node
+		put(s.opening.Attrs, "from_node", lost.Node)
+	}
 	return e.begin(ctx, s, e.Current().begin(c, &s.call))
 }
 

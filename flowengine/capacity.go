@@ -94,17 +94,7 @@ func (s *Session) claims(legs []call.BridgeLeg) []call.Claim {
 // reserve asks for room for each leg of an attempt, takes those out of it that have
 // none, and records them. The fallback says why the figures of this node alone decided.
 func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Claim) (refused []NotTried, fallback string) {
-	answers := make([]call.Admission, len(claims))
-	if len(claims) == 1 {
-		answers[0] = s.engine.capacity().Reserve(ctx, claims[0])
-	} else {
-		var asked sync.WaitGroup
-		for i := range claims {
-			asked.Go(func() { answers[i] = s.engine.capacity().Reserve(ctx, claims[i]) })
-		}
-		asked.Wait()
-	}
-	for i, a := range answers {
+	for i, a := range s.engine.reserve(ctx, claims) {
 		fallback = cmp.Or(a.Fallback, fallback)
 		if a.Refused != nil {
 			refused = append(refused, NotTried{claims[i].Target, *a.Refused})
@@ -113,6 +103,20 @@ func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Cla
 	}
 	s.NotTried(refused, fallback)
 	return refused, fallback
+}
+
+// reserve asks for several at once: each may take its time.
+func (e *Engine) reserve(ctx context.Context, claims []call.Claim) []call.Admission {
+	if len(claims) == 1 {
+		return []call.Admission{e.capacity().Reserve(ctx, claims[0])}
+	}
+	answers := make([]call.Admission, len(claims))
+	var asked sync.WaitGroup
+	for i := range claims {
+		asked.Go(func() { answers[i] = e.capacity().Reserve(ctx, claims[i]) })
+	}
+	asked.Wait()
+	return answers
 }
 
 // joined says which leg is connected, now. It is called by another goroutine.

@@ -36,8 +36,8 @@ type Log interface {
 	Call(ctx context.Context, org, id string) (*Call, error)
 
 	// Settle marks the calls that ended, and of which every earlier controller's journal
-	// has been taken in, as complete; and those that have waited for longer than patience
-	// as incomplete, until it has. It returns how many of each.
+	// has been taken in, as complete; and those that have waited for longer than patience, since
+	// Settle first saw them, as incomplete, until it has. It returns how many of each.
 	Settle(ctx context.Context, now time.Time, patience time.Duration) (complete, incomplete int, err error)
 
 	// Prune removes the calls of an organization that ended before a moment, at most limit
@@ -94,10 +94,9 @@ type Batch struct {
 	Lines    []Line    // in the order of the journal
 }
 
-// Since returns the time of the first event, or Until: when a journal began, if the batch
-// is its first.
+// Since returns when a journal began of which this is the first batch.
 func (b Batch) Since() time.Time {
-	if len(b.Lines) > 0 && b.Lines[0].Event.Time.Before(b.Until) {
+	if len(b.Lines) > 0 {
 		return b.Lines[0].Event.Time
 	}
 	return b.Until

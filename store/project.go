@@ -222,9 +222,10 @@ func (p *projection) tag(e *call.Event) {
 		old = text(old, maxText)
 		t.Replaced = &old
 	}
-	for i := range p.call.Tags {
+	for i := len(p.call.Tags) - 1; i >= 0; i-- {
 		if before := &p.call.Tags[i]; before.Name == t.Name {
 			before.Current = false
+			break
 		}
 	}
 	p.call.Tags = append(p.call.Tags, t)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 const (
@@ -99,7 +100,7 @@ func callsOverTheWire() ([]row, error) {
 	var rates, groups []float64
 	for range *rounds {
 		err := profiled("calls-wire", func() error {
-			rate, group, err := overTheWire()
+			rate, group, err := overTheWire(nil)
 			rates, groups = append(rates, rate), append(groups, group)
 			return err
 		})
@@ -112,19 +113,25 @@ func callsOverTheWire() ([]row, error) {
 	return []row{{what, fmt.Sprintf("%.0f", r), "≥ 1000", r >= 1000}}, nil
 }
 
-func overTheWire() (rate, group float64, err error) {
+// overTheWire returns how many calls a second of CPU takes, into a call log too if one is
+// given, and how many events are in one fsync of the journal.
+func overTheWire(log store.Log) (rate, group float64, err error) {
 	c, err := startCalls()
 	if err != nil {
 		return 0, 0, err
 	}
+	stop := func() error { return nil }
 	// On all processors, or the fsyncs hold up the calls; the CPU time is that of
 	// all of them.
 	used, err := onOneCore(func() error {
-		p, err := startPeer(callsPeer, c.address, wireCalls, wireAtOnce, 0)
-		if err != nil {
-			return err
+		if log != nil {
+			stop = drained(c.journal, log)
 		}
-		return p.Wait()
+		p, err := startPeer(callsPeer, c.address, wireCalls, wireAtOnce, 0)
+		if err == nil {
+			err = p.Wait()
+		}
+		return errors.Join(err, stop())
 	})
 	if err := errors.Join(err, c.close()); err != nil {
 		return 0, 0, err

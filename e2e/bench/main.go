@@ -56,6 +56,9 @@ func main() {
 		{"flows", validation},
 		{"scripts", testScripts},
 		{"apply", applyAll},
+		{"decision", decisionTime},
+		{"store", storeCost},
+		{"call log", callLog},
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEASURED\tFIGURE\tLIMIT\t")

@@ -143,9 +143,11 @@ func (c *calls) hungUp(s *flowengine.Session, state dialState, legs []call.Bridg
 
 // notReached records those whose turn has not come after the attempt under way.
 func (c *calls) notReached(s *flowengine.Session, state dialState, why string) {
-	var rest []flowengine.NotTried
-	for _, i := range slices.Concat(state.Attempts[state.At+1:]...) {
-		rest = append(rest, flowengine.NotTried{Target: c.candidates[i].to, Refusal: call.Refusal{Rule: call.NotReached, Value: why}})
+	rest := make([]flowengine.NotTried, 0, len(c.candidates))
+	for _, attempt := range state.Attempts[state.At+1:] {
+		for _, i := range attempt {
+			rest = append(rest, flowengine.NotTried{Target: c.candidates[i].to, Refusal: call.Refusal{Rule: call.NotReached, Value: why}})
+		}
 	}
 	s.NotTried(rest, "")
 }

@@ -103,7 +103,11 @@ func chance(t *testing.T, dice *rand.Rand) {
 		case 9:
 			hd.bad.Store(false) // what waits in memory would be lost with the process
 			pass(2 * time.Second)
-			w.stop()
+			if dice.IntN(2) == 0 {
+				w.stop()
+			} else {
+				w.kill()
+			}
 			w.start(options)
 		}
 		for range dice.IntN(20) {

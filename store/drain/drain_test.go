@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/drain"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
@@ -24,8 +25,9 @@ type world struct {
 	log     *fakeLog
 	journal *journal.Journal
 	drain   *drain.Drain
-	stop    func()
-	events  int // in a batch; 0: as many as usual
+	stop    func() // as a server stops
+	kill    func() // as a process ends that has no time left
+	events  int    // in a batch; 0: as many as usual
 
 	mu   sync.Mutex
 	said []string
@@ -62,11 +64,16 @@ func (w *world) start(o journal.Options) {
 		defer close(done)
 		w.drain.Run(ctx)
 	}()
-	w.stop = sync.OnceFunc(func() {
+	w.kill = sync.OnceFunc(func() {
 		cancel()
 		<-done
 		j.Close()
 	})
+	finish := sync.OnceFunc(func() { w.drain.Finish(context.Background()) })
+	w.stop = func() {
+		w.kill()
+		finish()
+	}
 }
 
 // heard checks what was said so far, by a part of each line.
@@ -193,22 +200,16 @@ func TestUntilIsTrue(t *testing.T) {
 		}
 		w.stop()
 		var until time.Time
-		told := 0
 		for _, b := range w.log.taken() {
 			for _, l := range b.Lines {
 				if l.Event.Time.Before(until) {
 					t.Errorf("an event of %s comes after everything until %s was said to be there", l.Event.Time, until)
 				}
 			}
-			if b.Until.Before(until) {
-				t.Errorf("until goes back from %s to %s", until, b.Until)
+			if b.Until.Before(until) || b.Until.IsZero() {
+				t.Errorf("until goes back from %s to %s: %d lines, %s to %s", until, b.Until, len(b.Lines), b.From, b.To)
 			}
-			if until = b.Until; !until.IsZero() {
-				told++
-			}
-		}
-		if told < 10 {
-			t.Errorf("only %d batches say until when", told)
+			until = b.Until
 		}
 	})
 }
@@ -424,6 +425,12 @@ func TestWhatIsLeftIsSentInTheEndIfTheStoreAnswers(t *testing.T) {
 		w.lives("one")
 		w.stop()
 		w.same()
+		batches := w.log.taken()
+		for i, b := range batches {
+			if last := i == len(batches)-1; b.Closed != last {
+				t.Errorf("batch %d of %d says that the journal is closed: %t", i+1, len(batches), b.Closed)
+			}
+		}
 
 		w.start(journal.Options{})
 		w.log.set(hangs)
@@ -438,6 +445,42 @@ func TestWhatIsLeftIsSentInTheEndIfTheStoreAnswers(t *testing.T) {
 		w.start(journal.Options{})
 		pass(3 * time.Second)
 		w.same()
+		if b := w.log.taken(); b[len(b)-1].Closed {
+			t.Error("a journal that is open is said to be closed")
+		}
+		w.stop()
+		w.heard("context deadline exceeded")
+	})
+}
+
+func TestABatchThatMayHaveArrivedIsClosedByAnotherOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		pass(time.Second)
+		w.log.set(loses)
+		w.lives("one")
+		pass(time.Second)
+		w.log.set(nil)
+		w.stop()
+		w.same()
+		if b := w.log.taken(); !b[len(b)-1].Closed {
+			t.Errorf("the last batch does not say that the journal is closed: %+v", b[len(b)-1])
+		}
+	})
+}
+
+func TestWhatTheStoreSetsAsideIsToldAndNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		pass(time.Second)
+		w.log.set(once(func(context.Context) answer {
+			return answer{commit: true, err: &store.RejectedError{Calls: []store.Rejected{{ID: "odd", Err: errors.New("no record")}}}}
+		}))
+		w.lives("odd")
+		w.lives("good")
+		pass(5 * time.Second)
+		w.same()
+		w.heard("set aside, the first of them odd")
 		w.stop()
 	})
 }

@@ -70,7 +70,7 @@ func BenchmarkDecodeEvent(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		if _, err := decodeEvent(text); err != nil {
+		if _, err := DecodeEvent(text); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 
 var errNoCall = errors.New("has no call id")
 
-// decodeEvent reads one line, without its newline. What AppendEvent wrote is
+// DecodeEvent reads one line, without its newline. What AppendEvent wrote is
 // read by hand; everything else, and every line with an escape, by encoding/json.
-func decodeEvent(line []byte) (call.Event, error) {
+func DecodeEvent(line []byte) (call.Event, error) {
 	if e, ok := decodeFast(line); ok {
 		return e, nil
 	}

@@ -38,8 +38,8 @@ func sameAsJSON(t *testing.T, e call.Event) {
 	if e.Call == "" {
 		return
 	}
-	if got, err = decodeEvent(text[:len(text)-1]); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("decodeEvent reads %v\n got %+v\nwant %+v", err, got, want)
+	if got, err = DecodeEvent(text[:len(text)-1]); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("DecodeEvent reads %v\n got %+v\nwant %+v", err, got, want)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestTimesAreWrittenInUTC(t *testing.T) {
 		t.Error(text)
 	}
 	e.Time = time.Date(12026, 1, 1, 0, 0, 0, 0, time.UTC)
-	if _, err := decodeEvent(AppendEvent(nil, e)); err != nil {
+	if _, err := DecodeEvent(AppendEvent(nil, e)); err != nil {
 		t.Errorf("a broken clock makes an event that cannot be read: %v", err)
 	}
 }
@@ -78,7 +78,7 @@ func TestEventsThatAreTooLongAreShortened(t *testing.T) {
 	e := full
 	e.Why = strings.Repeat("\x01", MaxLine)
 	text := AppendEvent(nil, e)
-	got, err := decodeEvent(text)
+	got, err := DecodeEvent(text)
 	if err != nil || len(text) > MaxLine {
 		t.Fatalf("%d bytes: %v", len(text), err)
 	}

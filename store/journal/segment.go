@@ -110,7 +110,7 @@ func (lr *lineReader) next() (line, error) {
 	if l.bad != "" {
 		return l, nil
 	}
-	if e, err := decodeEvent(bytes.TrimSuffix(raw, []byte{'\n'})); err != nil {
+	if e, err := DecodeEvent(bytes.TrimSuffix(raw, []byte{'\n'})); err != nil {
 		l.bad = err.Error()
 	} else {
 		l.event, l.raw = e, raw

@@ -13,7 +13,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/internal/calllog"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // Append takes a batch in with two round trips; with a third when the log has an earlier
@@ -46,7 +46,7 @@ func appendBatch(ctx context.Context, conn *pgx.Conn, b store.Batch) error {
 	if err != nil {
 		return err
 	}
-	out, err := write(ctx, conn, b, parts, found, numbers)
+	out, err := write(ctx, conn, parts, found, numbers)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func appendSingly(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.R
 		if _, err := conn.Exec(ctx, "SAVEPOINT call"); err != nil {
 			return nil, err
 		}
-		out, err := write(ctx, conn, b, []*calllog.Part{p}, found, numbers[i:])
+		out, err := write(ctx, conn, []*calllog.Part{p}, found, numbers[i:])
 		if err == nil {
 			err = conn.SendBatch(ctx, out).Close()
 		}
@@ -173,7 +173,7 @@ func begin(ctx context.Context, conn *pgx.Conn, b store.Batch, parts []*calllog.
 
 // write returns the commands that write the parts' calls. It reads what the log has of
 // those that it has.
-func write(ctx context.Context, conn *pgx.Conn, b store.Batch, parts []*calllog.Part, found map[key]calllog.Before, numbers []int64) (*pgx.Batch, error) {
+func write(ctx context.Context, conn *pgx.Conn, parts []*calllog.Part, found map[key]calllog.Before, numbers []int64) (*pgx.Batch, error) {
 	var earlier []int64
 	var orgs []string
 	for i, p := range parts {
@@ -205,7 +205,7 @@ func write(ctx context.Context, conn *pgx.Conn, b store.Batch, parts []*calllog.
 		}
 		before := found[key{p.Org, p.ID}]
 		before.N = numbers[i]
-		rows.Add(p, calllog.NewCall(c, before, b.Until))
+		rows.Add(p, calllog.NewCall(c, before))
 	}
 	insert(out, "calls", calllog.CallColumns, rows.Calls, len(earlier) > 0)
 	insert(out, "events", calllog.ChunkColumns, rows.Chunks, false)

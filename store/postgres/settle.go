@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/hookswitch/hookswitch/store/internal/calllog"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // settle queues what closes the gaps of calls that can be closed, and makes those calls
@@ -56,8 +56,11 @@ func (s *Store) Settle(ctx context.Context, now time.Time, patience time.Duratio
 			return nil
 		})
 	}
+	out.Queue(`UPDATE calls c SET waits = $1 FROM (
+		SELECT org, n FROM calls WHERE state = 'settling' AND waits IS NULL LIMIT $2 FOR UPDATE SKIP LOCKED) AS k WHERE c.org = k.org AND c.n = k.n`,
+		now, settleAtOnce)
 	out.Queue(`UPDATE calls c SET state = 'incomplete', waits = NULL FROM (
-		SELECT org, n FROM calls WHERE waits < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS k WHERE c.org = k.org AND c.n = k.n`,
+		SELECT org, n FROM calls WHERE state = 'settling' AND waits < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS k WHERE c.org = k.org AND c.n = k.n`,
 		now.Add(-patience), settleAtOnce).Exec(func(tag pgconn.CommandTag) error {
 		incomplete = int(tag.RowsAffected())
 		return nil

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/internal/calllog"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // Append takes a batch in.
@@ -62,7 +63,7 @@ func (s *Store) appendBatch(ctx context.Context, b store.Batch, singly bool) (re
 		if singly {
 			err = tx.orReject(b, p, &rejected)
 		} else {
-			err = tx.write(b, p)
+			err = tx.write(p)
 		}
 		if err != nil {
 			return nil, err
@@ -76,7 +77,7 @@ func (tx *tx) orReject(b store.Batch, p *calllog.Part, rejected *[]store.Rejecte
 	if _, err := tx.exec("SAVEPOINT call"); err != nil {
 		return err
 	}
-	failed := tx.write(b, p)
+	failed := tx.write(p)
 	if failed == nil {
 		_, err := tx.exec("RELEASE call")
 		return err
@@ -97,31 +98,22 @@ var (
 	newCall     = insertSQL("calls", calllog.CallColumns) + " ON CONFLICT (org, id) DO NOTHING"
 	replaceCall = insertSQL("calls", calllog.CallColumns) + " ON CONFLICT (n) DO UPDATE SET " + excluded(calllog.CallColumns[calllog.KeyColumns:])
 	newChunk    = insertSQL("events", calllog.ChunkColumns)
-	newLeg      = insertSQL("legs", calllog.LegColumns)
-	newTag      = insertSQL("tags", calllog.TagColumns)
+	newLeg      = replaceSQL("legs", calllog.LegColumns)
+	newTag      = replaceSQL("tags", calllog.TagColumns)
 	newWhyNot   = insertSQL("why_not", calllog.WhyNotColumns)
 	newGap      = insertSQL("gaps", calllog.GapColumns)
 )
 
-// write writes the call of a part. Most calls are new, and found to be so by writing them.
-func (tx *tx) write(b store.Batch, p *calllog.Part) error {
-	c, err := p.Project()
-	if err != nil {
-		return err
+// write writes the call of a part. Most calls that begin in a batch are new, and found to
+// be so by writing them.
+func (tx *tx) write(p *calllog.Part) error {
+	write := []func(*calllog.Part) (*calllog.Call, error){tx.add, tx.rewrite}
+	if !p.Begins() {
+		slices.Reverse(write)
 	}
-	row := calllog.NewCall(c, calllog.Before{}, b.Until)
-	done, err := tx.exec(newCall, values(calllog.CallColumns, row)...)
-	if err != nil {
-		return err
-	}
-	n, err := done.RowsAffected()
-	if err != nil {
-		return err
-	}
-	if n == 1 {
-		row.N, err = done.LastInsertId()
-	} else {
-		row, err = tx.rewrite(b, p)
+	row, err := write[0](p)
+	if err == nil && row == nil {
+		row, err = write[1](p)
 	}
 	if err != nil {
 		return err
@@ -129,18 +121,31 @@ func (tx *tx) write(b store.Batch, p *calllog.Part) error {
 	return tx.writeRest(p, row)
 }
 
-// rewrite writes a call again of which the log has an earlier part.
-func (tx *tx) rewrite(b store.Batch, p *calllog.Part) (*calllog.Call, error) {
-	var before calllog.Before
-	var waits sql.NullInt64
-	if err := tx.QueryRowContext(tx.ctx, "SELECT n, state, waits FROM calls WHERE org = $1 AND id = $2", p.Org, p.ID).
-		Scan(&before.N, &before.State, &waits); err != nil {
+// add writes a call that is new; nil if it is not.
+func (tx *tx) add(p *calllog.Part) (*calllog.Call, error) {
+	c, err := p.Project()
+	if err != nil {
 		return nil, err
 	}
-	if waits.Valid {
-		before.Waits = new(time.UnixMicro(waits.Int64).UTC())
+	row := calllog.NewCall(c, calllog.Before{})
+	done, err := tx.exec(newCall, values(calllog.CallColumns, row)...)
+	if err != nil {
+		return nil, err
 	}
-	events, err := chunks(tx.ctx, tx.Tx, p.Org, before.N)
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return nil, err
+	}
+	row.N, err = done.LastInsertId()
+	return row, err
+}
+
+// rewrite writes a call again of which the log has an earlier part; nil if it has none.
+func (tx *tx) rewrite(p *calllog.Part) (*calllog.Call, error) {
+	before, err := tx.before(p)
+	if err != nil || before == nil {
+		return nil, err
+	}
+	events, err := tx.chunks(p.Org, before.N)
 	if err != nil {
 		return nil, err
 	}
@@ -149,16 +154,31 @@ func (tx *tx) rewrite(b store.Batch, p *calllog.Part) (*calllog.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := calllog.NewCall(c, before, b.Until)
+	row := calllog.NewCall(c, *before)
 	if _, err := tx.exec(replaceCall, values(calllog.CallColumns, row)...); err != nil {
 		return nil, err
 	}
-	for _, table := range []string{"legs", "tags", "why_not", "gaps"} {
+	for _, table := range []string{"why_not", "gaps"} { // legs and tags never grow fewer
 		if _, err := tx.exec("DELETE FROM "+table+" WHERE org = ? AND call = ?", p.Org, before.N); err != nil {
 			return nil, err
 		}
 	}
 	return row, nil
+}
+
+// before returns what the log has of a call; nil if it has nothing.
+func (tx *tx) before(p *calllog.Part) (*calllog.Before, error) {
+	s, err := tx.prepare("SELECT n, state, waits FROM calls WHERE org = ? AND id = ?")
+	if err != nil {
+		return nil, err
+	}
+	var before calllog.Before
+	waits := moment{set: func(t time.Time) { before.Waits = &t }}
+	err = s.QueryRowContext(tx.ctx, p.Org, p.ID).Scan(&before.N, &before.State, &waits)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &before, err
 }
 
 // writeRest writes the rows that belong to a call.
@@ -189,6 +209,11 @@ func insert[R any](tx *tx, sql string, columns []calllog.Column[R], rows []R) er
 
 func insertSQL[R any](table string, columns []calllog.Column[R]) string {
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", table, calllog.Names("", columns), strings.Repeat(", ?", len(columns)-1))
+}
+
+// replaceSQL is insertSQL for rows that take the place of those with their key.
+func replaceSQL[R any](table string, columns []calllog.Column[R]) string {
+	return strings.Replace(insertSQL(table, columns), "INSERT", "REPLACE", 1)
 }
 
 func excluded[R any](columns []calllog.Column[R]) string {
@@ -233,11 +258,21 @@ func values[R any](columns []calllog.Column[R], row R) []any {
 }
 
 // chunks returns the events that the log has of a call.
-func chunks(ctx context.Context, tx *sql.Tx, org string, n int64) ([]call.Event, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT lines FROM events WHERE org = $1 AND call = $2", org, n)
+func (tx *tx) chunks(org string, n int64) ([]call.Event, error) {
+	s, err := tx.prepare(chunksSQL)
 	if err != nil {
 		return nil, err
 	}
+	rows, err := s.QueryContext(tx.ctx, org, n)
+	if err != nil {
+		return nil, err
+	}
+	return readChunks(rows)
+}
+
+const chunksSQL = "SELECT lines FROM events WHERE org = ? AND call = ?"
+
+func readChunks(rows *sql.Rows) ([]call.Event, error) {
 	defer rows.Close()
 	var events []call.Event
 	for rows.Next() {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/internal/calllog"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // Search lists calls. Of several fields, the one that the fewest calls have finds them.
@@ -80,7 +80,11 @@ func (s *Store) Call(ctx context.Context, org, id string) (c *store.Call, err er
 		if err != nil {
 			return err
 		}
-		events, err := chunks(ctx, tx, org, row.N)
+		rows, err := tx.QueryContext(ctx, chunksSQL, org, row.N)
+		if err != nil {
+			return err
+		}
+		events, err := readChunks(rows)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/hookswitch/hookswitch/store/internal/calllog"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // settle closes the gaps of a call that can be closed, and makes it complete if it ended
@@ -40,7 +40,12 @@ func (s *Store) Settle(ctx context.Context, now time.Time, patience time.Duratio
 		}
 		complete += done
 	}
-	incomplete, err = tx.affected(`UPDATE calls SET state = 'incomplete', waits = NULL WHERE n IN (SELECT n FROM calls WHERE waits < ? LIMIT ?)`,
+	if _, err := tx.exec(`UPDATE calls SET waits = ? WHERE n IN (SELECT n FROM calls WHERE state = 'settling' AND waits IS NULL LIMIT ?)`,
+		now.UnixMicro(), settleAtOnce); err != nil {
+		return 0, 0, err
+	}
+	incomplete, err = tx.affected(`UPDATE calls SET state = 'incomplete', waits = NULL
+		WHERE n IN (SELECT n FROM calls WHERE state = 'settling' AND waits < ? LIMIT ?)`,
 		now.Add(-patience).UnixMicro(), settleAtOnce)
 	return complete, incomplete, err
 }

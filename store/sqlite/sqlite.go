@@ -42,10 +42,10 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	}
 	s := new(Store)
 	var err error
-	if s.write, err = open(file, 1, "_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"); err != nil {
+	if s.write, err = open(file, 1, "_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(8000)"); err != nil {
 		return nil, err
 	}
-	if s.read, err = open(file, readers, "_pragma=query_only(1)"); err != nil {
+	if s.read, err = open(file, readers, "_pragma=query_only(1)&_pragma=cache_size(-8192)"); err != nil {
 		return nil, errors.Join(err, s.write.Close())
 	}
 	if err := s.migrate(ctx); err != nil {

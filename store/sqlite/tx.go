@@ -32,7 +32,7 @@ func (tx *tx) end(err *error) {
 	*err = tx.Commit()
 }
 
-func (tx *tx) exec(command string, args ...any) (sql.Result, error) {
+func (tx *tx) prepare(command string) (*sql.Stmt, error) {
 	s := tx.statements[command]
 	if s == nil {
 		var err error
@@ -40,6 +40,14 @@ func (tx *tx) exec(command string, args ...any) (sql.Result, error) {
 			return nil, err
 		}
 		tx.statements[command] = s
+	}
+	return s, nil
+}
+
+func (tx *tx) exec(command string, args ...any) (sql.Result, error) {
+	s, err := tx.prepare(command)
+	if err != nil {
+		return nil, err
 	}
 	return s.ExecContext(tx.ctx, args...)
 }

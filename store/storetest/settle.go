@@ -46,6 +46,7 @@ func settles(t *testing.T, log store.Store) {
 				call.Event{Type: call.Ended, Cause: call.NormalClearing})
 			newJournal(t, log, n2).send(began.Add(2*time.Minute), events...)
 			expect(t, log, "acme", id, events, store.Settling)
+			settle(t, log, began.Add(2*time.Minute), 0, 0) // sees it for the first time
 			settle(t, log, began.Add(2*time.Minute+patience), 0, 0)
 			settle(t, log, began.Add(2*time.Minute+patience+time.Second), 0, 1)
 			expect(t, log, "acme", id, events, store.Incomplete)

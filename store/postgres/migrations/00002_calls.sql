@@ -15,7 +15,7 @@ CREATE TABLE calls (
     n           bigint NOT NULL,
     id          text NOT NULL,          -- UUID of the A leg's channel
     state       text NOT NULL,          -- open, settling, complete, incomplete
-    waits       timestamptz,            -- settling: since when
+    waits       timestamptz,            -- settling: when that was first seen
     started     timestamptz NOT NULL,
     answered    timestamptz,
     connected   timestamptz,            -- with the first target
@@ -49,7 +49,7 @@ CREATE INDEX calls_by_caller ON calls (org, ltrim(caller, '+'), started, n);
 CREATE INDEX calls_by_campaign ON calls (org, campaign, started, n) WHERE campaign <> '';
 CREATE INDEX calls_by_cause ON calls (org, cause, started, n) WHERE cause <> '';
 CREATE INDEX calls_by_state ON calls (org, state, started, n) WHERE state <> 'complete';
-CREATE INDEX calls_waiting ON calls (waits) WHERE waits IS NOT NULL;
+CREATE INDEX calls_waiting ON calls (waits) WHERE state = 'settling';
 
 CREATE TABLE events (                   -- what one batch of a journal held of a call
     org   text NOT NULL,
@@ -61,14 +61,13 @@ CREATE TABLE events (                   -- what one batch of a journal held of a
     PRIMARY KEY (org, call, epoch, node, seq)
 );
 
-CREATE TABLE legs (
+CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
     org         text NOT NULL,
     call        bigint NOT NULL,
     place       integer NOT NULL,
     started     timestamptz NOT NULL,   -- of the call
     first       boolean NOT NULL,       -- leg of the call to this target
     uuid        text NOT NULL,
-    leg         text NOT NULL,          -- A or B
     attempt     integer NOT NULL,
     target      text NOT NULL,
     address     text NOT NULL,

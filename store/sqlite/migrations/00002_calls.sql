@@ -13,7 +13,7 @@ CREATE TABLE calls (
     n           INTEGER PRIMARY KEY,
     id          TEXT NOT NULL, -- UUID of the A leg's channel
     state       TEXT NOT NULL, -- open, settling, complete, incomplete
-    waits       INTEGER,       -- settling: since when
+    waits       INTEGER,       -- settling: when that was first seen
     started     INTEGER NOT NULL,
     answered    INTEGER,
     connected   INTEGER,       -- with the first target
@@ -46,7 +46,7 @@ CREATE INDEX calls_by_caller ON calls (org, ltrim(caller, '+'), started);
 CREATE INDEX calls_by_campaign ON calls (org, campaign, started) WHERE campaign <> '';
 CREATE INDEX calls_by_cause ON calls (org, cause, started) WHERE cause <> '';
 CREATE INDEX calls_by_state ON calls (org, state, started) WHERE state <> 'complete';
-CREATE INDEX calls_waiting ON calls (waits) WHERE waits IS NOT NULL;
+CREATE INDEX calls_waiting ON calls (waits) WHERE state = 'settling';
 
 CREATE TABLE events (                   -- what one batch of a journal held of a call
     org   TEXT NOT NULL,
@@ -58,14 +58,13 @@ CREATE TABLE events (                   -- what one batch of a journal held of a
     UNIQUE (org, call, epoch, node, seq)
 ) STRICT; -- with a rowid: its pages hold long lines, the others' but 1 KB of them
 
-CREATE TABLE legs (
+CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
     org         TEXT NOT NULL,
     call        INTEGER NOT NULL,
     place       INTEGER NOT NULL,
     started     INTEGER NOT NULL, -- of the call
     first       INTEGER NOT NULL, -- leg of the call to this target
     uuid        TEXT NOT NULL,
-    leg         TEXT NOT NULL,    -- A or B
     attempt     INTEGER NOT NULL,
     target      TEXT NOT NULL,
     address     TEXT NOT NULL,

@@ -5,37 +5,55 @@ package calllog
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/journal"
 )
 
 // Part is what a batch holds of one call.
 type Part struct {
 	Org, ID string
-	Lines   []store.Line // in the order of the journal, each event once
-	events  []call.Event // all that are known of the call
+	lines   []*store.Line // in the order of the journal, each event once
+	events  []call.Event  // all that are known of the call
 }
 
 // Split sorts a batch by call. All who write calls do it in the order of the result,
 // so that two of them never wait for each other.
 func Split(lines []store.Line) []*Part {
 	type key struct{ org, id string }
-	index := make(map[key]*Part, len(lines)/8)
-	var parts []*Part
+	var (
+		parts  []*Part
+		counts []int
+		index  = make(map[key]int, len(lines)/8)
+		partOf = make([]int, len(lines))
+	)
 	for i := range lines {
-		k := key{Name(lines[i].Event.Org), Name(lines[i].Event.Call)}
-		p := index[k]
-		if p == nil {
-			p = &Part{Org: k.org, ID: k.id}
-			index[k] = p
-			parts = append(parts, p)
+		k := key{lines[i].Event.Org, lines[i].Event.Call}
+		n, known := index[k]
+		if !known {
+			name := key{Name(k.org), Name(k.id)}
+			if n, known = index[name]; !known {
+				n = len(parts)
+				parts, counts = append(parts, &Part{Org: name.org, ID: name.id}), append(counts, 0)
+			}
+			index[k], index[name] = n, n
 		}
-		p.Lines = append(p.Lines, lines[i])
+		partOf[i] = n
+		counts[n]++
+	}
+	// One piece of memory for all.
+	pointers, events := make([]*store.Line, len(lines)), make([]call.Event, len(lines))
+	for n, p := range parts {
+		c := counts[n]
+		p.lines, pointers = pointers[:0:c], pointers[c:]
+		p.events, events = events[:0:c], events[c:]
+	}
+	for i, n := range partOf {
+		parts[n].lines = append(parts[n].lines, &lines[i])
 	}
 	for _, p := range parts {
 		p.Merge(nil)
@@ -49,20 +67,20 @@ func Split(lines []store.Line) []*Part {
 // Merge joins the part with the events that the log has of the call; those that it has
 // are no longer in the part.
 func (p *Part) Merge(have []call.Event) {
-	if len(have) > 0 || !ascending(p.Lines) {
-		seen := make(map[identity]bool, len(have)+len(p.Lines))
+	if len(have) > 0 || !ascending(p.lines) {
+		seen := make(map[identity]bool, len(have)+len(p.lines))
 		for i := range have {
 			seen[identify(&have[i])] = true
 		}
-		p.Lines = slices.DeleteFunc(p.Lines, func(l store.Line) bool {
+		p.lines = slices.DeleteFunc(p.lines, func(l *store.Line) bool {
 			id := identify(&l.Event)
 			defer func() { seen[id] = true }()
 			return seen[id]
 		})
 	}
-	p.events = slices.Grow(have, len(p.Lines))
-	for i := range p.Lines {
-		p.events = append(p.events, p.Lines[i].Event)
+	p.events = append(p.events[:0], have...)
+	for _, l := range p.lines {
+		p.events = append(p.events, l.Event)
 	}
 }
 
@@ -74,7 +92,7 @@ type identity struct {
 func identify(e *call.Event) identity { return identity{e.Epoch, e.Seq, e.Node} }
 
 // ascending says that no event can be there twice, as it is in a journal that is whole.
-func ascending(lines []store.Line) bool {
+func ascending(lines []*store.Line) bool {
 	for i := 1; i < len(lines); i++ {
 		a, b := &lines[i-1].Event, &lines[i].Event
 		if a.Epoch > b.Epoch || a.Epoch == b.Epoch && a.Seq >= b.Seq {
@@ -84,15 +102,19 @@ func ascending(lines []store.Line) bool {
 	return true
 }
 
+// Begins says whether the part has the beginning of its call, so that the log will hardly
+// have it.
+func (p *Part) Begins() bool { return len(p.lines) > 0 && p.lines[0].Event.Seq == 1 }
+
 // Raw returns the lines as they stand in the journal.
 func (p *Part) Raw() []byte {
 	n := 0
-	for i := range p.Lines {
-		n += len(p.Lines[i].Raw)
+	for _, l := range p.lines {
+		n += len(l.Raw)
 	}
 	raw := make([]byte, 0, n)
-	for i := range p.Lines {
-		raw = append(raw, p.Lines[i].Raw...)
+	for _, l := range p.lines {
+		raw = append(raw, l.Raw...)
 	}
 	return raw
 }
@@ -121,8 +143,8 @@ func (e *ProjectError) Error() string {
 func Events(raw []byte) ([]call.Event, error) {
 	events := make([]call.Event, 0, 16)
 	for line := range bytes.Lines(raw) {
-		var e call.Event
-		if err := json.Unmarshal(line, &e); err != nil {
+		e, err := journal.DecodeEvent(bytes.TrimSuffix(line, []byte{'\n'}))
+		if err != nil {
 			return nil, fmt.Errorf("event in the call log: %w", err)
 		}
 		events = append(events, e)

@@ -11,7 +11,7 @@ import (
 type Call struct {
 	*store.Call
 	N     int64
-	Waits *time.Time // of a call that is settling: since when
+	Waits *time.Time // of a call that is settling: when Settle first saw it
 }
 
 // Chunk is a row of events: what one batch held of a call. Its key is that of the first
@@ -25,7 +25,7 @@ type Chunk struct {
 	Lines []byte
 }
 
-// Leg is a row of legs.
+// Leg is a row of legs: one that was dialled.
 type Leg struct {
 	Org     string
 	N       int64
@@ -76,19 +76,14 @@ type Before struct {
 	Waits *time.Time
 }
 
-// NewCall returns the row of a call. A call that has to wait for another journal does so
-// from now on, unless it did before.
-func NewCall(c *store.Call, b Before, now time.Time) *Call {
+// NewCall returns the row of a call. One that waits for another journal goes on waiting.
+func NewCall(c *store.Call, b Before) *Call {
 	row := &Call{Call: c, N: b.N}
-	if c.State == store.Settling {
-		switch b.State {
-		case store.Settling:
-			row.Waits = b.Waits
-		case store.Incomplete:
-			c.State = store.Incomplete
-		default:
-			row.Waits = &now
-		}
+	if c.State == store.Settling && b.State == store.Settling {
+		row.Waits = b.Waits
+	}
+	if c.State == store.Settling && b.State == store.Incomplete {
+		c.State = store.Incomplete
 	}
 	return row
 }
@@ -96,13 +91,16 @@ func NewCall(c *store.Call, b Before, now time.Time) *Call {
 // Add adds the rows of a call, and of what a batch brought of it.
 func (r *Rows) Add(p *Part, c *Call) {
 	r.Calls = append(r.Calls, c)
-	if len(p.Lines) > 0 {
-		first := &p.Lines[0].Event
+	if len(p.lines) > 0 {
+		first := &p.lines[0].Event
 		r.Chunks = append(r.Chunks, &Chunk{Org: c.Org, N: c.N, Epoch: first.Epoch, Node: Name(first.Node), Seq: first.Seq, Lines: p.Raw()})
 	}
 	for i := range c.Legs {
+		if i == 0 { // the caller's is in the call's own row
+			continue
+		}
 		l := &Leg{Org: c.Org, N: c.N, Place: i, Started: c.Started, First: c.Legs[i].Target != "", Leg: &c.Legs[i]}
-		for _, before := range c.Legs[:i] {
+		for _, before := range c.Legs[1:i] {
 			l.First = l.First && before.Target != l.Target
 		}
 		r.Legs = append(r.Legs, l)
@@ -179,7 +177,6 @@ var LegColumns = []Column[*Leg]{
 	{"started", func(r *Leg) any { return &r.Started }},
 	{"first", func(r *Leg) any { return &r.First }},
 	{"uuid", func(r *Leg) any { return &r.UUID }},
-	{"leg", func(r *Leg) any { return &r.Leg.Leg }},
 	{"attempt", func(r *Leg) any { return &r.Attempt }},
 	{"target", func(r *Leg) any { return &r.Target }},
 	{"address", func(r *Leg) any { return &r.Address }},

@@ -96,7 +96,7 @@ func (s *Search) find(value, table, sql string, args ...string) {
 }
 
 // Few is up to how many calls of a field are counted.
-const Few = 1000
+const Few = 5000
 
 // Count asks how many calls have a field, up to Few.
 func (s *Search) Count(f Field) (sql string, args []any) {
@@ -130,29 +130,32 @@ func (s *Search) Page(by Field, fence bool) (sql string, args []any) {
 	number := callOf(by.table)
 	st.add("SELECT " + Names("c.", CallColumns) + " FROM ")
 	if fence {
-		st.add("(SELECT @org, @started, # AS call FROM " + by.table + " AS k")
 		number = "call"
-		st.found(s, by)
-		st.add(" ORDER BY @started DESC, # DESC OFFSET 0) AS k CROSS JOIN LATERAL (SELECT * FROM calls WHERE calls.org = k.org AND calls.n = k.call OFFSET 0) AS c WHERE true")
+		st.add("(SELECT @org, @started, # AS call FROM " + by.table + " AS k")
 	} else {
 		st.add(by.table + " AS k CROSS JOIN calls AS c ON c.org = @org AND c.n = #")
-		st.found(s, by)
 	}
-	st.alias, st.table = "c", "calls"
+	st.found(s, by)
+	for _, f := range s.Fields { // what is not in the call's own row is asked for first
+		if f.table == "calls" || f.sql == by.sql {
+			continue
+		}
+		st.add(" AND EXISTS (SELECT 1 FROM " + f.table + " AS f WHERE f.org = @org AND f.call = # AND ")
+		st.alias = "f"
+		st.add(f.sql, f.args...)
+		st.alias = ""
+		if fence {
+			st.add(" OFFSET 0")
+		}
+		st.add(")")
+	}
+	if fence {
+		st.add(" ORDER BY @started DESC, # DESC OFFSET 0) AS k CROSS JOIN LATERAL (SELECT * FROM calls WHERE calls.org = k.org AND calls.n = k.call OFFSET 0) AS c WHERE true")
+	}
+	st.alias = "c"
 	for _, f := range s.Fields {
-		switch {
-		case f.sql == by.sql:
-		case f.table == "calls":
+		if f.table == "calls" && f.sql != by.sql {
 			st.add(" AND "+f.sql, f.args...)
-		default:
-			st.add(" AND EXISTS (SELECT 1 FROM " + f.table + " AS f WHERE f.org = c.org AND f.call = c.n AND ")
-			st.alias = "f"
-			st.add(f.sql, f.args...)
-			st.alias = "c"
-			if fence {
-				st.add(" OFFSET 0")
-			}
-			st.add(")")
 		}
 	}
 	for _, c := range s.rest {

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/journal"
+)
+
+var logCalls = flag.Int("calls", 1_000_000, "calls in the call log that is searched")
+
+const (
+	logBatch    = 1000 // calls that one transaction brings: a backlog
+	logSearches = 100  // of each kind
+	logLimit    = 50 * time.Millisecond
+)
+
+// callLog fills a call log and searches it.
+func callLog() (rows []row, err error) {
+	for _, open := range engines {
+		e, err := openHere(open)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil {
+			continue
+		}
+		filled, err := fill(e)
+		if err == nil {
+			var searched []row
+			searched, err = searchAll(e)
+			filled = append(filled, searched...)
+		}
+		if err := errors.Join(err, e.close()); err != nil {
+			return nil, err
+		}
+		rows = append(rows, filled...)
+	}
+	return rows, nil
+}
+
+// fill appends the calls, and compares the last million with the first.
+func fill(e *engine) ([]row, error) {
+	begun, parts := time.Now(), []float64{}
+	part, partSize := time.Now(), min(1_000_000, *logCalls)
+	b := store.Batch{Journal: "bench", Node: "n1"}
+	var used, own time.Duration
+	for i := 0; i < *logCalls; {
+		b.Lines = nil
+		for range min(logBatch, *logCalls-i) {
+			b.Lines = append(b.Lines, lines(busyCall(i))...)
+			i++
+		}
+		b.From, b.To = b.To, store.Position{Segment: 1, Offset: int64(i)}
+		b.Until = b.Lines[len(b.Lines)-1].Event.Time
+		before, ownBefore := cpu(), e.cpu()
+		if err := e.store.Append(context.Background(), b); err != nil {
+			return nil, err
+		}
+		used, own = used+cpu()-before, own+e.cpu()-ownBefore
+		if i%partSize == 0 {
+			rate := float64(partSize) / time.Since(part).Seconds()
+			fmt.Fprintf(os.Stderr, "%s: %d calls, %.0f a second\n", e.name, i, rate)
+			parts, part = append(parts, rate), time.Now()
+		}
+	}
+	took := time.Since(begun)
+	size, err := e.size()
+	if err != nil {
+		return nil, err
+	}
+	n := time.Duration(*logCalls)
+	own = max(0, own)
+	what := fmt.Sprintf("%s: %d calls of 12 events appended (%s; CPU each %s here, %s in the database; %.1f KB each)",
+		e.name, *logCalls, took.Round(time.Second), (used / n).Round(time.Microsecond), (own / n).Round(time.Microsecond), float64(size)/float64(*logCalls)/1024)
+	rows := []row{{what, fmt.Sprintf("%.0f a second", float64(*logCalls)/took.Seconds()), "", true}}
+	if len(parts) > 1 {
+		flat := parts[len(parts)-1] / parts[0]
+		rows = append(rows, row{e.name + ": rate of the last million to the first", fmt.Sprintf("%.2f", flat), "≥ 0.80", flat >= 0.8})
+	}
+	return rows, nil
+}
+
+// aSearch is a kind of search: a query about values that some call has.
+type aSearch struct {
+	what  string
+	query func(c *someCall) store.Query
+}
+
+// searches: a value that many calls have is searched for as much more often as calls
+// have it; rare ones are kinds of their own.
+var searches = []aSearch{
+	{"time", func(c *someCall) store.Query { return store.Query{} }},
+	{"time, between", func(c *someCall) store.Query {
+		return store.Query{From: c.at.Add(-24 * time.Hour), To: c.at}
+	}},
+	{"number", func(c *someCall) store.Query { return store.Query{Number: c.number} }},
+	{"caller", func(c *someCall) store.Query { return store.Query{Caller: c.caller} }},
+	{"campaign", func(c *someCall) store.Query { return store.Query{Campaign: c.campaign} }},
+	{"campaign with 30 %", func(c *someCall) store.Query { return store.Query{Campaign: "campaign-0"} }},
+	{"target", func(c *someCall) store.Query { return store.Query{Target: c.target} }},
+	{"tag", func(c *someCall) store.Query { return store.Query{Tag: "source"} }},
+	{"tag=value", func(c *someCall) store.Query { return store.Query{Tag: "state=" + c.state} }},
+	{"rare tag", func(c *someCall) store.Query { return store.Query{Tag: "vip"} }},
+	{"cause", func(c *someCall) store.Query { return store.Query{Cause: c.cause} }},
+	{"rare cause", func(c *someCall) store.Query { return store.Query{Cause: "GATEWAY_DOWN"} }},
+	{"open", func(c *someCall) store.Query { return store.Query{State: store.Open} }},
+	{"nothing of the kind", func(c *someCall) store.Query { return store.Query{Caller: "+19999999999"} }},
+	{"caller and campaign", func(c *someCall) store.Query { return store.Query{Caller: c.caller, Campaign: c.campaign} }},
+	{"campaign and cause", func(c *someCall) store.Query { return store.Query{Campaign: c.campaign, Cause: c.cause} }},
+	{"campaign and target", func(c *someCall) store.Query { return store.Query{Campaign: c.campaign, Target: c.target} }},
+	{"tag and campaign", func(c *someCall) store.Query {
+		return store.Query{Tag: "state=" + c.state, Campaign: c.campaign}
+	}},
+	{"frequent tag and rare cause", func(c *someCall) store.Query {
+		return store.Query{Tag: "source=web", Cause: "GATEWAY_DOWN"}
+	}},
+	{"a day, campaign, target, tag", func(c *someCall) store.Query {
+		return store.Query{From: c.at.Add(-24 * time.Hour), To: c.at.Add(time.Hour), Campaign: c.campaign, Target: c.target, Tag: "state=" + c.state}
+	}},
+}
+
+// searchAll measures every kind of search: the first page, the four behind it, and five
+// that begin in the middle of what there is.
+func searchAll(e *engine) ([]row, error) {
+	var rows []row
+	for _, s := range searches {
+		var took []time.Duration
+		for i := range logSearches {
+			c := some(rand.New(rand.NewPCG(uint64(i), 7)), (i*7919+13)%*logCalls)
+			for _, deep := range []bool{false, true} {
+				q := s.query(c)
+				if deep && q.To.IsZero() {
+					q.To = c.at
+				}
+				for range 5 {
+					begun := time.Now()
+					page, err := e.store.Search(context.Background(), "acme", q)
+					if err != nil {
+						return nil, err
+					}
+					took = append(took, time.Since(begun))
+					if q.After = page.Next; page.Next == "" {
+						break
+					}
+				}
+			}
+		}
+		slices.Sort(took)
+		p95 := took[len(took)*95/100]
+		ms := func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+		rows = append(rows, row{fmt.Sprintf("%s: search by %s, page of 50: p95 of %d (median %s, longest %s)", e.name, s.what, len(took),
+			ms(took[len(took)/2]), ms(took[len(took)-1])), ms(p95), "≤ 50 ms", p95 <= logLimit})
+	}
+	return rows, nil
+}
+
+// someCall is what is told of a call.
+type someCall struct {
+	id, caller, number, campaign, target, state string
+	cause                                       call.Cause
+	at                                          time.Time
+	vip, open                                   bool
+	attempts                                    int
+}
+
+// skewed picks one of n: the first has three of ten, each of the others as much less as it
+// is further behind.
+func skewed(r *rand.Rand, n int) int {
+	if r.IntN(10) < 3 {
+		return 0
+	}
+	return int(float64(n) * r.Float64() * r.Float64() * r.Float64())
+}
+
+// some returns what is told of the n-th call. Calls come every 2.5 s.
+func some(r *rand.Rand, n int) *someCall {
+	return &someCall{
+		id:       fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", r.Uint32(), r.IntN(1<<16), r.IntN(1<<12), r.IntN(1<<12), r.Uint64()>>16),
+		caller:   "+1310" + fmt.Sprintf("%07d", int(float64(2_000_000)*r.Float64()*r.Float64())),
+		number:   "+1555" + fmt.Sprintf("%07d", skewed(r, 2000)),
+		campaign: "campaign-" + strconv.Itoa(skewed(r, 50)),
+		target:   "target-" + strconv.Itoa(skewed(r, 300)),
+		state:    strconv.Itoa(skewed(r, 50)),
+		cause:    []call.Cause{"NORMAL_CLEARING", "NORMAL_CLEARING", "NORMAL_CLEARING", "NORMAL_CLEARING", "NORMAL_CLEARING", "NORMAL_CLEARING", "USER_BUSY", "NO_ANSWER", "ORIGINATOR_CANCEL", "CALL_REJECTED"}[r.IntN(10)],
+		at:       time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n) * 2500 * time.Millisecond),
+		vip:      r.IntN(10_000) == 0, open: r.IntN(10_000) == 0, attempts: 1 + r.IntN(8)/7,
+	}
+}
+
+// busyCall returns the events of the n-th call, 12 mostly.
+func busyCall(n int) []call.Event {
+	c := some(rand.New(rand.NewPCG(uint64(n), 5)), n)
+	if n%5000 == 0 {
+		c.cause = "GATEWAY_DOWN"
+	}
+	source := []string{"web", "web", "web", "radio", "print"}[n%5]
+	events := []call.Event{
+		{Type: call.Started, Attrs: map[string]string{"from": c.caller, "to": c.number, "campaign": c.campaign, "publisher": "google", "mode": "call_flow",
+			"flow": "main-line", "version": "5f2b1c9a", "switch": "fs1", "sip_call_id": c.id + "@198.51.100.7"}},
+		{Type: call.Answered},
+		{Type: call.Step, Step: "welcome", Kind: "menu", Exit: "1", Millis: 3200},
+		{Type: call.Tagged, Step: "mark", Attrs: map[string]string{"tag": "source", "value": source, "source": "flow"}},
+		{Type: call.Tagged, Step: "mark", Attrs: map[string]string{"tag": "state", "value": c.state, "source": "geo"}},
+		{Type: call.Step, Step: "mark", Kind: "tag", Exit: "next"},
+		{Type: call.Decided, Step: "people", Kind: "dial", Attrs: map[string]string{"strategy": "weighted", "order": c.target + ",other", "not.carol": "closed: until Monday 09:00"}},
+	}
+	if c.vip {
+		events = append(events, call.Event{Type: call.Tagged, Step: "mark", Attrs: map[string]string{"tag": "vip", "value": "yes", "source": "webhook"}})
+	}
+	for k := range c.attempts {
+		leg := call.LegUUID(c.id, k+1, 0)
+		events = append(events, call.Event{Type: call.TargetDialed, Step: "people", Target: c.target, Leg: leg, Attrs: map[string]string{"attempt": strconv.Itoa(k + 1), "address": "+15550142 via carrier"}})
+		if k+1 < c.attempts {
+			events = append(events, call.Event{Type: call.TargetFailed, Step: "people", Target: c.target, Leg: leg, Cause: call.UserBusy})
+			c.target = "other"
+			continue
+		}
+		events = append(events, call.Event{Type: call.Connected, Step: "people", Target: c.target, Leg: leg},
+			call.Event{Type: call.Released, Step: "people", Target: c.target, Leg: leg, Cause: call.NormalClearing, Millis: 61_000})
+	}
+	events = append(events, call.Event{Type: call.Step, Step: "people", Kind: "dial", Exit: "completed", Millis: 75_000})
+	if !c.open {
+		events = append(events, call.Event{Type: call.Ended, Cause: c.cause, Attrs: map[string]string{"billed": "80000", "duration": "81000", "by": "caller"}})
+	}
+	org := "acme"
+	if n%5 == 4 {
+		org = "other-" + strconv.Itoa(n%25)
+	}
+	for i := range events {
+		e := &events[i]
+		e.Org, e.Call, e.Epoch, e.Seq, e.Node, e.Time = org, c.id, 1, i+1, "n1", c.at.Add(time.Duration(i)*7*time.Second)
+	}
+	return events
+}
+
+// lines are events as the journal has them.
+func lines(events []call.Event) []store.Line {
+	list := make([]store.Line, len(events))
+	for i, e := range events {
+		list[i] = store.Line{Event: e, Raw: journal.AppendEvent(nil, e)}
+	}
+	return list
+}
