@@ -25,7 +25,7 @@ type Configurations interface {
 	Apply(ctx context.Context, changes []Change) (map[string]int, error)
 
 	// Current returns the revision in force of every organization that has one. It is cheap:
-	// servers ask it twice a second.
+	// servers ask it several times a second.
 	Current(ctx context.Context) (map[string]int, error)
 
 	// Revision returns a revision with its files.

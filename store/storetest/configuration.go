@@ -247,7 +247,6 @@ func cancelled(t *testing.T, s store.Configurations) {
 		if looks == tries {
 			t.Fatal("never applied")
 		}
-		t.Logf("cancelled at look %d: %v", looks, err)
 	}
 	for _, org := range []string{"acme", "beta"} {
 		want := full(org, 1, "2")
