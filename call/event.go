@@ -7,7 +7,7 @@ type Type string
 
 // The events of a call, in about the order in which they come.
 const (
-	Started       Type = "call.started"      // the switch handed the call over; Attrs: from, to, name, switch, sip_call_id, flow, version, late and began
+	Started       Type = "call.started"      // the switch handed the call over; Attrs: from, to, name, switch, sip_call_id, campaign, publisher, mode, plan, override, override_priority, flow, version
 	Resumed       Type = "call.resumed"      // another connection took the call over; Why says where it goes on; Attrs: from, to, flow, version, from_node
 	Refused       Type = "call.refused"      // the call was sent to the last resort; Why; Attrs: from_node
 	Step          Type = "flow.step"         // a node was left: Step, Kind, Exit, Why, Millis
@@ -15,7 +15,7 @@ const (
 	Answered      Type = "call.answered"     // the A leg was answered
 	Decided       Type = "routing.decided"   // targets were chosen: Step, Kind; Attrs: order, strategy, plan, fallback, and by target: not.NAME (rule and value), asked.NAME
 	NotTried      Type = "routing.not_tried" // chosen targets that were not dialled after all: Step, Kind; Attrs: not.NAME
-	TargetDialed  Type = "target.dialed"     // an attempt began: Target, Leg; Attrs: attempt, address
+	TargetDialed  Type = "target.dialed"     // an attempt began: Target, Leg; Attrs: attempt, address, fallback
 	TargetRinging Type = "target.ringing"    // the B leg rings: Target, Leg
 	TargetFailed  Type = "target.failed"     // an attempt ended without a connection: Target, Leg, Cause; Attrs of LegFacts
 	Connected     Type = "call.connected"    // both legs are bridged: Target, Leg; Attrs of LegFacts

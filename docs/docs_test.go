@@ -102,7 +102,7 @@ func symbols(t *testing.T) (known map[string]bool, packages, types []string) {
 			}
 		}
 	}
-	for _, m := range regexp.MustCompile(`Type += "([a-z.]+)"`).FindAllStringSubmatch(read(t, "call/event.go"), -1) {
+	for _, m := range regexp.MustCompile(`Type += "([a-z._]+)"`).FindAllStringSubmatch(read(t, "call/event.go"), -1) {
 		known[m[1]] = true
 	}
 	return known, packages, types

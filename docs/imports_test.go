@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "availability", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.

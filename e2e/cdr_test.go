@@ -28,6 +28,9 @@ func TestCDRsOfLegs(t *testing.T) {
 		if c.State != store.Complete || len(c.Legs) != len(callees)+1 {
 			t.Fatalf("%s with %d legs, want complete with %d:%s", c.State, len(c.Legs), len(callees)+1, timeline(c.Events))
 		}
+		if c.SIPCallID != a.id || c.Legs[0].SIPCallID != a.id || c.Switch == "" || c.Caller != a.from {
+			t.Errorf("from %s with Call-ID %q on %q, the caller is %s with %q", c.Caller, c.SIPCallID, c.Switch, a.from, a.id)
+		}
 		for i, b := range callees {
 			if got := c.Legs[i+1].SIPCallID; got != b.id {
 				t.Errorf("leg %d has Call-ID %q, the callee %q", i+1, got, b.id)

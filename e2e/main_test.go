@@ -36,7 +36,7 @@ func run(m *testing.M) int {
 	if freeswitchBinary == "" {
 		fmt.Print("SKIPPED: everything in e2e. No FreeSWITCH is on PATH and FREESWITCH names none, so nothing was tested of:\n" +
 			"  the shipped configuration, SIP calls, every kind of node, digits, secrets, dialling, early media, recording, voicemail,\n" +
-			"  requests while the caller waits, transfers, what FreeSWITCH makes of ten thousand hostile values,\n" +
+			"  the CDR of every leg, requests while the caller waits, transfers, what FreeSWITCH makes of ten thousand hostile values,\n" +
 			"  kill -9 of the server in every state of a call and every kind of node, two servers, two switches, the last resort,\n" +
 			"  what the doctor finds.\n")
 		return 0

@@ -228,6 +228,7 @@ func TestBridgeOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var result call.BridgeResult
+			var joined []string
 			var after error
 			inWorld(t, func(ctx context.Context, leg *eslctl.Leg) {
 				leg.Save(ctx, checkpoint(leg))
@@ -240,6 +241,7 @@ func TestBridgeOutcomes(t *testing.T) {
 				if c.change != nil {
 					c.change(&b)
 				}
+				b.Joined = func(leg string) { joined = append(joined, leg) }
 				var err error
 				if result, err = leg.Bridge(ctx, b, checkpoint(leg)); err != nil {
 					t.Error(err)
@@ -255,6 +257,9 @@ func TestBridgeOutcomes(t *testing.T) {
 				}
 				if after != nil {
 					t.Errorf("the call after it: %v", after)
+				}
+				if got := strings.Join(joined, ","); got != result.Winner {
+					t.Errorf("said to be connected: %q, of whom %q is", got, result.Winner)
 				}
 				if told := w.told(); c.told != "" && told != c.told {
 					t.Errorf("told %s\nwant %s", told, c.told)

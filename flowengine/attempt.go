@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/hookswitch/hookswitch/call"
 )
 
 // Attempted is what became of one attempt.
 type Attempted struct {
-	call.BridgeResult            // empty where nobody was dialled
+	call.BridgeResult            // empty where nobody was dialled; of a call that ended meanwhile perhaps only the Winner
 	Refused           []NotTried // those who were not dialled
 }
 
@@ -70,7 +71,8 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 			s.release(claims, out.BridgeResult)
 		}
 	}()
-	out.Refused = append(out.Refused, s.reserve(ctx, &b, claims)...)
+	refused, fallback := s.reserve(ctx, &b, claims)
+	out.Refused = append(out.Refused, refused...)
 	if len(b.Legs) == 0 {
 		return out, nil
 	}
@@ -91,13 +93,23 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 	}
 	for _, l := range b.Legs {
 		s.engine.used(s.org + "/" + l.Target)
-		s.record(call.Event{Type: call.TargetDialed, Leg: l.UUID, Target: l.Target,
-			Attrs: map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}})
+		attrs := map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}
+		if fallback != "" {
+			attrs["fallback"] = fallback
+		}
+		s.record(call.Event{Type: call.TargetDialed, Leg: l.UUID, Target: l.Target, Attrs: attrs})
 	}
 	s.settle()
-	b.Joined = s.joined(claims)
+	var joined atomic.Pointer[string]
+	b.Joined = func(leg string) {
+		joined.Store(&leg)
+		s.joined(claims, leg)
+	}
 	out.BridgeResult, err = s.leg.Bridge(ctx, b, checkpoint)
 	if err != nil {
+		if with := joined.Load(); with != nil {
+			out.Winner = *with
+		}
 		if h := (*call.HungUp)(nil); errors.As(err, &h) && out.Outcome != "" {
 			s.dialed(b, out.BridgeResult) // the caller gave up, and the leg knows what became of the attempt
 		} else if gone(ctx, err) == nil { // a fault: nobody was dialled
@@ -111,6 +123,7 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 
 // standing returns the legs whose targets are still to be dialled, and records the others.
 func (s *Session) standing(all []call.BridgeLeg) (legs []call.BridgeLeg, refused []NotTried) {
+	legs = make([]call.BridgeLeg, 0, len(all))
 	for _, l := range all {
 		switch t, configured := s.Target(l.Target); {
 		case l.Address == call.Address{}:

@@ -11,12 +11,32 @@ import (
 // start begins a new call.
 func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
 	maps.Copy(s.tags, c.Tags)
+	s.opening = &call.Event{Type: call.Started, Attrs: s.known()}
+	if lost, err := call.ParseCheckpoint(c.Taken); err == nil { // before its first node
+		put(s.opening.Attrs, "from_node", lost.Node)
+	}
+	return e.begin(ctx, s, e.Current().begin(c, &s.call))
+}
+
+// known returns what the first event of a controller tells of the call itself.
+func (s *Session) known() map[string]string {
 	attrs := map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}
 	put(attrs, "name", s.call.Caller.Name)
 	put(attrs, "switch", s.call.Switch)
 	put(attrs, "sip_call_id", s.call.SIPCallID)
-	s.opening = &call.Event{Type: call.Started, Attrs: attrs}
-	return e.begin(ctx, s, e.Current().begin(c, &s.call))
+	return attrs
+}
+
+// runs adds to what is told of the call what runs it.
+func (s *Session) runs(attrs map[string]string) {
+	main := s.main()
+	put(attrs, "campaign", s.campaign)
+	put(attrs, "publisher", s.publisher)
+	if s.campaign != "" {
+		attrs["mode"] = string(main.mode())
+	}
+	put(attrs, "plan", main.Plan())
+	attrs["flow"], attrs["version"] = main.Name, main.Version
 }
 
 func put(attrs map[string]string, name, value string) {
@@ -32,22 +52,18 @@ func (e *Engine) begin(ctx context.Context, s *Session, b beginning) error {
 		s.campaign = b.campaign.Name
 	}
 	attrs := s.opening.Attrs
-	put(attrs, "campaign", s.campaign)
-	put(attrs, "publisher", s.publisher)
 	if b.flow == nil {
+		put(attrs, "campaign", s.campaign)
+		put(attrs, "publisher", s.publisher)
 		return e.turnAway(ctx, s, b.cause, b.why)
 	}
-	if b.campaign != nil {
-		attrs["mode"] = string(b.flow.mode())
-	}
-	put(attrs, "plan", b.flow.Plan())
+	s.flow, s.around = b.flow, nil
+	s.describe()
+	s.runs(attrs)
 	if o := b.override; o != nil {
 		attrs["override"] = o.String()
 		attrs["override_priority"] = strconv.Itoa(o.Priority)
 	}
-	attrs["flow"], attrs["version"] = b.flow.Name, b.flow.Version
-	s.flow, s.around = b.flow, nil
-	s.describe()
 	s.enter(b.flow.nodes[b.flow.Start])
 	return nil
 }
@@ -103,6 +119,7 @@ func (s *Snapshot) begin(c Control, is *call.Call) (b beginning) {
 	case !b.campaign.Enabled:
 		b.flow, b.cause, b.why = nil, call.CallRejected, "campaign "+b.campaign.Name+" is disabled"
 	default:
+		b.why = "campaign " + b.campaign.Name + " has nothing to run"
 		if b.override = b.campaign.override(is.Caller.Number, b.publisher); b.override != nil {
 			b.flow = org.flows[planPrefix+b.override.Plan]
 		}

@@ -46,6 +46,10 @@ func (e *Engine) capacity() Capacity {
 	return &e.local
 }
 
+// Ended gives back what a call still holds in this process, whose end the engine has not
+// seen. A Capacity that was given hears of it elsewhere.
+func (e *Engine) Ended(call string) { e.local.Ended(call) }
+
 // claim is the call's wish for room at a target, and for a leg once there is one.
 func (s *Session) claim(t Target, leg string) call.Claim {
 	return call.Claim{Org: s.org, Target: t.Name, Call: s.call.ID, Leg: leg, Campaign: s.campaign, Buyer: t.Buyer,
@@ -88,21 +92,9 @@ func (s *Session) claims(legs []call.BridgeLeg) []call.Claim {
 }
 
 // reserve asks for room for each leg of an attempt, takes those out of it that have
-// none, and records them.
-func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Claim) []NotTried {
-	answers := make([]call.Admission, len(claims))
-	if len(claims) == 1 {
-		answers[0] = s.engine.capacity().Reserve(ctx, claims[0])
-	} else {
-		var asked sync.WaitGroup
-		for i := range claims {
-			asked.Go(func() { answers[i] = s.engine.capacity().Reserve(ctx, claims[i]) })
-		}
-		asked.Wait()
-	}
-	var refused []NotTried
-	fallback := ""
-	for i, a := range answers {
+// none, and records them. The fallback says why the figures of this node alone decided.
+func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Claim) (refused []NotTried, fallback string) {
+	for i, a := range s.engine.reserve(ctx, claims) {
 		fallback = cmp.Or(a.Fallback, fallback)
 		if a.Refused != nil {
 			refused = append(refused, NotTried{claims[i].Target, *a.Refused})
@@ -110,17 +102,29 @@ func (s *Session) reserve(ctx context.Context, b *call.Bridge, claims []call.Cla
 		}
 	}
 	s.NotTried(refused, fallback)
-	return refused
+	return refused, fallback
 }
 
-// joined returns what tells the capacity which leg is connected, and when.
-func (s *Session) joined(claims []call.Claim) func(leg string) {
-	return func(leg string) {
-		for _, c := range claims {
-			if c.Leg == leg {
-				c.At = s.Now()
-				s.engine.capacity().Connected(c)
-			}
+// reserve asks for several at once: each may take its time.
+func (e *Engine) reserve(ctx context.Context, claims []call.Claim) []call.Admission {
+	if len(claims) == 1 {
+		return []call.Admission{e.capacity().Reserve(ctx, claims[0])}
+	}
+	answers := make([]call.Admission, len(claims))
+	var asked sync.WaitGroup
+	for i := range claims {
+		asked.Go(func() { answers[i] = e.capacity().Reserve(ctx, claims[i]) })
+	}
+	asked.Wait()
+	return answers
+}
+
+// joined says which leg is connected, now. It is called by another goroutine.
+func (s *Session) joined(claims []call.Claim, leg string) {
+	for _, c := range claims {
+		if c.Leg == leg {
+			c.At = s.Now()
+			s.engine.capacity().Connected(c)
 		}
 	}
 }

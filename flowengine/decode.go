@@ -311,5 +311,13 @@ func (c *Check) Given(name string) bool {
 // not known, every name is taken for one.
 func (c *Check) Target(name string) bool { return c.loader.exists("target", name) }
 
+// Gateway says whether the organization may use a gateway of this name.
+func (c *Check) Gateway(name string) bool {
+	return len(c.loader.sections["gateways"]) == 0 || c.loader.exists("gateway", name)
+}
+
+// NearestGateway suggests a gateway for a wrong name.
+func (c *Check) NearestGateway(wrong string) string { return c.loader.nearest("gateway", wrong) }
+
 // NearestTarget suggests a target for a wrong name.
 func (c *Check) NearestTarget(wrong string) string { return c.loader.nearest("target", wrong) }

@@ -14,11 +14,28 @@ import (
 // maxExplained bounds what is told of a condition, in bytes.
 const maxExplained = 200
 
-// Explain returns the values that a condition reads in this call, for people, as in
-// tags.state is "CA". The condition reads no secrets.
-func (s *Session) Explain(c *Condition) string {
-	var out []string
+// Passes says whether a condition that reads no secrets holds, and for people why it
+// does not: with the values that it read, as in tags.state is "CA".
+func (s *Session) Passes(c *Condition) (passes bool, why string) {
 	env := s.environment()
+	passes, err := c.eval(env)
+	switch {
+	case passes:
+		return true, ""
+	case err != nil:
+		why = err.Error()
+	default:
+		why = c.explain(env)
+	}
+	if len(why) > maxExplained {
+		why = strings.ToValidUTF8(why[:maxExplained], "") + "…"
+	}
+	return false, why
+}
+
+// explain returns the values that a condition reads, or its source where it reads none.
+func (c *Condition) explain(env *environment) string {
+	var out []string
 	for _, x := range c.reads() {
 		v, err := x.eval(env)
 		switch text, isText := v.(string); {
@@ -30,14 +47,10 @@ func (s *Session) Explain(c *Condition) string {
 			out = append(out, x.source+" is "+spell(v))
 		}
 	}
-	text := strings.Join(out, ", ")
-	if text == "" {
-		text = c.Source
+	if len(out) == 0 {
+		return c.Source
 	}
-	if len(text) > maxExplained {
-		text = strings.ToValidUTF8(text[:maxExplained], "") + "…"
-	}
-	return text
+	return strings.Join(out, ", ")
 }
 
 // variablesOf returns the variables that an expression names, each as an expression.

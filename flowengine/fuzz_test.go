@@ -64,7 +64,7 @@ func FuzzFlow(f *testing.F) {
 // compiled nor while it runs.
 func FuzzExpression(f *testing.F) {
 	for _, s := range []string{
-		`caller.number == "1"`, `vars.a ?? "x"`, `all(split(number, ""), # != "0")`, `now.Hour() > 8 and now.Weekday() < 6`,
+		`caller.number == "1"`, `campaign.plan in ["a", campaign.name]`, `vars.a ?? "x"`, `all(split(number, ""), # != "0")`, `now.Hour() > 8 and now.Weekday() < 6`,
 		`tags.x > 5`, `1..1000000`, `call.headers["X-A"] matches "(a+)+$"`, `let x = split(caller.name, " "); len(x) > 2`,
 		`reduce(split(caller.name, ""), #acc + #, "")`, `{"a": [1,2]}`, `"}}" + "{{"`, `sum(map(split(number, ""), int(#)))`,
 	} {

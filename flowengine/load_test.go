@@ -1,6 +1,8 @@
 package flowengine_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -224,6 +226,56 @@ func TestVersions(t *testing.T) {
 	}
 	if names, err := fresh.Names(); err != nil || len(names) != 2 {
 		t.Errorf("names: %v, %v", names, err)
+	}
+}
+
+// A version that is not in the folder is asked for elsewhere, by many calls at once but one
+// time, and is in the folder from then on.
+func TestVersionsAreFetched(t *testing.T) {
+	want := load(t, hello).Flows()[0]
+	asked := 0
+	release := make(chan struct{})
+	v := &flowengine.Versions{Dir: filepath.Join(t.TempDir(), "versions"), Kinds: nodes.Kinds}
+	v.Fetch = func(ctx context.Context, name, version string) (string, error) {
+		asked++
+		<-release
+		if _, bounded := ctx.Deadline(); !bounded || name != "hello" || version != want.Version {
+			return "", fmt.Errorf("asked for %s in version %s, bounded %v", name, version, bounded)
+		}
+		return want.Bundle(), nil
+	}
+	var calls sync.WaitGroup
+	for range 20 {
+		calls.Go(func() {
+			if f, err := v.Flow("hello", want.Version); err != nil || f.Version != want.Version {
+				t.Errorf("got %+v, %v", f, err)
+			}
+		})
+	}
+	close(release)
+	calls.Wait()
+	if _, err := v.Flow("hello", want.Version); err != nil || asked != 1 {
+		t.Errorf("asked %d times, %v", asked, err)
+	}
+	later := &flowengine.Versions{Dir: v.Dir, Kinds: nodes.Kinds}
+	if _, err := later.Flow("hello", want.Version); err != nil {
+		t.Errorf("after a restart, with nobody to ask: %v", err)
+	}
+}
+
+func TestWhatIsFetchedMustBeTheVersion(t *testing.T) {
+	want := load(t, hello).Flows()[0]
+	for _, c := range []struct {
+		bundle string
+		err    error
+	}{{"flow: hello\n", nil}, {strings.Replace(hello, "bye", "end", -1), nil}, {"", errors.New("no answer")}} {
+		v := &flowengine.Versions{Dir: t.TempDir(), Kinds: nodes.Kinds, Fetch: func(context.Context, string, string) (string, error) { return c.bundle, c.err }}
+		if f, err := v.Flow("hello", want.Version); err == nil || c.err != nil && !errors.Is(err, c.err) {
+			t.Errorf("%q: %+v, %v", c.bundle, f, err)
+		}
+		if names, err := v.Names(); err != nil || len(names) > 0 {
+			t.Errorf("kept: %v, %v", names, err)
+		}
 	}
 }
 

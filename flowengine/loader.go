@@ -41,8 +41,8 @@ type entry struct {
 // thing is something that is referred to by its name.
 type thing struct{ kind, name string }
 
-// sections are the keys of the documents that list things by name, and one of these.
-var sections = map[string]string{
+// things are the keys of the documents that list things by name, and one of these.
+var things = map[string]string{
 	"numbers": "number", "targets": "target", "gateways": "gateway", "publishers": "publisher", "buyers": "buyer", "plans": "plan", "campaigns": "campaign",
 }
 
@@ -50,7 +50,7 @@ const documentHint = "a document begins with flow: or organization:, or lists th
 
 func newLoader(c *collection, organization string) *loader {
 	return &loader{report: &c.report, kinds: c.kinds, numbers: c.numbers,
-		org: &Organization{Name: organization, gateways: map[string]Gateway{}, publishers: map[string]Publisher{}, buyers: map[string]Buyer{},
+		org: &Organization{Name: organization, Title: organization, gateways: map[string]Gateway{}, publishers: map[string]Publisher{}, buyers: map[string]Buyer{},
 			targets: map[string]Target{}, plans: map[string]*Plan{}, campaigns: map[string]*Campaign{}, flows: map[string]*Flow{}},
 		sections: map[string][]entry{}, ends: map[string][]string{}, silent: map[*step]bool{}, places: map[thing]string{}, used: map[thing]bool{}}
 }
@@ -66,14 +66,14 @@ func (l *loader) document(d *document) {
 		l.announce(d, flow)
 		return
 	}
-	if !slices.ContainsFunc(d.root.Content, func(n *yaml.Node) bool { return sections[n.Value] != "" && n.Kind == yaml.ScalarNode }) {
+	if !slices.ContainsFunc(d.root.Content, func(n *yaml.Node) bool { return things[n.Value] != "" && n.Kind == yaml.ScalarNode }) {
 		l.strange(d)
 		return
 	}
 	l.listed = append(l.listed, d)
 	d.pairs(d.root, func(k, v *yaml.Node) {
 		switch {
-		case sections[k.Value] == "":
+		case things[k.Value] == "":
 			hint := didYouMean(k.Value, sectionNames())
 			if !strings.HasPrefix(hint, "did") {
 				hint = "write --- between two documents"
@@ -102,7 +102,7 @@ func (l *loader) strange(d *document) {
 }
 
 func sectionNames() (out []string) {
-	for name := range sections {
+	for name := range things {
 		out = append(out, name)
 	}
 	return out
@@ -110,7 +110,7 @@ func sectionNames() (out []string) {
 
 // read reads everything in such an order that what is referred to is known.
 func (l *loader) read() {
-	for section := range sections {
+	for section := range things {
 		if section != "numbers" { // which are once over all organizations
 			l.define(section)
 		}
@@ -144,7 +144,7 @@ const nameHint = "a letter, then letters, digits, - or _, at most 64"
 // define makes the names of a section known, so that a fault in what is said under one
 // is reported once. What has no name of its own is left out.
 func (l *loader) define(section string) {
-	kind := sections[section]
+	kind := things[section]
 	l.sections[section] = slices.DeleteFunc(l.sections[section], func(e entry) bool {
 		if !nameSyntax.MatchString(e.key.Value) {
 			e.doc.at(e.key, nameHint, "%s cannot be the name of a %s", quote(e.key.Value), kind)

@@ -23,7 +23,7 @@ const DefaultOrganization = "default"
 type Organization struct {
 	Name  string         // as it is referred to
 	Title string         // for people
-	Zone  *time.Location // where nothing else is said; UTC by default
+	Zone  *time.Location // where nothing else is said; nil: it does not say, and UTC holds
 
 	gateways   map[string]Gateway
 	publishers map[string]Publisher
@@ -64,6 +64,16 @@ func (o *Organization) Campaign(name string) (*Campaign, bool) { return get(o.ca
 
 // Flow returns the current version of a flow.
 func (o *Organization) Flow(name string) (*Flow, bool) { return get(o.flows, name) }
+
+// Gateway returns the name on the switch of a gateway that the organization may use.
+// One that does not say which may use all, by the names that the switch has for them.
+func (o *Organization) Gateway(name string) (onSwitch string, ok bool) {
+	if len(o.gateways) == 0 {
+		return name, true
+	}
+	g, ok := o.gateways[name]
+	return g.Gateway, ok
+}
 
 // Publisher returns the publisher called name.
 func (o *Organization) Publisher(name string) (Publisher, bool) { return get(o.publishers, name) }
@@ -161,9 +171,9 @@ func (c *collection) organization(found []*domain, d *document, v *yaml.Node) []
 		Name         title      `yaml:"name"`
 		Zone         hours.Zone `yaml:"zone"`
 	}
-	for key := range sections {
-		if k, _ := field(d.root, key); k != nil {
-			d.at(k, "write --- between two documents", "%s cannot stand beside organization", quote(key))
+	for _, k := range d.root.Content {
+		if things[k.Value] != "" && k != v {
+			d.at(k, "write --- between two documents", "%s cannot stand beside organization", quote(k.Value))
 			return found
 		}
 	}

@@ -141,7 +141,9 @@ func (b *flowBuilder) runsPlan(n *step, settings *yaml.Node) {
 	if _, v := field(settings, "plan"); v != nil {
 		at = v
 	}
-	b.refer(b.d, at, "plan", name)
+	if !b.d.made { // the flow of a plan makes no use of it
+		b.refer(b.d, at, "plan", name)
+	}
 	if p := b.org.plans[name]; p != nil {
 		b.flow.plans[name] = p
 	}

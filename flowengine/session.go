@@ -168,11 +168,19 @@ func (s *Session) Plan(name string) (*Plan, bool) { return get(s.flow.plans, nam
 
 // Target returns the target of the call's organization as it is configured now.
 func (s *Session) Target(name string) (Target, bool) {
-	o, ok := s.engine.Current().Organization(s.org)
-	if !ok {
-		return Target{}, false
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		return o.Target(name)
 	}
-	return o.Target(name)
+	return Target{}, false
+}
+
+// Gateway returns the name on the switch of a gateway of the call's organization, as it
+// is configured now; see Organization.Gateway.
+func (s *Session) Gateway(name string) (onSwitch string, ok bool) {
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		return o.Gateway(name)
+	}
+	return "", false
 }
 
 // LastUsed returns when the target was last dialled, or its last call ended, as far as

@@ -1,6 +1,7 @@
 package flowengine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -53,9 +54,12 @@ func (e *Engine) resume(s *Session, taken string) string {
 	if p.Committed {
 		phase = fmt.Sprintf("in attempt %d", p.Dials)
 	}
-	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name,
-		Why:   fmt.Sprintf("node %s (%s) %s", p.Step, s.step.kind.Name, phase),
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "flow": flow.Name, "version": flow.Version, "from_node": c.Node}}
+	// All that is known is told again: the journal that has it may be lost.
+	attrs := s.known()
+	attrs["from_node"] = c.Node
+	s.runs(attrs)
+	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name, Attrs: attrs,
+		Why: fmt.Sprintf("node %s (%s) %s", p.Step, s.step.kind.Name, phase)}
 	return ""
 }
 
@@ -98,14 +102,15 @@ func (e *Engine) version(name, version string) (*Flow, error) {
 // comeBack begins anew with a call that a flow had given to the dialplan, and that the
 // dialplan brings back under another number.
 func (e *Engine) comeBack(ctx context.Context, s *Session) error {
-	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number,
-		Attrs: map[string]string{"from": s.call.Caller.Number, "to": s.call.Number, "from_node": s.opening.Attrs["from_node"]}}
+	attrs := s.known()
+	attrs["from_node"] = s.opening.Attrs["from_node"]
+	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number, Attrs: attrs}
 	clear(s.asked) // by nodes of another flow
 	b := e.Current().begin(Control{}, &s.call)
-	if b.org != s.org && b.org != "" {
+	if b.org != s.org && b.org != "" && s.org != "" {
 		return e.turnAway(ctx, s, call.CallRejected, "number "+s.call.Number+" is of another organization than the call")
 	}
-	b.org = s.org
+	b.org = cmp.Or(s.org, b.org)
 	return e.begin(ctx, s, b)
 }
 

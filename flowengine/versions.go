@@ -1,6 +1,7 @@
 package flowengine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // Versions is a folder that keeps every version of every flow that was ever
@@ -19,9 +23,17 @@ type Versions struct {
 	Dir   string
 	Kinds Kinds
 
-	mu   sync.Mutex
-	read map[versionKey]*Flow
+	// Fetch asks another node's, or a common, store for a version that the folder does not
+	// have: its Bundle. It may be nil.
+	Fetch func(ctx context.Context, name, version string) (bundle string, err error)
+
+	mu      sync.Mutex
+	read    map[versionKey]*Flow
+	fetches singleflight.Group // a hundred calls that come at once wait for one answer
 }
+
+// fetchLimit bounds how long a call waits for a version that is fetched.
+const fetchLimit = time.Second
 
 var versionSyntax = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
@@ -33,16 +45,16 @@ func (v *Versions) Keep(s *Snapshot) error {
 	}
 	var errs []error
 	for _, f := range s.Flows() {
-		if err := v.keep(f); err != nil {
+		if err := v.keep(f.Name, f.Version, f.Bundle()); err != nil {
 			errs = append(errs, fmt.Errorf("keep flow %s in version %s: %w", f.Name, f.Version, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (v *Versions) keep(f *Flow) (err error) {
-	name := v.file(f.Name, f.Version)
-	if _, err := os.Stat(name); err == nil {
+func (v *Versions) keep(name, version, bundle string) (err error) {
+	file := v.file(name, version)
+	if _, err := os.Stat(file); err == nil {
 		return nil
 	}
 	tmp, err := os.CreateTemp(v.Dir, ".new-*")
@@ -54,24 +66,40 @@ func (v *Versions) keep(f *Flow) (err error) {
 			os.Remove(tmp.Name())
 		}
 	}()
-	_, err = tmp.WriteString(f.Bundle())
+	_, err = tmp.WriteString(bundle)
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), name)
+	return os.Rename(tmp.Name(), file)
 }
 
 func (v *Versions) file(name, version string) string {
 	return filepath.Join(v.Dir, name+"@"+version+".yaml")
 }
 
-// Flow reads one version. It fails when there is no such file, when it does
-// not hold a valid flow or when that is not the version its name says.
+// Flow reads one version, from the folder or from where Fetch has it; what was fetched
+// stays in the folder. It fails when there is no such version, when it is not a valid flow
+// or not the version that its name says.
 func (v *Versions) Flow(name, version string) (*Flow, error) {
 	if !nameSyntax.MatchString(strings.TrimPrefix(name, planPrefix)) || !versionSyntax.MatchString(version) {
 		return nil, fmt.Errorf("%q in version %q cannot be a flow", name, version)
 	}
+	f, err := v.kept(name, version)
+	if !errors.Is(err, errNotKept) || v.Fetch == nil {
+		return f, err
+	}
+	fetched, err, _ := v.fetches.Do(name+"@"+version, func() (any, error) { return v.fetch(name, version) })
+	if err != nil {
+		return nil, err
+	}
+	return fetched.(*Flow), nil
+}
+
+var errNotKept = errors.New("this version is not kept here")
+
+// kept reads a version from the folder.
+func (v *Versions) kept(name, version string) (*Flow, error) {
 	key := versionKey{name, version}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -81,22 +109,57 @@ func (v *Versions) Flow(name, version string) (*Flow, error) {
 	file := v.file(name, version)
 	data, err := readBounded(os.DirFS(v.Dir), filepath.Base(file))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("this version is not kept here")
+		return nil, errNotKept
 	} else if err != nil {
 		return nil, err
 	}
+	f, err := v.parse(file, data, key)
+	if err != nil {
+		return nil, err
+	}
+	v.remember(key, f)
+	return f, nil
+}
+
+// fetch gets a version from elsewhere. That it cannot be kept does not hinder the call.
+func (v *Versions) fetch(name, version string) (*Flow, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchLimit)
+	defer cancel()
+	bundle, err := v.Fetch(ctx, name, version)
+	if err != nil {
+		return nil, fmt.Errorf("%w, and cannot be fetched: %w", errNotKept, err)
+	}
+	key := versionKey{name, version}
+	f, err := v.parse("what was fetched", []byte(bundle), key)
+	if err != nil {
+		return nil, err
+	}
+	if os.MkdirAll(v.Dir, 0o750) == nil {
+		_ = v.keep(name, version, bundle)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.remember(key, f)
+	return f, nil
+}
+
+func (v *Versions) parse(file string, data []byte, key versionKey) (*Flow, error) {
 	f, problems := LoadFlow(file, data, v.Kinds)
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
-	if f.Name != name || f.Version != version {
+	if f.Name != key.name || f.Version != key.version {
 		return nil, fmt.Errorf("%s holds flow %s in version %s", file, f.Name, f.Version)
 	}
+	return f, nil
+}
+
+// remember needs the lock.
+func (v *Versions) remember(key versionKey, f *Flow) {
 	if v.read == nil || len(v.read) > 1000 {
 		v.read = map[versionKey]*Flow{}
 	}
 	v.read[key] = f
-	return f, nil
 }
 
 // Names returns the kept versions as NAME@VERSION, sorted.

@@ -37,13 +37,13 @@ func (l *loader) warn() {
 	l.unused("campaigns", "add it to a number, or remove it", "no number leads to campaign ")
 	l.unused("publishers", "add it to a number, or remove it", "no number is of publisher ")
 	l.unused("buyers", "add it to a target, or remove it", "no target is of buyer ")
-	l.unused("gateways", "let a target use it, or remove it", "no target uses gateway ")
+	l.unused("gateways", "let a target use it, or remove it", "nothing uses gateway ")
 }
 
 // unused warns of the things of a section that nothing refers to.
 func (l *loader) unused(section, hint, message string) {
 	for _, e := range l.sections[section] {
-		if name := e.key.Value; !l.used[thing{sections[section], name}] {
+		if name := e.key.Value; !l.used[thing{things[section], name}] {
 			l.warning(e.doc, e.key, hint, message+name)
 		}
 	}

@@ -118,6 +118,24 @@ func TestEveryFieldHasAColumn(t *testing.T) {
 	}
 }
 
+func TestEveryColumnIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/calls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	for _, w := range []*store.CSV{store.NewCSV(&out), store.NewLegCSV(&out)} {
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range strings.FieldsFunc(out.String(), func(r rune) bool { return strings.ContainsRune(",\r\n", r) }) {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("docs/calls.md does not tell of %s", name)
+		}
+	}
+}
+
 func TestCellsAreNoFormulas(t *testing.T) {
 	for _, name := range []string{`=HYPERLINK("http://x","y")`, "+1+2", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"} {
 		var out bytes.Buffer

@@ -23,6 +23,10 @@ type Log interface {
 	// was never seen.
 	Position(ctx context.Context, journal string) (Position, error)
 
+	// Organizations lists those that have calls, sorted: "" among them where there are
+	// calls to numbers that nobody has.
+	Organizations(ctx context.Context) ([]string, error)
+
 	// Search lists the calls of an organization, newest first.
 	Search(ctx context.Context, org string, q Query) (Page, error)
 

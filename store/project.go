@@ -35,7 +35,8 @@ func Project(events []call.Event) *Call {
 }
 
 // inOrder returns the events in the order of the call, each once. Events of two nodes
-// that claim the same place are two.
+// that claim the same place are two; so are two of one node that it did not tell at the
+// same time: it lost its journal in between.
 func inOrder(events []call.Event) []call.Event {
 	sorted, doubled := true, false
 	for i := 1; i < len(events); i++ {
@@ -66,7 +67,9 @@ func compare(a, b *call.Event) int {
 	return bytes.Compare(x, y)
 }
 
-func same(a, b *call.Event) bool { return a.Epoch == b.Epoch && a.Seq == b.Seq && a.Node == b.Node }
+func same(a, b *call.Event) bool {
+	return a.Epoch == b.Epoch && a.Seq == b.Seq && a.Node == b.Node && a.Time.Equal(b.Time)
+}
 
 // projection is a record while it is made.
 type projection struct {
@@ -219,9 +222,10 @@ func (p *projection) tag(e *call.Event) {
 		old = text(old, maxText)
 		t.Replaced = &old
 	}
-	for i := range p.call.Tags {
+	for i := len(p.call.Tags) - 1; i >= 0; i-- {
 		if before := &p.call.Tags[i]; before.Name == t.Name {
 			before.Current = false
+			break
 		}
 	}
 	p.call.Tags = append(p.call.Tags, t)

@@ -84,6 +84,21 @@ func TestTheRecordOfACall(t *testing.T) {
 	}
 }
 
+// A node whose disk was lost tells of the end anew, from the switch's record, and
+// counts from one again.
+func TestACallThatWasToldByTwoJournalsOfOneNodeHasItsEnd(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	event := func(seq int, typ call.Type, after time.Duration) call.Event {
+		return call.Event{Call: "a", Epoch: 1, Seq: seq, Node: "n1", Type: typ, Time: at.Add(after)}
+	}
+	lost := []call.Event{event(1, call.Started, 0), event(2, call.Answered, time.Second), event(3, call.Step, 2*time.Second)}
+	anew := []call.Event{event(1, call.Started, time.Minute), event(2, call.Ended, time.Minute)}
+	c := store.Project(slices.Concat(lost, lost, anew, anew))
+	if c.State != store.Complete || len(c.Events) != 5 || !c.Started.Equal(at) || c.Answered == nil {
+		t.Errorf("the record is %+v", c)
+	}
+}
+
 func TestNoEventsAreAnOpenCall(t *testing.T) {
 	if c := store.Project(nil); c.State != store.Open || len(c.Legs) != 0 {
 		t.Errorf("got %+v", c)

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"slices"
 	"strings"
@@ -16,196 +13,130 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/call"
-	"github.com/hookswitch/hookswitch/store/journal"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 func newCalls() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "calls",
-		Short: "Shows what happened to calls, from the journal",
-		Long: "Shows what happened to calls, from the journal: also while the server runs, also when it does not.\n" +
-			"The journals of several nodes, each given by --journal, are read as one.",
+		Short: "Shows what happened to calls",
+		Long: "Shows what happened to calls: from the store, also while no server runs. With --journal from journals,\n" +
+			"also while the server writes; those of several nodes, each given by --journal, are read as one.",
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.PersistentFlags().StringArray("journal", nil, "folder of a journal; repeatable (default: journal in the server's data folder)")
+	cmd.PersistentFlags().StringArray("journal", nil, "folder of a journal, to be read instead of the store; repeatable")
 	cmd.AddCommand(newCallsList(), newCallsShow(), newCallsTail())
 	return cmd
 }
 
-// journals returns the folders to read.
-func journals(cmd *cobra.Command) ([]string, error) {
-	dirs, err := cmd.Flags().GetStringArray("journal")
-	if err != nil || len(dirs) > 0 {
-		return dirs, err
+// orgFlag gives cmd the flag --org. The result is the organization to ask a log for.
+func orgFlag(cmd *cobra.Command) func(callLog) (string, error) {
+	org := cmd.Flags().String("org", "", `organization whose calls are wanted, if there are several; "": calls to numbers that nobody has`)
+	return func(log callLog) (string, error) {
+		if cmd.Flag("org").Changed {
+			return *org, nil
+		}
+		return log.Organization(cmd.Context())
 	}
-	s, err := loadSettings(cmd)
-	if err != nil {
-		return nil, err
-	}
-	return []string{s.journalDir()}, nil
 }
 
-// reading yields the good events and tells of the damaged lines on the side.
-func reading(events iter.Seq2[call.Event, error], warn io.Writer, failed *error) iter.Seq[call.Event] {
-	return func(yield func(call.Event) bool) {
-		for e, err := range events {
-			var damage *journal.Damage
-			switch {
-			case errors.As(err, &damage):
-				fmt.Fprintf(warn, "hookswitch: damaged line passed over: %v\n", damage)
-			case errors.Is(err, fs.ErrNotExist):
-				*failed = fmt.Errorf("%w; --journal names the folder", err)
-				return
-			case err != nil:
-				*failed = err
-				return
-			case !yield(e):
+func newCallsList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Lists calls, newest first",
+		Long: "Lists calls, newest first. -o csv is RFC 4180 with a line of names; cells that a spreadsheet would take for a\n" +
+			"formula, phone numbers with + too, have an apostrophe in front. Together with --limit 0 it is an export.",
+		Example: "  hookswitch calls list --since 2h --state open\n  hookswitch calls list --caller +15551234567 -o json\n" +
+			"  hookswitch calls list --since 2026-10-01 --until 2026-11-01 --limit 0 --legs -o csv",
+		Args: takes(0, 0, "no arguments"),
+	}
+	var (
+		q            store.Query
+		since, until string
+		limit        int
+		legs         bool
+		format       = outputFlag(cmd, outputCSV)
+		org          = orgFlag(cmd)
+	)
+	flags := cmd.Flags()
+	flags.StringVar(&since, "since", "", "calls that began within this time (2h), or since then (2026-10-03, 2026-10-03T12:00:00Z)")
+	flags.StringVar(&until, "until", "", "calls that began before this time ago, or before then")
+	flags.StringVar(&q.Number, "number", "", "calls to this number")
+	flags.StringVar(&q.Caller, "caller", "", "calls from this number")
+	flags.StringVar(&q.Campaign, "campaign", "", "calls of this campaign")
+	flags.StringVar(&q.Target, "target", "", "calls for which this target was dialled")
+	flags.StringVar(&q.Tag, "tag", "", "calls with this tag, as NAME or NAME=VALUE")
+	flags.StringVar((*string)(&q.Cause), "cause", "", "calls that ended with this cause, such as USER_BUSY")
+	flags.StringVar((*string)(&q.State), "state", "", "open, settling (ended; the journal of an earlier node is still to come), complete, or incomplete (it has not come)")
+	flags.IntVar(&limit, "limit", 50, "at most so many; 0: all")
+	flags.BoolVar(&legs, "legs", false, "with -o csv a line for each leg, the CDRs; with -o json calls with their legs, tags and why-not")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		now := time.Now()
+		states := []store.State{"", store.Open, store.Settling, store.Complete, store.Incomplete}
+		if q.Cause = call.Cause(strings.ToUpper(string(q.Cause))); !slices.Contains(states, q.State) {
+			return &usageError{fmt.Errorf("--state %q is neither open, settling, complete nor incomplete", q.State)}
+		}
+		if q.Cause != "" && !q.Cause.Known() && q.Cause != call.UnknownCause {
+			return &usageError{fmt.Errorf("--cause %q is none of FreeSWITCH's; %s", q.Cause, flowengine.Nearest(string(q.Cause), causes()))}
+		}
+		if legs && *format == outputText {
+			return &usageError{errors.New("--legs needs -o csv or -o json")}
+		}
+		if q.From, err = parseTime("since", since, now); err != nil {
+			return &usageError{err}
+		}
+		if q.To, err = parseTime("until", until, now); err != nil {
+			return &usageError{err}
+		}
+		if q.Limit = maxPage; limit > 0 {
+			q.Limit = min(limit, maxPage)
+		}
+		log, err := openCallLog(cmd)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, log.Close()) }()
+		of, err := org(log)
+		if err != nil {
+			return err
+		}
+		return printCalls(cmd.OutOrStdout(), atMost(limit, log.Calls(cmd.Context(), of, q, legs)), *format, legs, now)
+	}
+	return cmd
+}
+
+// causes are the names of all hangup causes.
+func causes() []string {
+	names := []string{string(call.UnknownCause)}
+	for _, c := range call.Causes() {
+		names = append(names, string(c))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// maxPage is how many calls a store is asked for at once.
+const maxPage = 1000
+
+// atMost yields the first n calls; 0: all.
+func atMost(n int, calls iter.Seq2[*store.Call, error]) iter.Seq2[*store.Call, error] {
+	if n <= 0 {
+		return calls
+	}
+	return func(yield func(*store.Call, error) bool) {
+		left := n
+		for c, err := range calls {
+			if left--; !yield(c, err) || left == 0 {
 				return
 			}
 		}
 	}
 }
 
-// summary is a line of calls list.
-type summary struct {
-	ID       string     `json:"call"`
-	Started  time.Time  `json:"started"`
-	Ended    *time.Time `json:"ended,omitempty"`
-	From     string     `json:"from,omitempty"`
-	To       string     `json:"to,omitempty"`
-	Flow     string     `json:"flow,omitempty"`
-	State    string     `json:"state"` // open, ended, or taken by a node whose journal was not read
-	Cause    call.Cause `json:"cause,omitempty"`
-	Duration float64    `json:"duration"` // seconds, until now for an open call
-	Step     string     `json:"step,omitempty"`
-
-	lastStep, end, last order
-	lastType            call.Type
-}
-
-// order is where an event stands within its call.
-type order struct{ epoch, seq int }
-
-func (o order) after(p order) bool {
-	return o.epoch > p.epoch || o.epoch == p.epoch && o.seq >= p.seq
-}
-
-// summarize makes one summary of each call, newest first.
-func summarize(events iter.Seq[call.Event], now time.Time) []*summary {
-	byID := make(map[string]*summary)
-	for e := range events {
-		s := byID[e.Call]
-		if s == nil {
-			s = &summary{ID: e.Call, Started: e.Time, State: "open", end: order{-1, 0}, lastStep: order{-1, 0}, last: order{-1, 0}}
-			byID[e.Call] = s
-		}
-		s.add(e)
-	}
-	list := make([]*summary, 0, len(byID))
-	for _, s := range byID {
-		end := now
-		if s.Ended != nil {
-			end = *s.Ended
-		}
-		if s.State == "open" && s.lastType == call.Taken {
-			s.State = "taken" // its end is in the journal of another node
-		}
-		s.Duration = max(0, end.Sub(s.Started).Seconds())
-		list = append(list, s)
-	}
-	slices.SortFunc(list, func(a, b *summary) int {
-		return cmp.Or(b.Started.Compare(a.Started), strings.Compare(a.ID, b.ID))
-	})
-	return list
-}
-
-// add takes e into the summary. The events of several nodes come in no order.
-func (s *summary) add(e call.Event) {
-	if e.Time.Before(s.Started) {
-		s.Started = e.Time
-	}
-	at := order{e.Epoch, e.Seq}
-	switch e.Type {
-	case call.Started, call.Resumed:
-		s.From = cmp.Or(e.Attrs["from"], s.From)
-		s.To = cmp.Or(e.Attrs["to"], s.To)
-		s.Flow = cmp.Or(e.Attrs["flow"], s.Flow)
-	case call.Ended:
-		if at.after(s.end) {
-			s.end, s.State, s.Cause, s.Ended = at, "ended", e.Cause, &e.Time
-		}
-	}
-	if at.after(s.last) {
-		s.last, s.lastType = at, e.Type
-	}
-	if e.Step != "" && at.after(s.lastStep) {
-		s.Step, s.lastStep = e.Step, at
-	}
-}
-
-// filter is what calls list shows.
-type filter struct {
-	since  time.Time
-	number string
-	caller string
-	state  string
-	limit  int
-}
-
-func (f filter) holds(s *summary) bool {
-	return !s.Started.Before(f.since) &&
-		(f.number == "" || call.PlainNumber(f.number) == call.PlainNumber(s.To)) &&
-		(f.caller == "" || call.PlainNumber(f.caller) == call.PlainNumber(s.From)) &&
-		(f.state == "" || f.state == s.State)
-}
-
-func newCallsList() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "Lists calls, newest first",
-		Example: "  hookswitch calls list --since 2h --state open\n  hookswitch calls list --caller +15551234567 -o json",
-		Args:    takes(0, 0, "no arguments"),
-	}
-	var (
-		f      filter
-		since  string
-		format = outputFlag(cmd)
-	)
-	cmd.Flags().StringVar(&since, "since", "", "calls that began within this time (2h), or since then (2026-10-03, 2026-10-03T12:00:00Z)")
-	cmd.Flags().StringVar(&f.number, "number", "", "calls to this number")
-	cmd.Flags().StringVar(&f.caller, "caller", "", "calls from this number")
-	cmd.Flags().StringVar(&f.state, "state", "", "open, ended, or taken: by a node whose journal is not among those that are read")
-	cmd.Flags().IntVar(&f.limit, "limit", 50, "at most so many; 0: all")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		now := time.Now()
-		if f.state != "" && !slices.Contains([]string{"open", "ended", "taken"}, f.state) {
-			return &usageError{fmt.Errorf("--state %q is neither open, ended nor taken", f.state)}
-		}
-		var err error
-		if f.since, err = parseSince(since, now); err != nil {
-			return &usageError{err}
-		}
-		dirs, err := journals(cmd)
-		if err != nil {
-			return err
-		}
-		var failed error
-		list := summarize(reading(journal.Read(dirs...), cmd.ErrOrStderr(), &failed), now)
-		if failed != nil {
-			return failed
-		}
-		list = slices.DeleteFunc(list, func(s *summary) bool { return !f.holds(s) })
-		if f.limit > 0 && len(list) > f.limit {
-			list = list[:f.limit]
-		}
-		return printList(cmd.OutOrStdout(), list, *format)
-	}
-	return cmd
-}
-
-// parseSince reads a time or how long ago it was. Times without a zone are local.
-func parseSince(s string, now time.Time) (time.Time, error) {
+// parseTime reads a time or how long ago it was. Times without a zone are local.
+func parseTime(flag, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -217,228 +148,72 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--since %q is neither a duration (2h, 30m) nor a time (2026-10-03, 2026-10-03T12:00:00Z)", s)
+	return time.Time{}, fmt.Errorf("--%s %q is neither a duration (2h, 30m) nor a time (2026-10-03, 2026-10-03T12:00:00Z)", flag, s)
 }
 
-func printList(w io.Writer, list []*summary, format output) error {
-	if format == outputJSON {
+// printCalls writes calls as they come.
+func printCalls(w io.Writer, calls iter.Seq2[*store.Call, error], format output, legs bool, now time.Time) error {
+	var write func(*store.Call) error
+	finish := func() error { return nil }
+	switch {
+	case format == outputJSON:
 		enc := json.NewEncoder(w)
-		for _, s := range list {
-			if err := enc.Encode(s); err != nil {
-				return err
+		write = func(c *store.Call) error {
+			if c.Events = nil; !legs {
+				c.Legs, c.Tags, c.WhyNot = nil, nil, nil
 			}
+			return enc.Encode(c)
 		}
-		return nil
+	case format == outputCSV && legs:
+		csv := store.NewLegCSV(w)
+		write, finish = csv.Write, csv.Flush
+	case format == outputCSV:
+		csv := store.NewCSV(w)
+		write, finish = csv.Write, csv.Flush
+	default:
+		write, finish = newListing(w, now)
 	}
-	rows := [][]string{{"STARTED", "CALL", "FROM", "TO", "FLOW", "STATE", "DURATION", "LAST NODE"}}
-	for _, s := range list {
-		rows = append(rows, []string{s.Started.Local().Format("2006-01-02 15:04:05"), plain(s.ID), dash(s.From), dash(s.To),
-			dash(s.Flow), dash(string(cmp.Or(s.Cause, call.Cause(s.State)))), duration(time.Duration(s.Duration * float64(time.Second))), dash(s.Step)})
-	}
-	p := painterFor(w)
-	return printTable(w, rows, func(row, column int, text string) string {
-		switch {
-		case row == 0:
-			return p.paint(bold, text)
-		case column == 5 && list[row-1].State == "open":
-			return p.paint(cyan, text)
-		case column == 5:
-			return p.paint(causeStyle(list[row-1].Cause), text)
+	for c, err := range calls {
+		if err == nil {
+			err = write(c)
 		}
-		return text
-	})
-}
-
-// printTable aligns the columns; paint colours a cell after it was filled up.
-func printTable(w io.Writer, rows [][]string, paint func(row, column int, text string) string) error {
-	width := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			width[i] = max(width[i], len([]rune(cell)))
+		if err != nil {
+			return errors.Join(finish(), err)
 		}
 	}
-	for r, row := range rows {
-		for i, cell := range row {
-			end := "  "
-			if i == len(row)-1 {
-				width[i], end = 0, "\n"
-			}
-			if _, err := io.WriteString(w, paint(r, i, pad(cell, width[i]))+end); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return plain(s)
+	return finish()
 }
 
 func newCallsShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show ID",
-		Short: "Shows the timeline of one call",
-		Long:  "Shows the timeline of one call. The id may be cut short as long as only one call begins with it.",
-		Args:  takes(1, 1, "the id of a call"),
+		Short: "Shows the timeline of one call, its legs, and why targets were not tried",
+		Long: "Shows the timeline of one call, its legs, why targets were not tried, and its tags. The id may be cut short as\n" +
+			"long as only one call begins with it. What the store does not have yet is taken from this server's journal.",
+		Args: takes(1, 1, "the id of a call"),
 	}
-	format := outputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		dirs, err := journals(cmd)
+	format, org := outputFlag(cmd), orgFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		log, err := openCallLog(cmd)
 		if err != nil {
 			return err
 		}
-		var failed error
-		events, err := findCall(reading(journal.Read(dirs...), cmd.ErrOrStderr(), &failed), args[0])
-		if failed != nil {
-			return failed
+		defer func() { err = errors.Join(err, log.Close()) }()
+		of, err := org(log)
+		if err != nil {
+			return err
+		}
+		c, err := log.Call(cmd.Context(), of, args[0])
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("there is no call %q", args[0])
 		}
 		if err != nil {
 			return err
 		}
 		if *format == outputJSON {
-			return writeEvents(cmd.OutOrStdout(), events...)
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(c)
 		}
-		return showCall(cmd.OutOrStdout(), events, time.Now())
+		return showCall(cmd.OutOrStdout(), c, time.Now())
 	}
 	return cmd
-}
-
-// findCall returns the events of the one call whose id is, or begins with, id.
-func findCall(events iter.Seq[call.Event], id string) ([]call.Event, error) {
-	found := make(map[string][]call.Event)
-	for e := range events {
-		if strings.HasPrefix(e.Call, id) {
-			found[e.Call] = append(found[e.Call], e)
-		}
-	}
-	if exact, ok := found[id]; ok {
-		return journal.Sort(exact), nil
-	}
-	var ids []string
-	for i := range found {
-		ids = append(ids, i)
-	}
-	slices.Sort(ids)
-	switch {
-	case len(ids) == 0:
-		return nil, fmt.Errorf("no call %q in the journal", id)
-	case len(ids) > 10:
-		return nil, fmt.Errorf("%d calls begin with %q", len(ids), id)
-	case len(ids) > 1:
-		return nil, fmt.Errorf("%d calls begin with %q: %s", len(ids), id, strings.Join(ids, ", "))
-	}
-	return journal.Sort(found[ids[0]]), nil
-}
-
-// showCall prints a call with its timeline. Events are in the order of the call.
-func showCall(w io.Writer, events []call.Event, now time.Time) error {
-	s := summarize(slices.Values(events), now)[0]
-	p := painterFor(w)
-	state := s.State
-	if s.Cause != "" {
-		state = string(s.Cause)
-	}
-	if _, err := fmt.Fprintf(w, "%s  %s → %s  flow %s\n%s  %s after %s\n\n", p.paint(bold, plain(s.ID)), dash(s.From), dash(s.To), dash(s.Flow),
-		s.Started.Local().Format("2006-01-02 15:04:05.000 -0700"), plain(state), duration(time.Duration(s.Duration*float64(time.Second)))); err != nil {
-		return err
-	}
-	t := newTimeline(w, p, false)
-	t.start = s.Started
-	for _, e := range events {
-		if err := t.event(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func newCallsTail() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "tail",
-		Short: "Prints the events of all calls as they happen",
-		Args:  takes(0, 0, "no arguments"),
-	}
-	format := outputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		dirs, err := journals(cmd)
-		if err != nil {
-			return err
-		}
-		w := cmd.OutOrStdout()
-		var failed error
-		t := newTimeline(w, painterFor(w), true)
-		follow, err := followAll(cmd.Context(), dirs)
-		if err != nil {
-			return err
-		}
-		for e := range reading(follow, cmd.ErrOrStderr(), &failed) {
-			if *format == outputJSON {
-				err = writeEvents(w, e)
-			} else {
-				err = t.event(e)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return failed
-	}
-	return cmd
-}
-
-// followAll follows several journals at once, from the moment it returns.
-func followAll(ctx context.Context, dirs []string) (iter.Seq2[call.Event, error], error) {
-	ctx, cancel := context.WithCancel(ctx)
-	type item struct {
-		event call.Event
-		err   error
-	}
-	items := make(chan item)
-	var follow []iter.Seq2[call.Event, error]
-	for _, dir := range dirs {
-		f, err := journal.Follow(ctx, dir)
-		if err != nil {
-			cancel()
-			return nil, fmt.Errorf("%w; --journal names the folder", err)
-		}
-		follow = append(follow, f)
-	}
-	return func(yield func(call.Event, error) bool) {
-		defer cancel()
-		for _, f := range follow {
-			go func() {
-				for e, err := range f {
-					select {
-					case items <- item{e, err}:
-					case <-ctx.Done():
-						return
-					}
-				}
-			}()
-		}
-		for {
-			select {
-			case i := <-items:
-				if !yield(i.event, i.err) {
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}, nil
-}
-
-// writeEvents writes events as the journal does.
-func writeEvents(w io.Writer, events ...call.Event) error {
-	var b []byte
-	for _, e := range events {
-		b = journal.AppendEvent(b, e)
-	}
-	_, err := w.Write(b)
-	return err
 }

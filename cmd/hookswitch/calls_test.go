@@ -6,12 +6,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -47,17 +48,22 @@ func event(id string, epoch, seq int, after time.Duration, e call.Event) call.Ev
 // twoNodes is a call that began on one node and ended on another, and an open one.
 func twoNodes(t *testing.T) (one, other string) {
 	t.Setenv("TZ", "UTC")
+	leg := "aaaaaaaa-1111-8111-8111-111111111111"
 	one = written(t,
-		event(first, 1, 1, 0, call.Event{Type: call.Started, Node: "n1", Attrs: map[string]string{"from": "+15551110000", "to": "+15552220000", "flow": "main-line", "version": "3"}}),
+		event(first, 1, 1, 0, call.Event{Type: call.Started, Node: "n1", Attrs: map[string]string{"from": "+15551110000", "to": "+15552220000", "flow": "main-line", "version": "3", "campaign": "roofing"}}),
 		event(first, 1, 2, 2334*time.Millisecond, call.Event{Type: call.Step, Step: "welcome", Kind: "menu", Exit: "1", Why: "pressed 1", Millis: 2334}),
+		event(first, 1, 3, 2335*time.Millisecond, call.Event{Type: call.Tagged, Step: "mark", Kind: "tag", Attrs: map[string]string{"tag": "state", "value": "TX", "source": "flow"}}),
 		event(second, 1, 1, time.Minute, call.Event{Type: call.Started, Attrs: map[string]string{"from": "+15553330000", "to": "15554440000", "flow": "other"}}),
 		event(second, 1, 2, 61*time.Second, call.Event{Type: call.Step, Step: "hello", Kind: "play", Exit: "next"}),
 	)
 	other = written(t,
 		event(first, 2, 1, 3*time.Second, call.Event{Type: call.Resumed, Node: "n2", Why: "at sales"}),
-		event(first, 2, 2, 5*time.Second, call.Event{Type: call.TargetFailed, Target: "alice\x1b[2J", Cause: call.UserBusy}),
-		event(first, 2, 3, 65*time.Second, call.Event{Type: call.Step, Step: "sales", Kind: "dial", Exit: "completed", Millis: 62000}),
-		event(first, 2, 4, 66*time.Second, call.Event{Type: call.Ended, Cause: call.NormalClearing, Attrs: map[string]string{"by": "controller"}}),
+		event(first, 2, 2, 4*time.Second, call.Event{Type: call.Decided, Step: "sales", Kind: "dial", Attrs: map[string]string{"not.bob\x1b[2J": "cap_hour: 10 of 10"}}),
+		event(first, 2, 3, 5*time.Second, call.Event{Type: call.TargetDialed, Step: "sales", Leg: leg, Target: "alice", Attrs: map[string]string{"attempt": "1", "address": "sip:alice@pbx"}}),
+		event(first, 2, 4, 7*time.Second, call.Event{Type: call.Connected, Leg: leg, Target: "alice", Attrs: map[string]string{"sip_call_id": "b1@fs1"}}),
+		event(first, 2, 5, 65*time.Second, call.Event{Type: call.Released, Leg: leg, Target: "alice", Cause: call.NormalClearing, Millis: 58000}),
+		event(first, 2, 6, 65*time.Second, call.Event{Type: call.Step, Step: "sales", Kind: "dial", Exit: "completed", Millis: 62000}),
+		event(first, 2, 7, 66*time.Second, call.Event{Type: call.Ended, Cause: call.NormalClearing, Attrs: map[string]string{"by": "caller", "billed": "60000", "duration": "66000"}}),
 	)
 	return one, other
 }
@@ -72,11 +78,11 @@ func TestListShowsTheCallsOfSeveralNodesNewestFirst(t *testing.T) {
 	if len(lines) != 3 || !strings.HasPrefix(lines[0], "STARTED ") {
 		t.Fatalf("printed:\n%s", out)
 	}
-	if got := strings.Fields(lines[1]); got[2] != second || got[6] != "open" || got[len(got)-1] != "hello" {
+	if got := strings.Fields(lines[1]); got[2] != second || got[8] != "open" || got[len(got)-1] != "hello" {
 		t.Errorf("first line: %q", lines[1])
 	}
 	got := strings.Join(strings.Fields(lines[2])[1:], " ")
-	if want := began.Local().Format("15:04:05 ") + first + " +15551110000 +15552220000 main-line NORMAL_CLEARING 1:06 min sales"; got != want {
+	if want := began.Local().Format("15:04:05 ") + first + " +15551110000 +15552220000 roofing main-line alice NORMAL_CLEARING 1:06 min sales"; got != want {
 		t.Errorf("second line:\n got %q\nwant %q", got, want)
 	}
 	if strings.Contains(out, "\x1b") {
@@ -84,20 +90,16 @@ func TestListShowsTheCallsOfSeveralNodesNewestFirst(t *testing.T) {
 	}
 }
 
-// A call that another node took is neither open nor ended for who reads the
-// first node's journal alone.
-func TestTakenCallIsNotOpen(t *testing.T) {
-	at := time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC)
-	events := []call.Event{
-		{Call: "c", Epoch: 1, Seq: 1, Time: at, Type: call.Started},
-		{Call: "c", Epoch: 1, Seq: 2, Time: at, Type: call.Taken, Attrs: map[string]string{"node": "b"}},
-	}
-	if s := summarize(slices.Values(events), at)[0]; s.State != "taken" {
-		t.Errorf("state %q", s.State)
-	}
-	events = append(events, call.Event{Call: "c", Epoch: 2, Seq: 4, Time: at, Type: call.Ended})
-	if s := summarize(slices.Values(events), at)[0]; s.State != "ended" {
-		t.Errorf("with the other journal: state %q", s.State)
+// What another node took is open for who reads the first node's journal alone.
+func TestTakenCallIsOpenInTheFirstJournal(t *testing.T) {
+	dir := written(t,
+		event(first, 1, 1, 0, call.Event{Type: call.Started, Node: "a"}),
+		event(first, 1, 2, time.Second, call.Event{Type: call.Taken, Node: "a", Attrs: map[string]string{"node": "b"}}))
+	for _, dirs := range [][]string{{dir}, {dir, written(t, event(first, 2, 1, 2*time.Second, call.Event{Type: call.Ended, Node: "b", Cause: call.NormalClearing}))}} {
+		c, err := (&journalLog{dirs: dirs}).Call(t.Context(), "", first)
+		if want := []store.State{store.Open, store.Complete}[len(dirs)-1]; err != nil || c.State != want || c.Node != "b" {
+			t.Errorf("%d journals: %+v, %v", len(dirs), c, err)
+		}
 	}
 }
 
@@ -109,7 +111,7 @@ func TestListFilters(t *testing.T) {
 	}{
 		{nil, []string{second, first}},
 		{[]string{"--limit", "1"}, []string{second}},
-		{[]string{"--state", "ended"}, []string{first}},
+		{[]string{"--state", "complete"}, []string{first}},
 		{[]string{"--state", "open"}, []string{second}},
 		{[]string{"--number", "+15554440000"}, []string{second}},
 		{[]string{"--number", "15552220000"}, []string{first}},
@@ -117,6 +119,13 @@ func TestListFilters(t *testing.T) {
 		{[]string{"--caller", "+1555111"}, nil},
 		{[]string{"--since", "2026-10-03T12:00:30Z"}, []string{second}},
 		{[]string{"--since", "1h"}, nil},
+		{[]string{"--until", "2026-10-03T12:00:30Z"}, []string{first}},
+		{[]string{"--campaign", "roofing"}, []string{first}},
+		{[]string{"--target", "alice"}, []string{first}},
+		{[]string{"--tag", "state=TX"}, []string{first}},
+		{[]string{"--tag", "state=FL"}, nil},
+		{[]string{"--cause", "normal_clearing"}, []string{first}},
+		{[]string{"--limit", "0", "--org", "default"}, nil},
 	} {
 		out, _, err := command(t, append([]string{"calls", "list", "-o", "json", "--journal", one, "--journal", other}, test.args...)...)
 		if err != nil {
@@ -124,17 +133,17 @@ func TestListFilters(t *testing.T) {
 		}
 		var got []string
 		for dec := json.NewDecoder(strings.NewReader(out)); dec.More(); {
-			var s summary
-			if err := dec.Decode(&s); err != nil {
+			var c store.Call
+			if err := dec.Decode(&c); err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, s.ID)
+			got = append(got, c.ID)
 		}
 		if strings.Join(got, " ") != strings.Join(test.want, " ") {
 			t.Errorf("%v: %v, want %v", test.args, got, test.want)
 		}
 	}
-	for _, args := range [][]string{{"--state", "closed"}, {"--since", "yesterday"}, {"-o", "xml"}} {
+	for _, args := range [][]string{{"--state", "closed"}, {"--since", "yesterday"}, {"--until", "soon"}, {"-o", "xml"}, {"--legs"}, {"--cause", "BUSY"}} {
 		if _, _, err := command(t, append([]string{"calls", "list", "--journal", one}, args...)...); err == nil {
 			t.Errorf("%v is no mistake", args)
 		}
@@ -147,31 +156,57 @@ func TestShowPrintsTheTimelineOfOneCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, timeline, _ := strings.Cut(out, "\n\n")
-	want := `
-    +0.000  call.started    +15551110000 → +15552220000  flow=main-line  version=3
-    +2.334  flow.step       welcome (menu)  → 1  pressed 1  2.3 s
-    +3.000  call.resumed    at sales
-    +5.000  target.failed   alice` + "\ufffd" + `[2J  USER_BUSY
- +1:05.000  flow.step       sales (dial)  → completed  1:02 min
- +1:06.000  call.ended      NORMAL_CLEARING  by=controller
+	want := first + `  +15551110000 → +15552220000  campaign roofing  flow main-line
+2026-10-03 12:00:00.000 +0000  NORMAL_CLEARING after 1:06 min  billed 1:00 min  talked 58.0 s
+
+    +0.000  call.started       +15551110000 → +15552220000  campaign=roofing  flow=main-line  version=3
+    +2.334  flow.step          welcome (menu)  → 1  pressed 1  2.3 s
+    +2.335  call.tags_updated  mark (tag)  source=flow  tag=state  value=TX
+    +3.000  call.resumed       at sales
+    +4.000  routing.decided    sales (dial)  1 not tried
+    +5.000  target.dialed      sales  alice  address=sip:alice@pbx  attempt=1
+    +7.000  call.connected     alice  sip_call_id=b1@fs1
+ +1:05.000  call.released      alice  NORMAL_CLEARING  58.0 s
+ +1:05.000  flow.step          sales (dial)  → completed  1:02 min
+ +1:06.000  call.ended         NORMAL_CLEARING  billed=60000  by=caller  duration=66000
+
+LEG  TARGET  ADDRESS        DIALED  CONNECTED  ENDED      BILLED    CAUSE            Q.850  SIP CALL-ID
+A    -       -              +0.000  +6.000     +1:06.000  1:00 min  NORMAL_CLEARING  16     -
+B1   alice   sip:alice@pbx  +5.000  +7.000     +1:05.000  58.0 s    NORMAL_CLEARING  16     b1@fs1
+
+NOT TRIED  NODE   AT      RULE      VALUE
+bob` + "\ufffd" + `[2J    sales  +4.000  cap_hour  10 of 10
+
+TAG    VALUE  SOURCE  NODE  AT      REPLACED
+state  TX     flow    mark  +2.335  -
 `
-	if timeline != want[1:] {
-		t.Errorf("printed:\n%s\nwant:%s", timeline, want)
-	}
-	if !strings.HasPrefix(out, first+"  +15551110000 → +15552220000  flow main-line\n") || !strings.Contains(out, "NORMAL_CLEARING after 1:06 min\n") {
-		t.Errorf("printed:\n%s", out)
+	if out = regexp.MustCompile(" +\n").ReplaceAllString(out, "\n"); out != want {
+		t.Errorf("printed:\n%s\nwant:\n%s", out, want)
 	}
 
 	out, _, err = command(t, "calls", "show", first, "--journal", other, "--journal", one, "-o", "json")
-	if err != nil || strings.Count(out, "\n") != 6 || !strings.HasPrefix(out, `{"call":"`+first+`","epoch":1,"seq":1,`) {
+	var c store.Call
+	if err != nil || json.Unmarshal([]byte(out), &c) != nil || c.ID != first || len(c.Events) != 10 || len(c.Legs) != 2 || len(c.WhyNot) != 1 {
+		t.Errorf("%v, printed:\n%s", err, out)
+	}
+}
+
+func TestLegsAreLinesOfACSV(t *testing.T) {
+	one, other := twoNodes(t)
+	out, _, err := command(t, "calls", "list", "--journal", one, "--journal", other, "--legs", "-o", "csv", "--campaign", "roofing")
+	lines := strings.Split(out, "\r\n")
+	if err != nil || len(lines) != 4 || !strings.HasPrefix(lines[0], "org,call,uuid,leg,") || !strings.Contains(lines[2], ",B,1,alice,sip:alice@pbx,sales,'+15552220000,") {
+		t.Errorf("%v, printed:\n%s", err, out)
+	}
+	out, _, err = command(t, "calls", "list", "--journal", one, "--journal", other, "-o", "csv")
+	if lines := strings.Split(out, "\r\n"); err != nil || len(lines) != 4 || !strings.HasPrefix(lines[0], "org,call,state,") {
 		t.Errorf("%v, printed:\n%s", err, out)
 	}
 }
 
 func TestShowNeedsOneCall(t *testing.T) {
 	one, _ := twoNodes(t)
-	for id, want := range map[string]string{"1111": "2 calls begin with \"1111\": " + first + ", " + second, "9": `no call "9"`} {
+	for id, want := range map[string]string{"1111": "several calls begin with \"1111\": " + first + ", " + second, "9": `there is no call "9"`} {
 		if _, _, err := command(t, "calls", "show", id, "--journal", one); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", id, err)
 		}
@@ -249,7 +284,7 @@ func TestTailPrintsWhatHappensOnEveryNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"  11111111  call.started    late=true\n", "  11111111  call.ended      NORMAL_CLEARING\n", "  11112222  call.ended      USER_BUSY\n"} {
+	for _, want := range []string{"  11111111  call.started       late=true\n", "  11111111  call.ended         NORMAL_CLEARING\n", "  11112222  call.ended         USER_BUSY\n"} {
 		if !bytes.Contains(out, []byte(want)) {
 			t.Errorf("lacks %q:\n%s", want, out)
 		}

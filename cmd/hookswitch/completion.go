@@ -23,7 +23,7 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 					out = append(out, w)
 				}
 			}
-			if flag == "answer" || flag == "request" {
+			if flag == "answer" || flag == "request" || flag == "availability" {
 				return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 			}
 			return out, cobra.ShellCompDirectiveNoFileComp
@@ -53,6 +53,24 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 		for _, t := range s.Targets() {
 			for _, b := range flowtest.Behaviours {
 				out = append(out, cobra.CompletionWithDesc(t.Name+"="+b, t.Address.String()))
+			}
+		}
+		return out
+	})
+	complete("availability", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
+		var out []cobra.Completion
+		for _, t := range s.Targets() {
+			if t.Availability != nil {
+				out = append(out, t.Name+"=")
+			}
+		}
+		return out
+	})
+	complete("full", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
+		var out []cobra.Completion
+		for _, t := range s.Targets() {
+			for _, rule := range flowtest.Bounds(t.Limits) {
+				out = append(out, t.Name+"="+string(rule))
 			}
 		}
 		return out

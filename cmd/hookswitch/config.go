@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 )
 
@@ -30,7 +31,7 @@ import (
 const settingsFile = "/etc/hookswitch/hookswitch.yaml"
 
 // settings are those of the server. Numbers, targets and flows are not among
-// them: they are in the folder ConfigDir.
+// them: they are in the database, or in the folder ConfigDir.
 type settings struct {
 	Listen               string         `mapstructure:"listen" yaml:"listen"`
 	ListenTakeover       string         `mapstructure:"listen_takeover" yaml:"listen_takeover"`
@@ -40,10 +41,12 @@ type settings struct {
 	ConfigDir            string         `mapstructure:"config_dir" yaml:"config_dir"`
 	Watch                bool           `mapstructure:"watch" yaml:"watch"`
 	Data                 string         `mapstructure:"data" yaml:"data"`
+	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
+	AvailabilityAtOnce   int            `mapstructure:"availability_at_once" yaml:"availability_at_once"`
 	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
 	Recordings           string         `mapstructure:"recordings" yaml:"recordings"`
 	Profile              string         `mapstructure:"profile" yaml:"profile"`
@@ -103,13 +106,15 @@ func settingTable() []setting {
 		{"allow", []string{"127.0.0.0/8", "::1/128"}, "networks that may connect to them: the protocol knows no password"},
 		{"max_calls", 2000, "calls at once; beyond them new ones are refused, and FreeSWITCH tries its next server"},
 		{"node", defaultNode(), "name of this server in the log and on its calls; 1 to 32 letters, digits, - or _"},
-		{"config_dir", "/etc/hookswitch/conf", "folder with numbers, targets and flows as YAML"},
+		{"config_dir", "", "folder with numbers, targets and flows as YAML; empty: what hookswitch apply has put into the database"},
 		{"watch", false, "apply changes of that folder as they are made, if they are valid"},
 		{"data", "/var/lib/hookswitch", "folder for what the server keeps: the journal, versions of flows"},
-		{"database", "", "PostgreSQL for the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
+		{"journal_max", "2GiB", "how much of the journal may wait for the database; a tenth of it is a reserve for what CDRs need"},
+		{"database", "", "PostgreSQL for the configuration and the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
+		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
 		{"recordings", "/var/lib/freeswitch/recordings", "folder on the switch for recordings"},
 		{"profile", "external", "Sofia profile of the switch through which targets given as sip: are dialled"},
@@ -171,7 +176,7 @@ func loadSettings(cmd *cobra.Command) (*settings, error) {
 		return nil, err
 	}
 	var s settings
-	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration)
+	hooks := mapstructure.ComposeDecodeHookFunc(decodeList, decodeSocket, decodePrefix, decodeDuration, decodeSize)
 	if err := v.UnmarshalExact(&s, viper.DecodeHook(hooks)); err != nil {
 		return nil, fmt.Errorf("settings: %s", decodingError(err))
 	}
@@ -360,12 +365,14 @@ func (s *settings) check() error {
 		return bad("allow", "", "at least one network, such as 127.0.0.0/8")
 	case s.MaxCalls < 1:
 		return bad("max_calls", s.MaxCalls, "at least 1")
+	case s.AvailabilityAtOnce < 1 || s.AvailabilityAtOnce > 100_000:
+		return bad("availability_at_once", s.AvailabilityAtOnce, "1 to 100000")
 	case s.Drain < 0:
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":
 		return bad("data", s.Data, "a folder")
-	case s.ConfigDir == "":
-		return bad("config_dir", s.ConfigDir, "a folder")
+	case s.JournalMax < minJournalMax:
+		return bad("journal_max", s.JournalMax, "at least "+minJournalMax.String())
 	case err != nil || level < zerolog.TraceLevel || level > zerolog.ErrorLevel:
 		return bad("log.level", s.Log.Level, "trace, debug, info, warn or error")
 	case s.Log.Format != "json" && s.Log.Format != "console":

@@ -34,12 +34,12 @@ func TestFlagComesBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
 	t.Setenv("HOOKSWITCH_MAX_CALLS", "20")
 	t.Setenv("HOOKSWITCH_LOG_LEVEL", "warn")
 	t.Setenv("HOOKSWITCH_ALLOW", "10.1.2.3/8, 192.0.2.1")
-	file := settingsText(t, "max_calls: 10\ndrain: 5m\nlog: {level: debug, format: console}\nallow: [127.0.0.1]\n")
+	file := settingsText(t, "max_calls: 10\njournal_max: 1024 MiB\ndrain: 5m\nlog: {level: debug, format: console}\nallow: [127.0.0.1]\n")
 	out, _, err := command(t, "serve", "--print-config", "--config", file, "--log-level", "error", "--node", "n1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"max_calls: 20\n", "drain: 5m0s\n", "level: error\n", "format: console\n", "node: n1\n",
+	for _, want := range []string{"max_calls: 20\n", "drain: 5m0s\n", "journal_max: 1GiB\n", "level: error\n", "format: console\n", "node: n1\n",
 		"- 10.0.0.0/8\n- 192.0.2.1/32\n", "http: 127.0.0.1:8090\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("lacks %q:\n%s", want, out)
@@ -94,6 +94,10 @@ func TestMistakesInSettingsAreNamed(t *testing.T) {
 		"max_calls: 0":                               `setting max_calls: "0": at least 1`,
 		"drain: 5":                                   `"5" is not a duration such as 90s`,
 		"drain: -5s":                                 `setting drain: "-5s": not negative`,
+		"journal_max: 2048":                          `"2048" is not a size such as 512MiB or 2GiB`,
+		"journal_max: -1GiB":                         `"-1GiB" is not a size`,
+		"journal_max: 9999999999TiB":                 `is not a size`,
+		"journal_max: 63MiB":                         `setting journal_max: "63MiB": at least 64MiB`,
 		"allow: [everybody]":                         `"everybody" is not a network such as 10.0.0.0/8`,
 		"allow: []":                                  `setting allow: "": at least one network`,
 		"node: a node":                               `setting node: "a node": 1 to 32 letters`,

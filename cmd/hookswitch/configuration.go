@@ -20,10 +20,11 @@ import (
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
-// configuration is the folder of numbers, targets and flows as it is in force:
-// the last state of it that was valid.
+// configuration is what is in force of numbers, targets and flows: the last state of
+// them that was valid. They are in a folder, or in the store.
 type configuration struct {
 	dir      string
+	store    *stored  // nil: they are in dir
 	kept     lastGood // "" for none
 	versions *flowengine.Versions
 	log      zerolog.Logger
@@ -56,7 +57,10 @@ func (c *configuration) current() *flowengine.Snapshot { return c.snapshot.Load(
 
 // start puts the folder in force, or, where it is not valid, the copy of its
 // last valid state. What is wrong is said aloud then.
-func (c *configuration) start() error {
+func (c *configuration) start(ctx context.Context) error {
+	if c.store != nil {
+		return c.startStored(ctx)
+	}
 	err := c.load()
 	var invalid *invalidConfig
 	switch bad := errors.As(err, &invalid); {
@@ -105,6 +109,12 @@ func (c *configuration) apply(dir string) error {
 	if err := c.versions.Keep(s); err != nil {
 		return err
 	}
+	c.enforce(s, dir)
+	return nil
+}
+
+// enforce puts a snapshot in force.
+func (c *configuration) enforce(s *flowengine.Snapshot, from string) {
 	for _, w := range s.Warnings() {
 		c.log.Warn().Str("problem", w.String()).Msg("configuration")
 	}
@@ -113,20 +123,14 @@ func (c *configuration) apply(dir string) error {
 	}
 	c.snapshot.Store(s)
 	c.loaded(time.Now())
-	c.log.Info().Str("dir", dir).Int("organizations", len(s.Organizations())).Int("numbers", len(s.Numbers())).Int("flows", writtenFlows(s)).Int("targets", len(s.Targets())).Msg("configuration in force")
-	return nil
+	c.log.Info().Str("from", from).Int("organizations", len(s.Organizations())).Int("numbers", len(s.Numbers())).Int("flows", writtenFlows(s)).Int("targets", len(s.Targets())).Msg("configuration in force")
 }
 
 // reload is load for a server that runs: what is wrong is said aloud, and what
 // was in force stays.
 func (c *configuration) reload() {
-	err := c.load()
-	var invalid *invalidConfig
-	switch {
-	case errors.As(err, &invalid):
-		c.complain(invalid)
-	case err != nil:
-		c.log.Error().Err(err).Msg("configuration")
+	if err := c.load(); err != nil {
+		c.say(err)
 	}
 }
 
@@ -143,6 +147,9 @@ const settle = 200 * time.Millisecond
 // follow reloads on SIGHUP, and with watch whenever the folder changes, until
 // ctx ends.
 func (c *configuration) follow(ctx context.Context, watch bool) error {
+	if c.store != nil {
+		return c.followStore(ctx)
+	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -218,8 +225,11 @@ func (c *configuration) watchFolders(w *fsnotify.Watcher) error {
 
 // ready says why no call can be run by this configuration.
 func (c *configuration) ready() error {
-	if c.current() == nil {
+	switch s := c.current(); {
+	case s == nil:
 		return errors.New("no valid configuration")
+	case c.store != nil && len(s.Numbers()) == 0 && len(s.Flows()) == 0:
+		return errors.New("there is no configuration in the database")
 	}
 	return nil
 }

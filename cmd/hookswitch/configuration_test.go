@@ -78,7 +78,7 @@ func TestLogHoldsNoKeysOfTheFlows(t *testing.T) {
 		log.Reset()
 		write(t, c.dir, smallFlow+"  a: {gather: {prompt: \"say:PIN.\", secret: true, var: pin}, exits: {else: bye}}\n  r: {request: "+request+", exits: {else: bye}}\n")
 		c.reload()
-		err := c.start()
+		err := c.start(t.Context())
 		if said := log.String() + err.Error(); !strings.Contains(said, "a.yaml:") || strings.Contains(said, "KEY") || strings.Contains(said, "8642") {
 			t.Errorf("%s: said %s", request, said)
 		}
@@ -88,13 +88,13 @@ func TestLogHoldsNoKeysOfTheFlows(t *testing.T) {
 func TestStartOnTheLastValidState(t *testing.T) {
 	c, _, _ := newConfiguration(t)
 	c.kept = lastGood(filepath.Join(t.TempDir(), "conf"))
-	if err := c.start(); err != nil {
+	if err := c.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	write(t, c.dir, "numbers: nonsense\n")
 	after, _, log := newConfiguration(t)
 	after.dir, after.kept = c.dir, c.kept
-	if err := after.start(); err != nil {
+	if err := after.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := after.current().Lookup("+15550100"); !ok || after.valid.Load() {
@@ -104,7 +104,7 @@ func TestStartOnTheLastValidState(t *testing.T) {
 		t.Errorf("said %s", log)
 	}
 	after.kept = lastGood(filepath.Join(t.TempDir(), "none"))
-	if err := after.start(); err == nil {
+	if err := after.start(t.Context()); err == nil {
 		t.Error("started on nothing")
 	}
 }
@@ -149,7 +149,7 @@ func TestFolderBehindALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.dir = link
-	if err := c.start(); err != nil {
+	if err := c.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if dir, err := c.kept.find(); err != nil {
@@ -162,7 +162,7 @@ func TestFolderBehindALink(t *testing.T) {
 func TestStartWithoutRoomForTheCopy(t *testing.T) {
 	c, _, log := newConfiguration(t)
 	c.kept = lastGood(filepath.Join(c.dir, "a.yaml", "impossible"))
-	if err := c.start(); err != nil || c.current() == nil {
+	if err := c.start(t.Context()); err != nil || c.current() == nil {
 		t.Errorf("did not start: %v", err)
 	}
 	if !strings.Contains(log.String(), "would not outlive a restart") {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/eslctl"
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -43,6 +44,7 @@ func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metri
 	c.config = &configuration{dir: s.ConfigDir, kept: lastGood(filepath.Join(s.Data, "conf")), versions: versions, log: log, loaded: m.configLoaded}
 	c.engine = &flowengine.Engine{
 		Current: c.config.current, Versions: versions, Recordings: s.Recordings, Requests: newRequests(s), Node: s.Node,
+		Availability: availability.New(s.AvailabilityAtOnce),
 		Panicked: func(id string, value any, stack []byte) {
 			log.Error().Str("call", id).Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Msg("a node panicked, its call is hung up")
 		},
@@ -192,6 +194,7 @@ func (c *controller) taken(id string, epoch int, by string) {
 
 // end records the end of a call, once, whoever tells of it first.
 func (c *controller) end(id string, end eslctl.End, source string) {
+	c.engine.Ended(id)
 	attrs := map[string]string{}
 	if end.Complete {
 		attrs["billed"] = strconv.FormatInt(end.Billed.Milliseconds(), 10)
@@ -228,6 +231,17 @@ func (c *controller) listening() {
 	c.refuse("")
 	c.log.Info().Str("listen", fresh).Str("listen_takeover", takeover).Msg("taking calls")
 	c.systemd.ready()
+}
+
+// full is told when the journal has no more room for new calls, and when it has
+// again.
+func (c *controller) full(full bool) {
+	c.server.Refuse(full)
+	if full {
+		c.log.Error().Msg("new calls are refused: the journal is full")
+	} else {
+		c.log.Info().Msg("new calls are taken again: the journal has room")
+	}
 }
 
 // refuse notes why no call is taken.

@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/postgres"
@@ -53,15 +59,10 @@ func (d databaseURL) MarshalYAML() (any, error)    { return d.String(), nil }
 // databaseFile is where the SQLite file is, unless another database is named.
 func (s *settings) databaseFile() string { return filepath.Join(s.Data, "hookswitch.db") }
 
-// database is what every store can do.
-type database interface {
-	store.Pinger
-	Close() error
-}
-
-// openStore opens the database of the settings: the PostgreSQL they name, or the SQLite
-// file in the server's data folder, which is made if there is none.
-func openStore(ctx context.Context, s *settings) (database, error) {
+// openStore opens the database of the settings: the PostgreSQL they name, which need not
+// be there yet, or the SQLite file in the server's data folder, which is made if there
+// is none.
+func openStore(ctx context.Context, s *settings) (store.Store, error) {
 	if s.Database == "" {
 		return sqlite.Open(ctx, s.databaseFile())
 	}
@@ -76,5 +77,45 @@ func openStore(ctx context.Context, s *settings) (database, error) {
 		}
 		u.User = url.UserPassword(u.User.Username(), string(p))
 	}
-	return postgres.Open(ctx, u.String())
+	return postgres.New(u.String())
+}
+
+// askStore is openStore for a command, which cannot wait: it fails when the database does
+// not answer, or, unless it may be made, when there is no file.
+func askStore(ctx context.Context, s *settings, mayMake bool) (store.Store, error) {
+	if _, err := os.Stat(s.databaseFile()); s.Database == "" && !mayMake && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no database yet (%s): a server makes it, or hookswitch apply", s.databaseFile())
+	}
+	db, err := openStore(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Ping(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
+	}
+	return db, nil
+}
+
+// databaseFlags gives a command that reads or writes the database the settings that say
+// where it is.
+func databaseFlags(flags *pflag.FlagSet) {
+	for _, s := range settingTable() {
+		if s.key == "data" || s.key == "database" {
+			flags.String(s.key, s.value.(string), s.help)
+		}
+	}
+}
+
+// withDatabase opens the database of a command's settings and lets f work with it.
+func withDatabase(cmd *cobra.Command, mayMake bool, f func(s *settings, db store.Store) error) (err error) {
+	s, err := loadSettings(cmd)
+	if err != nil {
+		return err
+	}
+	db, err := askStore(cmd.Context(), s, mayMake)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return f(s, db)
 }

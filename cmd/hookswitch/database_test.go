@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,7 +10,16 @@ import (
 	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
+// asProgram lets the test binary be the program, for tests that need a second process.
+const asProgram = "HOOKSWITCH_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(storetest.Run(m))
+}
 
 func TestThePasswordOfTheDatabaseIsNeverPrinted(t *testing.T) {
 	for text, want := range map[string]string{
@@ -46,7 +56,7 @@ func TestADatabaseIsOpenedByItsURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.Ping(t.Context()), db.Close()); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(s.databaseFile()); err == nil {
@@ -61,7 +71,10 @@ func TestADatabaseThatDoesNotAnswerIsNamedWithoutItsPassword(t *testing.T) {
 	}
 	for _, url := range []databaseURL{"postgres://hookswitch@127.0.0.1:1/calls", "postgres://hookswitch:hidden@127.0.0.1:1/calls",
 		"postgres://hookswitch:hidden@127.0.0.1:1/calls?sslmode=perhaps"} {
-		_, err := openStore(t.Context(), &settings{Database: url, DatabasePasswordFile: file})
+		db, err := openStore(t.Context(), &settings{Database: url, DatabasePasswordFile: file})
+		if err == nil {
+			err = errors.Join(db.Ping(t.Context()), db.Close())
+		}
 		if err == nil || strings.Contains(err.Error(), "hidden") || !strings.Contains(err.Error(), "127.0.0.1") {
 			t.Errorf("%s: %v", url, err)
 		}

@@ -83,6 +83,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	m := newMetrics(buildInfo{})
 	m.watch(gauges{})
+	m.drains(nil)
 	described := make(chan *prometheus.Desc)
 	go func() {
 		m.registry.Describe(described)

@@ -12,8 +12,6 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/eslctl/doctor"
-	"github.com/hookswitch/hookswitch/flowengine"
-	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
 func newDoctor() *cobra.Command {
@@ -48,7 +46,7 @@ func newDoctor() *cobra.Command {
 func runDoctor(ctx context.Context, out io.Writer, s *settings, format output) error {
 	findings := []doctor.Finding{serverAnswers(ctx, s.HTTP)}
 	for _, socket := range s.FreeSWITCH {
-		findings = append(findings, doctor.Examine(ctx, s.toExamine(socket))...)
+		findings = append(findings, doctor.Examine(ctx, s.toExamine(ctx, socket))...)
 	}
 	printFindings := writeFindings
 	if format == outputJSON {
@@ -70,12 +68,14 @@ func runDoctor(ctx context.Context, out io.Writer, s *settings, format output) e
 }
 
 // toExamine gathers what a switch has to fit.
-func (s *settings) toExamine(socket eventSocket) doctor.Settings {
+func (s *settings) toExamine(ctx context.Context, socket eventSocket) doctor.Settings {
 	d := doctor.Settings{Switch: socket.Address, Password: string(socket.Password), Listen: s.Listen, Takeover: s.ListenTakeover,
 		Allow: s.Allow, MaxCalls: s.MaxCalls, Recordings: s.Recordings, Profile: s.Profile, Engine: s.TTS.Engine, CDR: s.CDR, LastResort: lastResort}
-	snapshot, problems := flowengine.LoadDir(s.ConfigDir, nodes.Kinds)
-	if len(problems) > 0 {
-		d.Unread = fmt.Errorf("%s is not valid, see hookswitch validate", s.ConfigDir)
+	snapshot, err := loadServers(ctx, s)
+	if invalid := (*invalidConfig)(nil); errors.As(err, &invalid) {
+		err = fmt.Errorf("%s is not valid, see hookswitch validate", invalid.dir)
+	}
+	if d.Unread = err; err != nil {
 		return d
 	}
 	for _, n := range snapshot.Numbers() {

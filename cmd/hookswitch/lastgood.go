@@ -1,20 +1,24 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/hookswitch/hookswitch/confdir"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
+	"github.com/hookswitch/hookswitch/store"
 )
 
-// lastGood is a copy of the folder of numbers, targets and flows as it was last
-// valid. A server that is started while somebody edits that folder must still
-// take its calls over.
+// lastGood is a copy of the numbers, targets and flows as they were last valid. A server
+// that is started while somebody edits their folder, or while the database is away, must
+// still take its calls over.
 type lastGood string
 
 // keep makes the copy that of dir.
@@ -57,11 +61,57 @@ func (l lastGood) keep(dir string) error {
 	if _, problems := flowengine.LoadDir(fresh, nodes.Kinds); len(problems) > 0 {
 		return fmt.Errorf("%s was changed while it was copied", dir)
 	}
-	// Should we die between the two, find takes the fresh one.
+	return l.replace(fresh)
+}
+
+// origin says what a copy of what the store had was made of.
+type origin struct {
+	Time      time.Time      `json:"time"` // when it was put in force
+	Revisions map[string]int `json:"revisions"`
+}
+
+// originFile is hidden, so that it is not read as a part of the configuration.
+const originFile = ".origin.json"
+
+// keepFiles makes the copy of files, which are valid.
+func (l lastGood) keepFiles(files store.Files, from origin) error {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	fresh := string(l) + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	if err := confdir.Write(fresh, files, false); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(fresh, originFile), text, 0o640); err != nil {
+		return err
+	}
+	return l.replace(fresh)
+}
+
+// replace lets a fresh copy take the place of the one before. Should we die between the two,
+// find takes the fresh one.
+func (l lastGood) replace(fresh string) error {
 	if err := os.RemoveAll(string(l)); err != nil {
 		return err
 	}
 	return os.Rename(fresh, string(l))
+}
+
+// origin tells what the copy in a folder was made of; of one that does not say it, when it
+// was made.
+func (l lastGood) origin(dir string) (from origin) {
+	text, err := os.ReadFile(filepath.Join(dir, originFile))
+	if err == nil && json.Unmarshal(text, &from) == nil {
+		return from
+	}
+	if info, err := os.Stat(dir); err == nil {
+		from.Time = info.ModTime()
+	}
+	return from
 }
 
 // find returns the folder of the copy, or fs.ErrNotExist.

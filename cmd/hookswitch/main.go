@@ -29,12 +29,22 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "hookswitch:", err)
-	var usage *usageError
-	if errors.As(err, &usage) {
-		os.Exit(2)
+	var differs *differsError
+	if !errors.As(err, &differs) { // that was the answer
+		fmt.Fprintln(os.Stderr, "hookswitch:", err)
 	}
-	os.Exit(1)
+	os.Exit(exitCode(err))
+}
+
+// exitCode is 2 for a mistake in the command line, and 1 for what else goes wrong, except
+// of diff: there 1 says that something differs.
+func exitCode(err error) int {
+	var usage *usageError
+	var failed *diffError
+	if errors.As(err, &usage) || errors.As(err, &failed) {
+		return 2
+	}
+	return 1
 }
 
 // newRoot returns the command with all of its subcommands.
@@ -51,7 +61,7 @@ func newRoot() *cobra.Command {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.PersistentFlags().String("config", "", "file of server settings (default "+settingsFile+" if there is one)")
-	root.AddCommand(newServe(), newDemo(), newValidate(), newSimulate(), newTest(), newSchema(), newDoctor(), newHealth(), newCalls(), newBackup(), newMan(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newValidate(), newDiff(), newApply(), newExport(), newRevisions(), newRollback(), newFlows(), newSimulate(), newTest(), newSchema(), newDoctor(), newHealth(), newCalls(), newBackup(), newMan(), newVersion())
 	return root
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store/drain"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -66,21 +67,27 @@ func (m *metrics) watch(g gauges) {
 	m.registry.MustRegister(
 		gauge("calls_active", "Calls that this server controls.", func() float64 { return float64(g.callsActive()) }),
 		gauge("journal_pending", "Events that are not yet on the disk.", func() float64 { return float64(g.journal().Pending) }),
-		gauge("config_valid", "1 while the configuration in force is the folder as it is; 0 after a change that was not valid.", func() float64 {
-			if g.configValid() {
-				return 1
-			}
-			return 0
-		}),
-		gauge("journal_failed", "1 while the journal cannot be written.", func() float64 {
-			if g.journal().Failing {
-				return 1
-			}
-			return 0
-		}),
+		gauge("config_valid", "1 while the configuration in force is the folder as it is; 0 after a change that was not valid.", func() float64 { return one(g.configValid()) }),
+		gauge("journal_failed", "1 while the journal cannot be written.", func() float64 { return one(g.journal().Failing) }),
+		gauge("journal_bytes_waiting", "Bytes of the journal that are not in the database yet.", func() float64 { return float64(g.journal().Waiting) }),
+		gauge("journal_full", "1 while the journal has no room for new calls.", func() float64 { return one(g.journal().Full) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: space, Name: "journal_dropped_total",
-			Help: "Events lost because the journal could not be written for too long."},
+			Help: "Events lost because the journal could not be written, or the database, for too long."},
 			func() float64 { return float64(g.journal().Dropped) }))
+}
+
+// one is 1 for yes and 0 for no.
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// drains adds the figures of the drain.
+func (m *metrics) drains(d *drain.Drain) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: space, Name: "drain_lag_seconds",
+		Help: "Age of the oldest event of the journal that is not in the database."}, func() float64 { return d.Lag().Seconds() }))
 }
 
 // observe counts an event of a call.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -17,24 +18,41 @@ type output string
 const (
 	outputText output = "text"
 	outputJSON output = "json"
+	outputCSV  output = "csv"
 )
 
-func (o *output) String() string { return string(*o) }
-func (o *output) Type() string   { return "text|json" }
-
-func (o *output) Set(s string) error {
-	switch output(s) {
-	case outputText, outputJSON:
-		*o = output(s)
-		return nil
-	}
-	return fmt.Errorf("neither text nor json")
+// outputValue is the flag -o, with the forms that a command has.
+type outputValue struct {
+	*output
+	forms []string
 }
 
-// outputFlag gives cmd the flag -o.
-func outputFlag(cmd *cobra.Command) *output {
+func (v *outputValue) String() string {
+	if v.output == nil { // pflag asks a zero value what it is
+		return ""
+	}
+	return string(*v.output)
+}
+
+func (v *outputValue) Type() string { return strings.Join(v.forms, "|") }
+
+func (v *outputValue) Set(s string) error {
+	if !slices.Contains(v.forms, s) {
+		last := len(v.forms) - 1
+		return fmt.Errorf("neither %s nor %s", strings.Join(v.forms[:last], ", "), v.forms[last])
+	}
+	*v.output = output(s)
+	return nil
+}
+
+// outputFlag gives cmd the flag -o, for text and JSON and what other forms it has.
+func outputFlag(cmd *cobra.Command, others ...output) *output {
 	o := outputText
-	cmd.Flags().VarP(&o, "output", "o", "form of the output; json is one object a line")
+	v := &outputValue{&o, []string{string(outputText), string(outputJSON)}}
+	for _, other := range others {
+		v.forms = append(v.forms, string(other))
+	}
+	cmd.Flags().VarP(v, "output", "o", "form of the output; json is one object a line")
 	return &o
 }
 

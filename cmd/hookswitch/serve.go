@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -62,12 +63,21 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	m := newMetrics(readBuildInfo())
 	c := newController(s, log, j, m)
 	c.systemd, c.config.systemd = manager, manager
+	j.OnFull(c.full)
 	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
-	if err := c.config.start(); err != nil {
+	if s.ConfigDir == "" {
+		var db store.Store
+		if db, err = openStore(ctx, s); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		c.config.from(db)
+	}
+	if err := c.config.start(ctx); err != nil {
 		return err
 	}
 	ready := new(readiness)
-	ready.check("journal", j.Err)
+	ready.check("journal", j.Ready)
 	ready.check("configuration", c.config.ready)
 	ready.check("calls", c.ready)
 	l, err := net.Listen("tcp", s.HTTP)
@@ -105,7 +115,7 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 
 // openJournal opens the journal and tells what was found in it.
 func openJournal(s *settings, log zerolog.Logger) (*journal.Journal, error) {
-	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Alarm: func(err error) {
+	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Max: int64(s.JournalMax), Alarm: func(err error) {
 		if err != nil {
 			log.Error().Err(err).Msg("journal cannot be kept as it should")
 		} else {

@@ -50,7 +50,9 @@ func TestMetricsCountEvents(t *testing.T) {
 	m := newMetrics(buildInfo{Version: "v1", Go: "go1"})
 	m.watch(gauges{
 		callsActive: func() int { return 7 },
-		journal:     func() journal.Stats { return journal.Stats{Pending: 3, Failing: true, Dropped: 2} },
+		journal: func() journal.Stats {
+			return journal.Stats{Pending: 3, Failing: true, Dropped: 2, Waiting: 4096, Full: true}
+		},
 		configValid: func() bool { return true },
 	})
 	m.observe(call.Event{Type: call.Resumed})
@@ -62,7 +64,7 @@ func TestMetricsCountEvents(t *testing.T) {
 	_, body := get(t, m.handler(), "/metrics")
 	for _, want := range []string{"calls_active 7", "config_valid 1", `calls_total{end="USER_BUSY"} 1`, `calls_total{end="OTHER"} 1`,
 		`steps_total{exit="1",kind="menu"} 1`, "takeovers_total 1", `commands_seconds_bucket{le="0.025"} 1`, "journal_pending 3",
-		"journal_failed 1", "journal_dropped_total 2", "config_loaded_timestamp 1000", `build_info{go="go1",revision="",version="v1"} 1`} {
+		"journal_failed 1", "journal_bytes_waiting 4096", "journal_full 1", "journal_dropped_total 2", "config_loaded_timestamp 1000", `build_info{go="go1",revision="",version="v1"} 1`} {
 		if !strings.Contains(body, "\nhookswitch_"+want+"\n") {
 			t.Errorf("lacks %s", want)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/confdir"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
@@ -20,6 +22,7 @@ import (
 type simulateOptions struct {
 	dir                                    string
 	headers, tags, says, answers, requests []string
+	availability, full                     []string
 	at                                     string
 	hangsUp                                time.Duration
 	live                                   bool
@@ -35,7 +38,7 @@ func newSimulate() *cobra.Command {
 		Long: "Places a call in a flow, in virtual time, and prints which way it takes and why. FLOW is a flow, or a number, whose\n" +
 			"campaign then says what takes the call.\n" +
 			"Nothing is dialled, and without --live-requests no request is made to the outside. Where nothing is said,\n" +
-			"targets answer after a second, and requests fail.",
+			"targets answer after a second, requests fail, and availability URLs are not asked: their targets count as available.",
 		Example: `  hookswitch simulate main-line --digits 1 --answer alice=busy --answer "bob=answers after 3s talks 40s"
   hookswitch simulate +15550100 --at "2026-12-24 18:30 America/New_York" --request 'lookup=200:{"vip": true}'`,
 		Args: takes(1, 1, "a flow or a number"),
@@ -76,21 +79,49 @@ func newSimulate() *cobra.Command {
 	f.DurationVar(&o.hangsUp, "hangs-up", 0, "when the caller hangs up, from the beginning of the call")
 	f.StringArrayVar(&o.answers, "answer", nil, "what a target does, TARGET=busy, =rings, =rejects, \"=answers after 3s talks 40s\", or a cause; repeatable")
 	f.StringArrayVar(&o.requests, "request", nil, "what the request of a node gets, NODE=200:{…}, \"=200 after 2s\", =timeout or =fails; repeatable")
-	f.BoolVar(&o.live, "live-requests", false, "make the requests for which there is no --request, where the server may (setting http_allow)")
+	f.StringArrayVar(&o.availability, "availability", nil, "what a target says when it is asked whether somebody is there, TARGET=200:3, =timeout or =fails; repeatable")
+	f.StringArrayVar(&o.full, "full", nil, "of a target others have taken all that a rule allows, TARGET=concurrency, =cap_day, …; repeatable")
+	f.BoolVar(&o.live, "live-requests", false, "make the requests for which there is no --request or --availability, where the server may (setting http_allow)")
 	f.IntVar(&o.test.Seed, "seed", 0, "of what is left to chance")
 	o.format = outputFlag(cmd)
 	completeSimulate(cmd, &o)
 	return cmd
 }
 
-// loadFolder loads a folder, or the server's where dir is empty.
+// loadServers loads the configuration that a server with these settings has: from its
+// folder, or what is in force in the database.
+func loadServers(ctx context.Context, s *settings) (_ *flowengine.Snapshot, err error) {
+	dir := s.ConfigDir
+	var snapshot *flowengine.Snapshot
+	var problems []flowengine.Problem
+	if dir != "" {
+		snapshot, problems = flowengine.LoadDir(dir, nodes.Kinds)
+	} else {
+		dir = "the configuration in the database"
+		db, err := askStore(ctx, s, false)
+		if err != nil {
+			return nil, err
+		}
+		orgs, err := exported(ctx, db, "", 0)
+		if err := errors.Join(err, db.Close()); err != nil {
+			return nil, err
+		}
+		snapshot, problems = flowengine.LoadFiles(confdir.Join(orgs), nodes.Kinds)
+	}
+	if len(problems) > 0 {
+		return nil, &invalidConfig{dir: dir, problems: problems}
+	}
+	return snapshot, nil
+}
+
+// loadFolder loads a folder, or what the server has where dir is empty.
 func loadFolder(cmd *cobra.Command, dir string) (*flowengine.Snapshot, error) {
 	if dir == "" {
 		s, err := loadSettings(cmd)
 		if err != nil {
 			return nil, err
 		}
-		dir = s.ConfigDir
+		return loadServers(cmd.Context(), s)
 	}
 	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
 	if len(problems) > 0 {
@@ -113,11 +144,14 @@ func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Te
 	t.HangsUp = flowengine.Duration(o.hangsUp)
 	t.Headers, t.Tags = map[string]string{}, map[string]flowengine.Scalar{}
 	t.Targets, t.Requests = map[string]flowtest.Callee{}, map[string]flowtest.Answer{}
+	t.Availability, t.Full = map[string]flowtest.Answer{}, map[string]call.Rule{}
 	err := errors.Join(
 		pairs("header", "X-NAME=VALUE", o.headers, func(k, v string) error { t.Headers[k] = v; return nil }),
 		pairs("tag", "NAME=VALUE", o.tags, func(k, v string) error { t.Tags[k] = flowengine.ParseScalar(v); return nil }),
 		pairs("answer", "TARGET=busy, or another behaviour", o.answers, func(k, v string) (err error) { t.Targets[k], err = flowtest.ParseCallee(v); return err }),
 		pairs("request", "NODE=200, or another answer", o.requests, func(k, v string) (err error) { t.Requests[k], err = flowtest.ParseAnswer(v); return err }),
+		pairs("availability", "TARGET=200:3, or another answer", o.availability, func(k, v string) (err error) { t.Availability[k], err = flowtest.ParseAnswer(v); return err }),
+		pairs("full", "TARGET=concurrency, or another rule", o.full, func(k, v string) error { t.Full[k] = call.Rule(v); return nil }),
 	)
 	for _, text := range o.says {
 		var d flowengine.Duration

@@ -36,6 +36,9 @@ func newTest() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if s.ConfigDir == "" {
+					return &usageError{errors.New("name the folder; the server's configuration is in the database, and hookswitch export writes it into one")}
+				}
 				folders = []string{s.ConfigDir}
 			}
 			return runTests(cmd.OutOrStdout(), folders, o)

@@ -39,7 +39,7 @@ func (t *timeline) event(e call.Event) error {
 		when = fmt.Sprintf("%10s", offset(e.Time.Sub(t.start)))
 	}
 	text := describe(e)
-	_, err := fmt.Fprintf(t.w, "%s  %s  %s\n", t.paint.paint(dim, when), t.paint.paint(styleOf(e), pad(plain(string(e.Type)), 14)), text)
+	_, err := fmt.Fprintf(t.w, "%s  %s  %s\n", t.paint.paint(dim, when), t.paint.paint(styleOf(e), pad(plain(string(e.Type)), 17)), text)
 	return err
 }
 
@@ -77,11 +77,19 @@ func describe(e call.Event) string {
 	if e.Type == call.Started && (e.Attrs["from"] != "" || e.Attrs["to"] != "") {
 		add("%s → %s", e.Attrs["from"], e.Attrs["to"])
 	}
+	excluded := 0
 	for _, k := range slices.Sorted(maps.Keys(e.Attrs)) {
+		if strings.HasPrefix(k, "not.") && (e.Type == call.Decided || e.Type == call.NotTried) {
+			excluded++ // there may be hundreds; the record has them
+			continue
+		}
 		if (k == "from" || k == "to") && (e.Type == call.Started || e.Type == call.Resumed) || e.Attrs[k] == "" {
 			continue
 		}
 		add("%s=%s", k, e.Attrs[k])
+	}
+	if excluded > 0 {
+		add("%d not tried", excluded)
 	}
 	return plain(b.String())
 }

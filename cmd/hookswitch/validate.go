@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,8 +17,9 @@ func newValidate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate [FOLDER]",
 		Short: "Says what is wrong in a folder of numbers, targets, flows and campaigns: file, line, column",
-		Long:  "Says what is wrong in a folder with numbers, targets and flows. Without FOLDER it takes the server's (config_dir).",
-		Args:  takes(0, 1, "one folder at most"),
+		Long: "Says what is wrong in a folder with numbers, targets and flows. Without FOLDER it takes what the server has:\n" +
+			"its config_dir, or what is in the database.",
+		Args: takes(0, 1, "one folder at most"),
 	}
 	format := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -28,7 +30,16 @@ func newValidate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return runValidate(cmd.OutOrStdout(), s.ConfigDir, *format)
+		if s.ConfigDir != "" {
+			return runValidate(cmd.OutOrStdout(), s.ConfigDir, *format)
+		}
+		const dir = "the configuration in the database"
+		snapshot, err := loadServers(cmd.Context(), s)
+		invalid := &invalidConfig{}
+		if err != nil && !errors.As(err, &invalid) {
+			return err
+		}
+		return writeValidated(cmd.OutOrStdout(), dir, snapshot, invalid.problems, *format)
 	}
 	return cmd
 }
@@ -37,6 +48,10 @@ func newValidate() *cobra.Command {
 // none; it fails when there is a mistake.
 func runValidate(out io.Writer, dir string, format output) error {
 	s, problems := flowengine.LoadDir(dir, nodes.Kinds)
+	return writeValidated(out, dir, s, problems, format)
+}
+
+func writeValidated(out io.Writer, dir string, s *flowengine.Snapshot, problems []flowengine.Problem, format output) error {
 	valid := len(problems) == 0
 	if valid {
 		problems = s.Warnings()

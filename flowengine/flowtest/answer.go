@@ -78,6 +78,9 @@ func (requests) Request(ctx context.Context, r call.Request) (call.Response, err
 	if !ok {
 		return call.Response{}, errors.New("a request outside of a call")
 	}
+	if q, ok := ctx.Value(inquiryKey{}).(*inquiry); ok && r.Target != "" {
+		return p.available(ctx, q, r)
+	}
 	p.Requests = append(p.Requests, r)
 	a, scripted := p.Answers[r.Step]
 	began := p.Clock.at
@@ -85,7 +88,8 @@ func (requests) Request(ctx context.Context, r call.Request) (call.Response, err
 	var err error
 	switch {
 	case scripted:
-		out, err = p.answer(r, a)
+		out, err = a.answer(r)
+		_ = p.pass(out.Took) // the end of the call is seen by While
 	case p.Live != nil:
 		out, err = p.Live.Request(ctx, r)
 		_ = p.pass(out.Took)
@@ -97,15 +101,13 @@ func (requests) Request(ctx context.Context, r call.Request) (call.Response, err
 	return out, err
 }
 
-// answer lets the time pass and answers as scripted.
-func (p *Phone) answer(r call.Request, a Answer) (call.Response, error) {
+// answer is what a request gets.
+func (a Answer) answer(r call.Request) (call.Response, error) {
 	if a.Hangs || a.After >= r.Timeout {
-		_ = p.pass(r.Timeout) // the end of the call is seen by While
-		return call.Response{}, fmt.Errorf("%s: %w", r.Method, context.DeadlineExceeded)
+		return call.Response{Took: r.Timeout}, fmt.Errorf("%s: %w", r.Method, context.DeadlineExceeded)
 	}
-	_ = p.pass(a.After)
 	if a.Fails {
-		return call.Response{}, errors.New("connection refused")
+		return call.Response{Took: a.After}, errors.New("connection refused")
 	}
 	header := map[string]string{}
 	if strings.HasPrefix(a.Body, "{") || strings.HasPrefix(a.Body, "[") {

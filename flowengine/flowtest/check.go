@@ -36,6 +36,7 @@ func (s *Script) Check(t *Test) []Fault {
 	c := &checker{script: s, test: t}
 	c.call()
 	c.names()
+	c.routing()
 	c.expect()
 	return c.faults
 }
@@ -120,7 +121,7 @@ func (c *checker) names() {
 func (c *checker) expect() {
 	x := &c.test.Expect
 	if x.nothing() {
-		c.add(at("expect"), "add expect: with path, exits, why, tags, dialled, events, verbs or ends", "the test expects nothing, and so cannot fail")
+		c.add(at("expect"), "add expect: with path, exits, why, tags, dialled, not_tried, events, verbs or ends", "the test expects nothing, and so cannot fail")
 	}
 	for i, step := range x.Path {
 		node, exit, _ := strings.Cut(step, " ")

@@ -136,6 +136,14 @@ func (r *Result) differences(t *Test) []Difference {
 		text("why of "+node, whys[node], x.Why[node])
 	}
 	list("dialled", r.Targets(), x.Dialled, nil)
+	notTried := r.NotTried()
+	for _, name := range slices.Sorted(maps.Keys(x.NotTried)) {
+		got, want := notTried[name], x.NotTried[name]
+		if rule, _, _ := strings.Cut(got, ": "); rule == want {
+			continue
+		}
+		text("not tried "+name, got, want)
+	}
 	list("verbs", r.verbs(), x.Verbs, nil)
 	list("events", r.Emitted(), x.Events, nil)
 	tags := r.Tags()
@@ -230,6 +238,26 @@ func (r *Result) Targets() []string {
 	}
 	return out
 }
+
+// NotTried returns why targets were not tried, as "rule: value", by their names. What
+// was told last counts.
+func (r *Result) NotTried() map[string]string {
+	out := map[string]string{}
+	for _, e := range r.Events {
+		if e.Type == call.TargetDialed {
+			delete(out, e.Target)
+		}
+		for name, value := range e.Attrs {
+			if target, ok := strings.CutPrefix(name, notPrefix); ok {
+				out[target] = value
+			}
+		}
+	}
+	return out
+}
+
+// notPrefix begins the attributes that tell why a target was not tried.
+const notPrefix = "not."
 
 // verbs returns what was done, without the saving of checkpoints.
 func (r *Result) verbs() []string {

@@ -35,17 +35,18 @@ type Callee struct {
 // Scenario is one call: who calls, what the caller does, and how those behave
 // who are dialled or asked.
 type Scenario struct {
-	Call    call.Call
-	At      time.Time            // when it begins; zero: Epoch
-	Press   []string             // what the caller presses each time it is asked; nothing when used up
-	Says    []time.Duration      // how long the caller speaks each time it is recorded; nothing when used up
-	HangsUp time.Duration        // when the caller hangs up; 0: never by itself
-	Callees map[string]Callee    // by target; others answer and talk for 10 s
-	Answers map[string]Answer    // to requests, by node
-	Live    flowengine.Requester // answers the other requests; nil: they fail
-	Org     string               // whose call it is; empty: as the number says
-	Flow    string               // begins in this flow, whatever the number's is
-	Tags    map[string]any       // written before the flow begins
+	Call      call.Call
+	At        time.Time            // when it begins; zero: Epoch
+	Press     []string             // what the caller presses each time it is asked; nothing when used up
+	Says      []time.Duration      // how long the caller speaks each time it is recorded; nothing when used up
+	HangsUp   time.Duration        // when the caller hangs up; 0: never by itself
+	Callees   map[string]Callee    // by target; others answer and talk for 10 s
+	Answers   map[string]Answer    // to requests, by node
+	Available map[string]Answer    // to the question whether somebody is there, by target; others are not asked
+	Live      flowengine.Requester // answers the other requests; nil: they fail
+	Org       string               // whose call it is; empty: as the number says
+	Flow      string               // begins in this flow, whatever the number's is
+	Tags      map[string]any       // written before the flow begins
 }
 
 // What the caller hears takes so long.

@@ -51,7 +51,7 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 	r := &Result{Phone: p}
 	for r.Epochs < maxTakeovers {
 		epoch := call.EpochOf(p.Checkpoint) + 1
-		rec := &recorder{Phone: p, epoch: epoch}
+		rec := &recorder{Phone: p, epoch: epoch, settled: len(p.Events)}
 		c := &controller{Phone: p, rec: rec, taken: p.last}
 		if r.Epochs < len(lose) {
 			c.loseAt = lose[r.Epochs]
@@ -97,7 +97,7 @@ func (r *recorder) Settle() { r.settled = len(r.Events) }
 func (r *recorder) lose() {
 	for i := len(r.Events) - 1; i >= r.settled; i-- {
 		switch r.Events[i].Type {
-		case call.Tagged, call.Emitted, call.Voicemail, call.Recordings:
+		case call.Tagged, call.Emitted, call.Voicemail, call.Recordings, call.Decided, call.NotTried:
 			r.Events = slices.Delete(r.Events, i, i+1)
 			r.done = slices.Delete(r.done, i, i+1)
 		}

@@ -87,7 +87,8 @@ nodes:
   - {name: g, expect: {}}
   - {expect: {ends: USER_BUSY}, at: "2026-07-01 12:00 America/Newyork"}
   - {name: h, targets: {bob: busy talks 5s, alice: answers after}, lose: [-1], expect: {dialled: []}}
-  - {name: i, digits: ["12", 1x], headers: {Subject: x, x-plan: gold}, expect: {path: []}}`)
+  - {name: i, digits: ["12", 1x], headers: {Subject: x, x-plan: gold}, expect: {path: []}}
+  - {name: j, availability: {alice: 200 1, bbo: 200 1}, full: {bob: cap_dya, alice: cap_day}, expect: {not_tried: {bob: closed, bib: ""}}}`)
 	same(t, fmt.Sprint(err), `
 f.yaml:23:15: tests[0] has no setting "digit"; did you mean "digits"?
 f.yaml:24:25: there is no target "alcie"; did you mean "alice"?
@@ -112,14 +113,19 @@ f.yaml:29:43: node in/hello (play) has no exit "done"; there is only next
 f.yaml:29:58: flow inner has no node "helo"; did you mean "hello"?
 f.yaml:29:72: node in (flow) has no exit "finished"; there is only done
 f.yaml:30:12: there is a test "g" already, at f.yaml:29:5
-f.yaml:30:23: the test expects nothing, and so cannot fail; add expect: with path, exits, why, tags, dialled, events, verbs or ends
+f.yaml:30:23: the test expects nothing, and so cannot fail; add expect: with path, exits, why, tags, dialled, not_tried, events, verbs or ends
 f.yaml:31:5: tests[8] needs "name"
 f.yaml:31:38: at: there is no time zone "America/Newyork"; did you mean "America/New_York"?
 f.yaml:32:30: bob: "talks" cannot follow busy; there is only after
 f.yaml:32:52: alice: nothing follows "after"; such as after 5s, talks 1m or presses 1
 f.yaml:32:75: there is no point -1; count from 1; 0 loses nothing
 f.yaml:33:30: "1x" cannot be pressed; 0-9, * and #
-f.yaml:33:45: flows do not see the header "Subject"; begin with X-`)
+f.yaml:33:45: flows do not see the header "Subject"; begin with X-
+f.yaml:34:30: target alice is not asked; give it availability: {url: …}
+f.yaml:34:44: there is no target "bbo"; did you mean "bob"?
+f.yaml:34:69: full: target bob has no limit for "cap_dya"
+f.yaml:34:85: full: target alice has no limit for "cap_day"
+f.yaml:34:129: there is no target "bib"; did you mean "bob"?`)
 }
 
 func TestTestsStandAlone(t *testing.T) {

@@ -20,43 +20,46 @@ type Test struct {
 	File string // where it is written
 	Line int
 
-	Name       string                       `yaml:"name,required"`
-	From       *string                      `yaml:"from"` // caller's number, empty when withheld; default +15550100
-	CallerName string                       `yaml:"caller_name"`
-	To         string                       `yaml:"to"`       // number that is dialled; default: the first of the folder
-	Org        string                       `yaml:"org"`      // whose call it is; default: as the number says
-	Flow       string                       `yaml:"flow"`     // begins in this flow, whatever the number's is
-	At         Time                         `yaml:"at"`       // default: Epoch
-	Answered   bool                         `yaml:"answered"` // before the flow begins
-	Headers    map[string]string            `yaml:"headers"`
-	Tags       map[string]flowengine.Scalar `yaml:"tags"`     // written before the flow begins
-	Digits     []string                     `yaml:"digits"`   // what the caller presses each time it is asked
-	Says       []flowengine.Duration        `yaml:"says"`     // how long the caller speaks each time it is recorded
-	HangsUp    flowengine.Duration          `yaml:"hangs_up"` // so long after its beginning
-	Targets    map[string]Callee            `yaml:"targets"`  // see ParseCallee
-	Requests   map[string]Answer            `yaml:"requests"` // by node, see ParseAnswer
-	Without    []string                     `yaml:"without"`  // targets that were removed after the flow was loaded
-	Lose       []int                        `yaml:"lose"`     // see Run
-	Seed       int                          `yaml:"seed"`     // of what is left to chance
-	Expect     Expect                       `yaml:"expect,required"`
+	Name         string                       `yaml:"name,required"`
+	From         *string                      `yaml:"from"` // caller's number, empty when withheld; default +15550100
+	CallerName   string                       `yaml:"caller_name"`
+	To           string                       `yaml:"to"`       // number that is dialled; default: the first of the folder
+	Org          string                       `yaml:"org"`      // whose call it is; default: as the number says
+	Flow         string                       `yaml:"flow"`     // begins in this flow, whatever the number's is
+	At           Time                         `yaml:"at"`       // default: Epoch
+	Answered     bool                         `yaml:"answered"` // before the flow begins
+	Headers      map[string]string            `yaml:"headers"`
+	Tags         map[string]flowengine.Scalar `yaml:"tags"`         // written before the flow begins
+	Digits       []string                     `yaml:"digits"`       // what the caller presses each time it is asked
+	Says         []flowengine.Duration        `yaml:"says"`         // how long the caller speaks each time it is recorded
+	HangsUp      flowengine.Duration          `yaml:"hangs_up"`     // so long after its beginning
+	Targets      map[string]Callee            `yaml:"targets"`      // see ParseCallee
+	Requests     map[string]Answer            `yaml:"requests"`     // by node, see ParseAnswer
+	Availability map[string]Answer            `yaml:"availability"` // by target, see ParseAnswer
+	Full         map[string]call.Rule         `yaml:"full"`         // targets of which others have taken all that a rule allows
+	Without      []string                     `yaml:"without"`      // targets that were removed after the flow was loaded
+	Lose         []int                        `yaml:"lose"`         // see Run
+	Seed         int                          `yaml:"seed"`         // of what is left to chance
+	Expect       Expect                       `yaml:"expect,required"`
 }
 
 // Expect is what becomes of a call. What is left out is not checked.
 type Expect struct {
-	Path    []string          `yaml:"path"`  // "node exit"
-	Exits   map[string]string `yaml:"exits"` // by node, of its last step
-	Why     map[string]string `yaml:"why"`   // by node, of its last step
-	Tags    map[string]string `yaml:"tags"`
-	Dialled []string          `yaml:"dialled"` // targets that rang, in order
-	Events  []string          `yaml:"events"`  // names of emitted events, in order
-	Verbs   []string          `yaml:"verbs"`   // what was done on the caller's leg
-	Ends    string            `yaml:"ends"`    // cause, or "transferred EXTENSION"
+	Path     []string          `yaml:"path"`  // "node exit"
+	Exits    map[string]string `yaml:"exits"` // by node, of its last step
+	Why      map[string]string `yaml:"why"`   // by node, of its last step
+	Tags     map[string]string `yaml:"tags"`
+	Dialled  []string          `yaml:"dialled"`   // targets that rang, in order
+	NotTried map[string]string `yaml:"not_tried"` // by target, the rule or "rule: value" that kept it from being tried last; empty: none did
+	Events   []string          `yaml:"events"`    // names of emitted events, in order
+	Verbs    []string          `yaml:"verbs"`     // what was done on the caller's leg
+	Ends     string            `yaml:"ends"`      // cause, or "transferred EXTENSION"
 }
 
 // nothing says that any call at all would do.
 func (x *Expect) nothing() bool {
 	return x.Path == nil && x.Dialled == nil && x.Events == nil && x.Verbs == nil && x.Ends == "" &&
-		len(x.Exits)+len(x.Why)+len(x.Tags) == 0
+		len(x.Exits)+len(x.Why)+len(x.Tags)+len(x.NotTried) == 0
 }
 
 // Time is a setting for a moment, see ParseTime.
@@ -100,7 +103,7 @@ const (
 
 // Scenario returns the call as it is to be placed.
 func (s *Script) Scenario(t Test) Scenario {
-	out := Scenario{At: t.At.Time, Org: t.Org, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Live: s.Live}
+	out := Scenario{At: t.At.Time, Org: t.Org, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Available: t.Availability, Live: s.Live}
 	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: defaultCaller, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
 	if s.Live != nil { // whoever is asked must not take it for a call that was there before
 		out.Call.ID = call.LegUUID(rand.Text(), 0, 0)
@@ -161,5 +164,9 @@ func (s *Script) Simulate(t Test) *Result {
 		snapshot = snapshot.Without(t.Without...)
 	}
 	p := NewPhone(s.Scenario(t), nil)
-	return Run(NewEngine(snapshot, p.Clock, uint64(t.Seed)), p, t.Lose...)
+	e := NewEngine(snapshot, p.Clock, uint64(t.Seed))
+	if len(t.Full) > 0 {
+		e.Capacity = &full{rules: t.Full}
+	}
+	return Run(e, p, t.Lose...)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine/routing"
 )
 
 // Branch is a line of a call as a tree, with what happened in it below: a node, or
@@ -85,6 +86,8 @@ func (t *tree) event(e call.Event) {
 		t.add(e.Time, "emits "+e.Attrs["event"])
 	case call.Resumed:
 		t.add(e.Time, "goes on: "+e.Why)
+	case call.Decided, call.NotTried:
+		t.decided(e)
 	case call.Transferred:
 		t.add(e.Time, "is transferred to "+call.Extension{Number: e.Attrs["extension"], Context: e.Attrs["context"]}.String())
 	default:
@@ -95,6 +98,25 @@ func (t *tree) event(e call.Event) {
 		words = slices.DeleteFunc(words, func(w string) bool { return w == "" || strings.HasSuffix(w, "=") })
 		b := t.add(e.Time, strings.Join(words, " "))
 		b.Bad = e.Type == call.FlowError || e.Type == call.Failed || e.Type == call.Refused
+	}
+}
+
+// decided tells of an order that is not that of the list, and of everybody who is not tried,
+// unless it is for want of a turn.
+func (t *tree) decided(e call.Event) {
+	if how, order := e.Attrs["strategy"], e.Attrs["order"]; strings.Contains(order, ",") && how != string(routing.Sequential) {
+		t.add(e.Time, how+": "+strings.ReplaceAll(order, ",", ", "))
+	}
+	if why := e.Attrs["fallback"]; why != "" {
+		t.add(e.Time, "by the figures of this node alone: "+why)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Attrs)) {
+		if target, ok := strings.CutPrefix(name, "asked."); ok && strings.HasPrefix(e.Attrs[name], "yes, ") {
+			t.add(e.Time, target+" counts as available, "+strings.TrimPrefix(e.Attrs[name], "yes, "))
+		}
+		if target, ok := strings.CutPrefix(name, notPrefix); ok && !strings.HasPrefix(e.Attrs[name], string(call.NotReached)) {
+			t.add(e.Time, target+" is not tried, "+e.Attrs[name])
+		}
 	}
 }
 

@@ -122,3 +122,34 @@ hears say:Hello.
 hears tone:%(400,0,800)
 says nothing`)
 }
+
+// Whoever is not tried is told with the reason, and who was asked with what came back.
+func TestTreeOfAChoice(t *testing.T) {
+	s := mustParse(t, `numbers: {"1000": {flow: main}}
+targets:
+  alice: {user: alice@pbx, filter: 'tags.state == "TX"'}
+  bob: {user: bob@pbx, availability: {url: "https://agents.example/bob"}}
+  carol: {user: carol@pbx, availability: {url: "https://agents.example/carol"}}
+  dora: {user: dora@pbx, caps: {day: 2}}
+  erin: {user: erin@pbx}
+---
+flow: main
+start: sales
+nodes:
+  sales: {dial: {targets: [alice, bob, carol, dora, erin], strategy: round_robin}, exits: {else: bye}}
+  bye: {hangup: {}}`, `tests: [{name: a, tags: {state: CA}, availability: {carol: 200 after 200ms 0}, full: {dora: cap_day}, expect: {path: []}}]`)
+	var said []string
+	for _, b := range s.Simulate(s.Tests[0]).Tree()[0].Below {
+		said = append(said, fmt.Sprintf("%s %s", b.At, b.Text))
+	}
+	same(t, strings.Join(said, "\n"), `
+0s hears it ring
+200ms carol is asked by GET https://agents.example: 200 after 200ms
+200ms round_robin: bob, erin
+200ms bob counts as available, not asked
+200ms alice is not tried, filter: tags.state is "CA"
+200ms carol is not tried, availability: 0 in 200 ms
+200ms dora is not tried, cap_day: 2 of 2
+200ms bob: connected after 1s, for 10s, NORMAL_CLEARING
+1.2s is answered`)
+}

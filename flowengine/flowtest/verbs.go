@@ -24,7 +24,9 @@ func (c *controller) While(ctx context.Context, music call.Prompt, f func(contex
 		if music.Kind != call.Silence {
 			c.tell(c.Clock.at, "hears "+music.String())
 		}
-		f(context.WithValue(ctx, phoneKey{}, c.Phone))
+		q := &inquiry{}
+		f(context.WithValue(context.WithValue(ctx, phoneKey{}, c.Phone), inquiryKey{}, q))
+		c.end(q)
 		if c.Over != nil {
 			return c.Over
 		}

@@ -12,7 +12,10 @@ import (
 	"github.com/hookswitch/hookswitch/flowengine"
 )
 
-const noTarget = "no_target"
+const (
+	noTarget = "no_target"
+	tookIt   = " took the call"
+)
 
 // reached are the exits of nodes that call somebody.
 var reached = []string{string(call.Completed), string(call.Busy), string(call.Unheard), string(call.Undone), noTarget}
@@ -51,12 +54,12 @@ func (c *calls) run(ctx context.Context, s *flowengine.Session) (flowengine.Resu
 		}
 		r, err := s.Dial(ctx, b, state)
 		if err != nil {
-			c.hungUp(s, state, err)
+			c.hungUp(s, state, b.Legs, r.BridgeResult, err)
 			return flowengine.Result{}, err
 		}
 		if done := c.tell(b.Legs, r); r.Outcome != "" {
 			if exit = string(r.Outcome); done {
-				c.notReached(s, state, winner(b.Legs, r.BridgeResult)+" took the call")
+				c.notReached(s, state, winner(b.Legs, r.BridgeResult)+tookIt)
 				break
 			}
 		}
@@ -127,18 +130,24 @@ func (c *calls) fits(state dialState) error {
 	return nil
 }
 
-// hungUp records whom the caller did not wait for.
-func (c *calls) hungUp(s *flowengine.Session, state dialState, err error) {
-	if h := (*call.HungUp)(nil); errors.As(err, &h) {
+// hungUp records whom the call did not come to before it was over.
+func (c *calls) hungUp(s *flowengine.Session, state dialState, legs []call.BridgeLeg, r call.BridgeResult, err error) {
+	switch h := (*call.HungUp)(nil); {
+	case !errors.As(err, &h):
+	case r.Winner != "":
+		c.notReached(s, state, winner(legs, r)+tookIt)
+	default:
 		c.notReached(s, state, "the caller hung up")
 	}
 }
 
 // notReached records those whose turn has not come after the attempt under way.
 func (c *calls) notReached(s *flowengine.Session, state dialState, why string) {
-	var rest []flowengine.NotTried
-	for _, i := range slices.Concat(state.Attempts[state.At+1:]...) {
-		rest = append(rest, flowengine.NotTried{Target: c.candidates[i].to, Refusal: call.Refusal{Rule: call.NotReached, Value: why}})
+	rest := make([]flowengine.NotTried, 0, len(c.candidates))
+	for _, attempt := range state.Attempts[state.At+1:] {
+		for _, i := range attempt {
+			rest = append(rest, flowengine.NotTried{Target: c.candidates[i].to, Refusal: call.Refusal{Rule: call.NotReached, Value: why}})
+		}
 	}
 	s.NotTried(rest, "")
 }

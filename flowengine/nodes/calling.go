@@ -140,7 +140,9 @@ func (n *Calling) leg(s *flowengine.Session, to, gateway string, ring flowengine
 	case strings.HasPrefix(to, sipScheme):
 		l.Address, _ = call.URIAddress(to)
 	case call.ValidNumber(to):
-		l.Address, _ = call.NumberAddress(to, gateway)
+		if gateway, ok := s.Gateway(gateway); ok {
+			l.Address, _ = call.NumberAddress(to, gateway)
+		}
 	default:
 		if t, ok := s.Target(to); ok {
 			l.Address = t.Address

@@ -38,7 +38,7 @@ func (c *candidate) ruled() bool {
 type decision struct {
 	*selection
 	*routing.Choice
-	targets  []flowengine.Target // by position; the zero Target where there is none
+	targets  []flowengine.Target // those that ask for more than to be enabled, by position; nil: none does
 	asked    map[int]availability.Answer
 	attempts [][]int
 	fallback string // why the figures of this node alone decided
@@ -48,22 +48,18 @@ type decision struct {
 // by what is taken of it, and by what it answers, in this order, and puts the rest
 // in order. The caller hears the music while targets are asked.
 func (sel *selection) choose(ctx context.Context, s *flowengine.Session, music call.Prompt) (*decision, error) {
-	d := &decision{selection: sel, targets: make([]flowengine.Target, len(sel.candidates))}
 	members := make([]routing.Member, len(sel.candidates))
+	d := &decision{selection: sel, Choice: routing.Among(members)}
 	for i := range sel.candidates {
 		c := &sel.candidates[i]
-		if c.ruled() {
-			d.targets[i], _ = s.Target(c.to)
-		}
-		members[i] = routing.Member{Priority: c.priority, Weight: cmp.Or(c.weight, d.targets[i].Weight)}
+		members[i] = routing.Member{Priority: c.priority, Weight: c.weight}
 		if sel.strategy == routing.LeastRecent {
 			members[i].LastUsed = s.LastUsed(c.to)
 		}
-	}
-	d.Choice = routing.Among(members)
-	for i := range d.candidates {
-		if d.candidates[i].ruled() {
-			d.Refuse(i, barred(s, &d.targets[i]))
+		if c.ruled() {
+			t, configured := s.Target(c.to)
+			members[i].Weight = cmp.Or(c.weight, t.Weight)
+			d.consider(s, i, &t, configured)
 		}
 	}
 	d.room(ctx, s)
@@ -89,28 +85,35 @@ func (f *source) Turn() (at uint64) {
 	return at
 }
 
-// barred says what a target has against the call by itself, whatever others do.
-func barred(s *flowengine.Session, t *flowengine.Target) *call.Refusal {
+// consider excludes a target that has something against the call by itself, whatever
+// others do.
+func (d *decision) consider(s *flowengine.Session, i int, t *flowengine.Target, configured bool) {
 	switch {
-	case t.Name == "":
-		return &flowengine.NotConfigured
+	case !configured:
+		d.Refuse(i, &flowengine.NotConfigured)
+		return
 	case !t.Enabled:
-		return &flowengine.Disabled
+		d.Refuse(i, &flowengine.Disabled)
+		return
 	}
 	if t.Hours != nil {
 		if now := t.Hours.At(s.Now()); now.State != hours.Open {
-			return &call.Refusal{Rule: call.Closed, Value: now.Why()}
+			d.Refuse(i, &call.Refusal{Rule: call.Closed, Value: now.Why()})
+			return
 		}
 	}
 	if t.Filter != nil {
-		switch holds, err := s.True(t.Filter); {
-		case err != nil:
-			return &call.Refusal{Rule: call.Filtered, Value: err.Error()}
-		case !holds:
-			return &call.Refusal{Rule: call.Filtered, Value: s.Explain(t.Filter)}
+		if passes, why := s.Passes(t.Filter); !passes {
+			d.Refuse(i, &call.Refusal{Rule: call.Filtered, Value: why})
+			return
 		}
 	}
-	return nil
+	if t.Availability != nil || !t.Limits.None() {
+		if d.targets == nil {
+			d.targets = make([]flowengine.Target, len(d.candidates))
+		}
+		d.targets[i] = *t
+	}
 }
 
 // room excludes those whose limits are reached.
@@ -118,7 +121,7 @@ func (d *decision) room(ctx context.Context, s *flowengine.Session) {
 	var limited []int
 	var targets []flowengine.Target
 	for i, t := range d.targets {
-		if d.Refused(i) == nil && !t.Limits.None() {
+		if !t.Limits.None() {
 			limited, targets = append(limited, i), append(targets, t)
 		}
 	}

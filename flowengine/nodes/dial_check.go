@@ -25,6 +25,8 @@ func (d *Dial) Check(c *flowengine.Check) {
 	if d.Gateway != "" {
 		if _, err := call.NumberAddress("0", d.Gateway); err != nil {
 			c.Problem("gateway", "", "%s", err)
+		} else if !c.Gateway(d.Gateway) {
+			c.Problem("gateway", c.NearestGateway(d.Gateway), "there is no gateway %q", d.Gateway)
 		}
 	}
 }

@@ -40,6 +40,9 @@ func (c *Choice) Refused(i int) *call.Refusal { return c.refused[i] }
 // Those for whom there is no place are excluded by it.
 func (c *Choice) Attempts(s Strategy, from Source) [][]int {
 	left := c.Left()
+	if len(left) == len(c.members) && len(left) <= MaxTried {
+		return Attempts(s, c.members, from)
+	}
 	members := make([]Member, len(left))
 	for i, at := range left {
 		members[i] = c.members[at]

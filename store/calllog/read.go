@@ -30,6 +30,13 @@ func Missing(calls []*Call, gaps map[int64][]store.Gap) {
 	}
 }
 
+// Organizations finds those that have calls, one step in the index each.
+const Organizations = `WITH RECURSIVE found(org) AS (
+	SELECT min(org) FROM calls
+	UNION ALL
+	SELECT (SELECT min(org) FROM calls WHERE org > found.org) FROM found WHERE found.org IS NOT NULL
+) SELECT org FROM found WHERE org IS NOT NULL ORDER BY org`
+
 // ByID finds the calls of organization $1 whose ids begin with $2, which is before $3:
 // the id itself first.
 var ByID = "SELECT " + Names("", CallColumns) + " FROM calls WHERE org = $1 AND id >= $2 AND id < $3 ORDER BY id LIMIT 6"

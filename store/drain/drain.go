@@ -23,7 +23,8 @@ import (
 // Log is what a Drain needs of a store; store.Log says more of it.
 type Log interface {
 	// Append takes in all of a batch or none of it. It fails with a
-	// *store.PositionError when the store is not at Batch.From.
+	// *store.PositionError when the store is not at Batch.From, and with a
+	// *store.RejectedError when it has taken in all but what it set aside.
 	Append(ctx context.Context, b store.Batch) error
 }
 
@@ -32,7 +33,7 @@ const (
 	alive      = 2 * time.Second        // from one batch to the next while there is nothing to tell
 	firstPause = 100 * time.Millisecond // after a failure; twice that after the next
 	lastPause  = 2 * time.Second        // and at most that
-	lastWords  = 5 * time.Second        // for what is left when Run is to end
+	lastWords  = 5 * time.Second        // for what is left in the end
 )
 
 // Drain takes a journal to a log. The fields are set before Run.
@@ -52,9 +53,10 @@ type Drain struct {
 	reader *journal.Reader
 	from   store.Position // where the store is
 	heard  bool           // the store has said so
-	until  time.Time      // Batch.Until of the last batch that had all there was
+	until  time.Time      // Batch.Until of the last batch
 	began  time.Time      // when the last batch was sent
 	unsent *batch         // that the store may or may not have
+	last   int            // lines of the batch before
 
 	mu     sync.Mutex
 	oldest time.Time // when the oldest event that is not stored was recorded; zero: all are
@@ -104,12 +106,9 @@ func (d *Drain) Err() error {
 	return d.err
 }
 
-// Run drains until ctx ends, and then what is left, for 5 s at most. Whatever
-// fails it tries again; what is not sent in the end stays in the journal, for the
-// next process.
+// Run drains until ctx ends. Whatever fails it tries again.
 func (d *Drain) Run(ctx context.Context) {
-	d.setDefaults()
-	d.seek(d.Journal.Stats().Drained) // if the store is elsewhere, it will say so
+	d.begin()
 	defer func() { d.reader.Close() }()
 	failures := 0
 	for ctx.Err() == nil {
@@ -120,6 +119,9 @@ func (d *Drain) Run(ctx context.Context) {
 		}
 		if err == nil {
 			err = d.send(ctx, b)
+		}
+		if ctx.Err() != nil {
+			return // it says nothing of the store that this broke off
 		}
 		d.report(err)
 		switch {
@@ -132,22 +134,38 @@ func (d *Drain) Run(ctx context.Context) {
 			sleep(ctx, d.Every-time.Since(d.began))
 		}
 	}
-	d.finish(context.WithoutCancel(ctx))
 }
 
-// finish sends what is left, without patience.
-func (d *Drain) finish(ctx context.Context) {
+// Finish sends what is left after the journal was closed, without patience: 5 s, and
+// no second try. What is not sent stays in the journal, for the next process. Run must
+// have returned.
+func (d *Drain) Finish(ctx context.Context) {
+	d.begin()
+	defer func() { d.reader.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
-	err := d.Journal.Flush(ctx)
-	for err == nil && ctx.Err() == nil {
-		var b *batch
-		if b, err = d.next(); err != nil || b.From == b.To {
-			break
+	for ctx.Err() == nil {
+		again := d.unsent != nil
+		b, err := d.next()
+		// One that may have arrived must not say more than it did.
+		b.Closed = !again && !b.more
+		if err == nil {
+			err = d.send(ctx, b)
 		}
-		err = d.send(ctx, b)
+		d.report(err)
+		if err != nil || b.Closed && d.from == b.To {
+			return
+		}
 	}
-	d.report(err)
+}
+
+// begin takes the place up to which the journal was drained, as far as is known. If
+// the store is elsewhere, it will say so.
+func (d *Drain) begin() {
+	if d.reader == nil {
+		d.setDefaults()
+		d.seek(d.Journal.Stats().Drained)
+	}
 }
 
 // wait returns when there may be something to send.
@@ -175,7 +193,7 @@ func (d *Drain) seek(p store.Position) {
 	if d.reader != nil {
 		d.reader.Close()
 	}
-	d.reader, d.from, d.unsent = d.Journal.Reader(p), p, nil
+	d.reader, d.from, d.until, d.unsent = d.Journal.Reader(p), p, time.Time{}, nil
 }
 
 // next returns the batch that could not be sent yet, or reads another one. Not all
@@ -185,10 +203,15 @@ func (d *Drain) next() (*batch, error) {
 		return d.unsent, nil
 	}
 	_, until := d.Journal.Durable()
-	b := &batch{Batch: store.Batch{Journal: d.Journal.ID(), Node: d.Node, From: d.from, Until: d.until}, more: true}
+	b := &batch{Batch: store.Batch{Journal: d.Journal.ID(), Node: d.Node, From: d.from, Until: d.until,
+		Lines: make([]store.Line, 0, d.last)}, more: true}
 	err := d.fill(b)
-	if errors.Is(err, io.EOF) { // what was on the disk at first is in the batch
-		b.Until, b.more, err = until.UTC(), false, nil
+	d.last = len(b.Lines)
+	switch {
+	case errors.Is(err, io.EOF): // what was on the disk at first is in the batch
+		b.Until, b.more, err = later(d.until, until.UTC()), false, nil
+	case d.last > 0:
+		b.Until = later(d.until, b.Lines[d.last-1].Event.Time)
 	}
 	if b.To = d.reader.Position(); b.To != b.From {
 		err = nil // the next batch meets it again
@@ -197,6 +220,13 @@ func (d *Drain) next() (*batch, error) {
 		d.note(b.Lines[0].Event.Time)
 	}
 	return b, err
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // fill reads lines into a batch up to its bounds, and returns why there are no more
@@ -230,15 +260,20 @@ func (d *Drain) fill(b *batch) (err error) {
 
 // send sends a batch once. If the store is elsewhere, the next one begins there.
 func (d *Drain) send(ctx context.Context, b *batch) error {
-	d.began, d.unsent = time.Now(), b
+	if d.began = time.Now(); b.From != b.To {
+		d.unsent = b
+	}
 	ctx, cancel := context.WithTimeout(ctx, d.Limit)
 	defer cancel()
 	err := d.Log.Append(ctx, b.Batch)
 	var at *store.PositionError
+	var rejected *store.RejectedError
 	switch {
 	case errors.As(err, &at) && at.Have != b.To:
 		d.move(at.Have)
 		return nil
+	case errors.As(err, &rejected):
+		d.Problem(rejected)
 	case err != nil && at == nil:
 		return err
 	}
@@ -258,13 +293,13 @@ func (d *Drain) send(ctx context.Context, b *batch) error {
 func (d *Drain) move(have store.Position) {
 	switch from, sent := d.from, d.reader.Position(); {
 	case have.Compare(from) < 0:
+		d.Journal.Drained(have)
 		d.Problem(fmt.Errorf("the store was put back from position %s of the journal to %s: what it lacks is sent again", from, have))
 	case d.heard && have.Compare(sent) > 0:
 		d.Problem(fmt.Errorf("somebody else has brought the store from position %s of the journal to %s: no other server may have a copy of its folder", from, have))
 	}
 	d.heard = true
 	d.seek(have)
-	d.Journal.Drained(have)
 }
 
 // note says how old the oldest event is that is not stored.

@@ -171,8 +171,8 @@ func (j *Journal) Ready() error {
 	return err
 }
 
-// OnFull has f called with what Full says, now and whenever it changes, until
-// Close. There is one f; it must not block.
+// OnFull has f called whenever Full begins or ceases to be so, until Close. There is
+// one f; it must not block.
 func (j *Journal) OnFull(f func(full bool)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -225,7 +225,7 @@ func (j *Journal) watch() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var was string
-	var full, told bool
+	var full bool
 	for {
 		select {
 		case <-j.look:
@@ -241,8 +241,8 @@ func (j *Journal) watch() {
 			was = kind
 			j.o.Alarm(err)
 		}
-		if onFull != nil && (!told || is != full) {
-			full, told = is, true
+		if onFull != nil && is != full {
+			full = is
 			onFull(full)
 		}
 	}

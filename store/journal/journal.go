@@ -111,6 +111,7 @@ type Stats struct {
 	Groups  uint64 // successful writes, each with one fsync
 	Writing bool   // a write or an fsync is under way
 	Failing bool
+	Full    bool           // as Full says
 	Level   Level          // how full it is
 	Waiting int64          // bytes that are not drained; 0 without Options.Drain
 	Drained store.Position // up to which it is
@@ -249,7 +250,7 @@ func (j *Journal) Stats() Stats {
 	s.Pending = len(j.pending.lines) + j.inflightLines
 	s.Writing = j.inflightLines > 0
 	s.Failing = j.fault() != nil
-	s.Level, s.Drained = j.level, j.drained
+	s.Full, s.Level, s.Drained = j.full(), j.level, j.drained
 	if j.o.Drain {
 		s.Waiting = j.waiting()
 	}

@@ -36,7 +36,7 @@ func (j *Journal) load() error {
 		return err
 	}
 	j.opened = j.end()
-	j.handed = j.opened
+	j.handed, j.until = j.opened, j.o.Now()
 	j.drained = j.loadDrained()
 	j.onDisk = j.behind(j.drained)
 	j.measure()
@@ -131,20 +131,22 @@ func (j *Journal) cut(f *os.File, s *segment, c *Cut, at int64) error {
 func (j *Journal) voidCopies(before []segment, again map[identity]struct{}) error {
 	for i := len(before) - 1; i >= 0 && len(again) > 0; i-- {
 		s := &before[i]
-		if s.size == 0 {
-			continue
-		}
-		at, found, err := firstOf(segmentPath(j.dir, s.n), again)
-		if err != nil || !found {
+		at, good, err := firstOf(segmentPath(j.dir, s.n), again)
+		switch {
+		case err != nil:
 			return err
+		case at >= 0:
+			s.size = min(s.size, at)
+		case good:
+			return nil // nor is any in those before it
 		}
-		s.size = min(s.size, at)
 	}
 	return nil
 }
 
-// firstOf returns where the first of the events stands in a segment.
-func firstOf(path string, events map[identity]struct{}) (at int64, found bool, err error) {
+// firstOf returns where the first of the events stands in a segment, -1 if none does,
+// and whether there is any event.
+func firstOf(path string, events map[identity]struct{}) (at int64, good bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, false, err
@@ -153,13 +155,16 @@ func firstOf(path string, events map[identity]struct{}) (at int64, found bool, e
 	for lr := newLineReader(f); ; {
 		l, err := lr.next()
 		if errors.Is(err, io.EOF) {
-			return 0, false, nil
+			return -1, good, nil
 		}
 		if err != nil {
 			return 0, false, err
 		}
-		if _, found := events[identityOf(&l.event)]; found && l.bad == "" {
-			return at, true, nil
+		if l.bad == "" {
+			good = true
+			if _, found := events[identityOf(&l.event)]; found {
+				return at, good, nil
+			}
 		}
 		at += l.size
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -214,6 +215,48 @@ func TestCopiesOfAFailedFsyncAreNeitherDoubledNorLostAfterReopening(t *testing.T
 	}
 }
 
+// After a failed fsync a power cut leaves what it likes of the copies that do not count.
+func TestCopiesAreFoundAlsoWhereAPowerCutHasSpoiltThem(t *testing.T) {
+	e := func(seqs ...int) (text string) {
+		for _, seq := range seqs {
+			text += string(AppendEvent(nil, call.Event{Call: fmt.Sprint("call-", seq%2), Epoch: 1, Seq: seq, Type: call.Step}))
+		}
+		return text
+	}
+	spoilt := strings.Repeat("\x00", 100) + "\n"
+	for name, files := range map[string][]string{
+		"whole":                          {e(1, 2, 3, 4), e(3, 4, 5)},
+		"a segment is nothing else":      {e(1, 2, 3, 4), spoilt, e(3, 4, 5)},
+		"a segment is empty":             {e(1, 2, 3, 4), "", e(3, 4, 5)},
+		"the first copy":                 {e(1, 2) + spoilt + e(4), e(3, 4, 5)},
+		"the second of three":            {e(1, 2, 3, 4), spoilt + e(4), e(3, 4, 5)},
+		"three whole ones":               {e(1, 2, 3), e(3, 4), e(3, 4, 5)},
+		"some were dropped before":       {e(1, 2, 6, 3, 6, 4), e(3, 4, 5)},
+		"the last segment is all copies": {e(1, 2, 3, 4, 5), e(3, 4, 5)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for i, text := range files {
+				if err := os.WriteFile(segmentPath(dir, i+1), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			j := open(t, dir, Options{})
+			lines, _ := rest(t, j, store.Position{})
+			got := slices.DeleteFunc(seqs(lines), func(seq int) bool { return seq == 6 }) // that stands where it was
+			if !slices.Equal(got, upTo(5)) {
+				t.Errorf("read %v", seqs(lines))
+			}
+			last := lines[len(lines)-3:] // all in the copy that counts
+			for i, l := range last {
+				if after, _ := rest(t, j, l.behind); l.behind.Segment != len(files) || len(after) != len(last)-i-1 {
+					t.Errorf("behind %d at %s come %v", l.Event.Seq, l.behind, seqs(after))
+				}
+			}
+		})
+	}
+}
+
 func half(b []byte) (int, error)    { return len(b) / 2, syscall.ENOSPC }
 func nothing(b []byte) (int, error) { return 0, syscall.ENOSPC }
 
@@ -343,28 +386,33 @@ func TestReaderPassesOverDamageAndNamesItsLine(t *testing.T) {
 	}
 }
 
-func TestDurableTimeNeverSaysMoreThanTheDiskHas(t *testing.T) {
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	clock := make(chan time.Time, 1)
-	clock <- at
-	now := func() time.Time { t := <-clock; clock <- t; return t }
-	set := func(to time.Time) { <-clock; clock <- to }
+func TestDurableTimeIsThatOfTheLastGroupOnTheDisk(t *testing.T) {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var seconds atomic.Int64
+	now := func() time.Time { return began.Add(time.Duration(seconds.Load()) * time.Second) }
 	disk := &faultyFS{gate: make(chan struct{})}
+	gate := disk.gate
 	j := open(t, t.TempDir(), Options{FS: disk, Now: now})
-	set(at.Add(time.Second))
-	if _, until := j.Durable(); !until.Equal(at.Add(time.Second)) {
-		t.Errorf("idle: until %s", until)
+	check := func(when string, segment int, until time.Duration) {
+		t.Helper()
+		if end, at := j.Durable(); end.Segment != segment || !at.Equal(began.Add(until)) {
+			t.Errorf("%s: until %s in segment %d", when, at, end.Segment)
+		}
 	}
-	open := disk.hang(j)
-	set(at.Add(time.Minute))
-	if end, until := j.Durable(); !until.Equal(at.Add(time.Second)) || end != (store.Position{}) {
-		t.Errorf("while the disk hangs: until %s, end %s", until, end)
-	}
-	open()
+	seconds.Store(1)
+	j.Append(call.Event{Call: "a", Epoch: 1, Seq: 1, Type: call.Started})
+	<-gate // it is being written
+	seconds.Store(2)
+	j.Append(call.Event{Call: "a", Epoch: 1, Seq: 2, Type: call.Ended})
+	check("nothing is there yet", 0, 0)
+	gate <- struct{}{}
+	<-gate // so is the second
+	check("the first is there", 1, time.Second)
+	disk.set(func(f *faultyFS) { f.gate = nil })
+	gate <- struct{}{}
 	flush(t, j)
-	if end, until := j.Durable(); !until.Equal(at.Add(time.Minute)) || end.Segment != 1 {
-		t.Errorf("after it: until %s, end %s", until, end)
-	}
+	seconds.Store(5)
+	check("both are there", 1, 5*time.Second)
 }
 
 func TestJournalKeepsItsIDAndAnEmptiedFolderGetsAnother(t *testing.T) {

@@ -64,6 +64,15 @@ func ordered(b *pgx.Batch) {
 	b.Queue("SET LOCAL enable_bitmapscan = off")
 }
 
+// Organizations lists those that have calls.
+func (s *Store) Organizations(ctx context.Context) ([]string, error) {
+	rows, err := s.pool.Query(ctx, calllog.Organizations)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
 // Call returns a call with all that belongs to it.
 func (s *Store) Call(ctx context.Context, org, id string) (c *store.Call, err error) {
 	org, id = calllog.Name(org), calllog.Name(id)

@@ -44,6 +44,23 @@ func (s *Store) Search(ctx context.Context, org string, q store.Query) (page sto
 	return page, err
 }
 
+// Organizations lists those that have calls.
+func (s *Store) Organizations(ctx context.Context) (orgs []string, err error) {
+	rows, err := s.read.QueryContext(ctx, calllog.Organizations)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var org string
+		if err := rows.Scan(&org); err != nil {
+			return nil, err
+		}
+		orgs = append(orgs, org)
+	}
+	return orgs, rows.Err()
+}
+
 // Call returns a call with all that belongs to it.
 func (s *Store) Call(ctx context.Context, org, id string) (c *store.Call, err error) {
 	org, id = calllog.Name(org), calllog.Name(id)

@@ -71,11 +71,11 @@ func TestBackupIsADatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	insert(t, file, "INSERT INTO journals VALUES ('j1', 'fs1', 7, 42, 0, 0, 0)")
+	insert(t, file, "INSERT INTO journals (journal, node, segment, \"offset\", until) VALUES ('j1', 'fs1', 7, 42, 0)")
 	if err := sqlite.Backup(t.Context(), file, to); err != nil {
 		t.Fatal(err)
 	}
-	insert(t, file, "INSERT INTO journals VALUES ('j2', 'fs1', 1, 1, 0, 0, 0)")
+	insert(t, file, "INSERT INTO journals (journal, node, segment, \"offset\", until) VALUES ('j2', 'fs1', 1, 1, 0)")
 	if err := sqlite.Backup(t.Context(), file, to); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a backup over another: %v", err)
 	}

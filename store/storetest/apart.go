@@ -35,14 +35,32 @@ var apart = map[string]func(ctx context.Context, s store.Store, org string) (any
 	"Prune": func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.Prune(ctx, org, began.AddDate(1, 0, 0), 100)
 	},
+	"Apply": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Apply(ctx, []store.Change{full(org, 1, "2")})
+	},
+	"Revision": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Revision(ctx, org, 1)
+	},
+	"Revisions": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Revisions(ctx, org, store.RevisionPage{})
+	},
+	"Entities": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Entities(ctx, org)
+	},
+	"FlowVersions": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.FlowVersions(ctx, org, "main")
+	},
 }
 
 // ofTheNode are the methods that concern no organization, and why.
 var ofTheNode = map[string]string{
-	"Position": "a journal holds the calls of all organizations; the answer is a place in it",
-	"Settle":   "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
-	"Ping":     "it is about the database",
-	"Close":    "it is about the database",
+	"Organizations": "it lists who has calls, for those who administer the node",
+	"Current":       "servers ask for the revisions of all organizations at once, whose calls they take",
+	"FlowVersion":   "a version is a hash of all that the flow says: who knows it has seen the flow",
+	"Position":      "a journal holds the calls of all organizations; the answer is a place in it",
+	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
+	"Ping":          "it is about the database",
+	"Close":         "it is about the database",
 }
 
 // populate writes something of every kind for an organization.
@@ -52,6 +70,9 @@ func populate(t testing.TB, s store.Store, org string) {
 		Attrs: map[string]string{"tag": "of", "value": org}}, events[3])
 	events[4].Seq = 5
 	newJournal(t, s, "n1").send(began.Add(time.Hour), events...)
+	if _, err := s.Apply(t.Context(), []store.Change{full(org, 0, "1")}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // views return all that an organization has, of every kind.
@@ -64,6 +85,21 @@ var views = []func(ctx context.Context, s store.Store, org string) (any, error){
 			}
 		}
 		return page.Calls, err
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		revisions, err := s.Revisions(ctx, org, store.RevisionPage{})
+		for i := range revisions {
+			r, err := s.Revision(ctx, org, revisions[i].Number)
+			if err != nil {
+				return nil, err
+			}
+			revisions[i] = *r
+		}
+		return revisions, err
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) { return s.Entities(ctx, org) },
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.FlowVersions(ctx, org, "main")
 	},
 }
 

@@ -31,6 +31,7 @@ func RunLog(t *testing.T, open func(testing.TB) store.Store) {
 		"a query that cannot be meant is refused":                  queriesRefused,
 		"a call is found by a part of its id":                      foundByPart,
 		"organizations have calls of the same id":                  sameIDs,
+		"organizations that have calls are listed":                 organizations,
 		"an ended call settles when the journals have been read":   settles,
 		"a call is complete at once when nothing is missing later": lateAgain,
 		"old calls are removed with all that belongs to them":      prunes,

@@ -198,6 +198,19 @@ func foundByPart(t *testing.T, log store.Store) {
 	}
 }
 
+func organizations(t *testing.T, log store.Store) {
+	if orgs, err := log.Organizations(t.Context()); err != nil || len(orgs) > 0 {
+		t.Errorf("of no call: %q, %v", orgs, err)
+	}
+	j := newJournal(t, log, "n1")
+	for i, org := range []string{"other", "acme", "", "acme"} {
+		j.send(began, simple(org, fmt.Sprint("c", i), began)...)
+	}
+	if orgs, err := log.Organizations(t.Context()); err != nil || !slices.Equal(orgs, []string{"", "acme", "other"}) {
+		t.Errorf("got %q, %v", orgs, err)
+	}
+}
+
 func sameIDs(t *testing.T, log store.Store) {
 	j := newJournal(t, log, "n1")
 	for i, org := range []string{"acme", "", "other"} {

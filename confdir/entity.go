@@ -1,0 +1,71 @@
+package confdir
+
+import (
+	"cmp"
+	"slices"
+
+	yaml "go.yaml.in/yaml/v4"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
+)
+
+// sections are the keys of documents that list entities, and the kind of these.
+var sections = map[string]string{
+	"numbers": store.NumberKind, "gateways": "gateway", "publishers": "publisher", "buyers": "buyer",
+	"targets": "target", "plans": "plan", "campaigns": "campaign",
+}
+
+// entity is something that the files define.
+type entity struct {
+	store.EntityKey
+	name  string // as written
+	file  string
+	value *yaml.Node
+}
+
+// entities returns what the documents of an organization define, by kind and slug.
+func entities(files store.Files) (out []entity, err error) {
+	for name := range files {
+		docs, err := documents(files, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range docs {
+			if v := field(d.root, "flow"); v != nil {
+				out = append(out, entity{store.EntityKey{Kind: "flow", Slug: v.Value}, v.Value, name, d.root})
+				continue
+			}
+			if v := field(d.root, "organization"); v != nil {
+				out = append(out, entity{store.EntityKey{Kind: "organization", Slug: v.Value}, v.Value, name, d.root})
+				continue
+			}
+			for section, kind := range sections {
+				list := field(d.root, section)
+				if list == nil {
+					continue
+				}
+				for i := 0; i+1 < len(list.Content); i += 2 {
+					key := list.Content[i].Value
+					e := entity{store.EntityKey{Kind: kind, Slug: key}, key, name, resolve(list.Content[i+1])}
+					if kind == store.NumberKind {
+						e.Slug = call.PlainNumber(key)
+					}
+					out = append(out, e)
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b entity) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Slug, b.Slug)) })
+	return out, nil
+}
+
+// Entities names what the files of an organization define.
+func Entities(files store.Files) ([]store.EntityKey, error) {
+	found, err := entities(files)
+	out := make([]store.EntityKey, len(found))
+	for i, e := range found {
+		out[i] = e.EntityKey
+	}
+	return out, err
+}
