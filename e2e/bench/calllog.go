@@ -20,7 +20,7 @@ var logCalls = flag.Int("calls", 1_000_000, "calls in the call log that is searc
 
 const (
 	logBatch    = 1000 // calls that one transaction brings: a backlog
-	logSearches = 100  // of each kind
+	logSearches = 50   // of each kind
 	logLimit    = 50 * time.Millisecond
 )
 
