@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"flowengine/routing":  {"call"},
 	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
+	"confdir":             {"call", "availability", "flowengine", "flowengine/hours", "store"},
 	"store":               {"call"},
 	"store/journal":       {"call", "store"},
 	"store/drain":         {"call", "store", "store/journal"},
@@ -38,7 +39,7 @@ var mayImport = map[string][]string{
 	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "availability", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+	"cmd/hookswitch": {"call", "availability", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
 		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 

@@ -100,3 +100,17 @@ func strictJSON(data []byte, out any) error {
 	}
 	return nil
 }
+
+// OrganizationOf returns the organization of the call that carries a checkpoint; empty
+// when its text does not tell.
+func OrganizationOf(checkpoint string) string {
+	c, err := call.ParseCheckpoint(checkpoint)
+	if err != nil {
+		return ""
+	}
+	p, err := decodePayload(c.Payload)
+	if err != nil {
+		return ""
+	}
+	return p.Org
+}

@@ -43,6 +43,7 @@ type settings struct {
 	Data                 string         `mapstructure:"data" yaml:"data"`
 	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
+	KeepCalls            time.Duration  `mapstructure:"keep_calls" yaml:"keep_calls"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
@@ -112,6 +113,7 @@ func settingTable() []setting {
 		{"journal_max", "2GiB", "how much of the journal may wait for the database; a tenth of it is a reserve for what CDRs need"},
 		{"database", "", "PostgreSQL for the configuration and the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
+		{"keep_calls", time.Duration(0), "how long the call log keeps a call after its end; 0s: for ever"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
@@ -367,6 +369,8 @@ func (s *settings) check() error {
 		return bad("max_calls", s.MaxCalls, "at least 1")
 	case s.AvailabilityAtOnce < 1 || s.AvailabilityAtOnce > 100_000:
 		return bad("availability_at_once", s.AvailabilityAtOnce, "1 to 100000")
+	case s.KeepCalls < 0:
+		return bad("keep_calls", s.KeepCalls, "not negative")
 	case s.Drain < 0:
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":

@@ -73,7 +73,7 @@ func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 	log.Info().Str("from", is.Caller.Number).Str("to", is.Number).Str("switch", is.Switch).Msg("call taken")
 
 	if last, err := call.ParseCheckpoint(leg.Taken()); err == nil && last.Node == c.node && !c.journal.Has(is.ID) {
-		c.late(is, leg.Epoch(), "its beginning was lost with the process that saw it")
+		c.late(is, leg.Taken(), leg.Epoch(), "its beginning was lost with the process that saw it")
 	}
 	err := c.engine.Run(ctx, leg, flowengine.Control{Call: is, Taken: leg.Taken(), Epoch: leg.Epoch()}, rec)
 
@@ -143,7 +143,7 @@ func (c *controller) ended(leg *eslctl.Leg, end eslctl.End) {
 		// No server has made the call its own: the one that claims the CDR tells of it.
 	default:
 		if !c.journal.Has(is.ID) {
-			c.late(is, leg.Epoch(), "the caller hung up at once")
+			c.late(is, end.Checkpoint, leg.Epoch(), "the caller hung up at once")
 		}
 		c.end(is.ID, end, "")
 	}
@@ -180,10 +180,33 @@ func (c *controller) open(id string) (epoch int, open bool) {
 }
 
 // late records the beginning of a call of which this journal knows nothing.
-func (c *controller) late(is call.Call, epoch int, why string) {
-	c.recorder(is.ID, epoch).Record(call.Event{Type: call.Started, Why: why, Attrs: map[string]string{
-		"from": is.Caller.Number, "to": is.Number, "name": is.Caller.Name, "switch": is.Switch, "sip_call_id": is.SIPCallID,
-		"late": "true", "began": is.Started.Format(time.RFC3339Nano)}})
+func (c *controller) late(is call.Call, checkpoint string, epoch int, why string) {
+	attrs := map[string]string{"late": "true"}
+	for name, value := range map[string]string{"from": is.Caller.Number, "to": is.Number, "name": is.Caller.Name, "switch": is.Switch, "sip_call_id": is.SIPCallID} {
+		if value != "" {
+			attrs[name] = value
+		}
+	}
+	if !is.Started.IsZero() {
+		attrs["began"] = is.Started.Format(time.RFC3339Nano)
+	}
+	c.recorder(is.ID, epoch).Record(call.Event{Type: call.Started, Org: c.organization(checkpoint, is.Number), Why: why, Attrs: attrs})
+}
+
+// organization says whose a call is: the checkpoint says so of one that was controlled, the
+// number that was dialled of another.
+func (c *controller) organization(checkpoint, number string) string {
+	if org := flowengine.OrganizationOf(checkpoint); org != "" {
+		return org
+	}
+	current := c.config.current()
+	if current == nil {
+		return ""
+	}
+	if route, ok := current.Lookup(number); ok {
+		return route.Org.Name
+	}
+	return ""
 }
 
 // taken records that the rest of the call is told by another node's journal.

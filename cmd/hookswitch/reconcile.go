@@ -89,6 +89,9 @@ func (r *reconciler) heard(id, checkpoint string, end eslctl.End) {
 	if r.server.Controls(id) || r.cdr != "" && !r.journal.Has(id) { // the CDR says more of a call that is not known
 		return
 	}
+	if !r.journal.Has(id) && !r.other(checkpoint) {
+		r.late(call.Call{ID: id}, checkpoint, call.EpochOf(checkpoint), "known only from the switch's event socket")
+	}
 	r.close(id, checkpoint, end, "event")
 }
 
@@ -200,7 +203,7 @@ func (r *reconciler) readCDR(ctx context.Context, name string, claimed bool) (ag
 		}
 	}
 	if !r.journal.Has(id) {
-		r.late(cdr.Call, epoch, "known only from the switch's record")
+		r.late(cdr.Call, cdr.Checkpoint, epoch, "known only from the switch's record")
 	}
 	r.close(id, cdr.Checkpoint, cdr.End, "cdr")
 	return 0, r.done(ctx, file, name)

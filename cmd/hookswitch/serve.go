@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -58,19 +57,19 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, j.Close()) }()
+	defer j.Close() // where the server does not come to run; nothing was written then
 
 	m := newMetrics(readBuildInfo())
 	c := newController(s, log, j, m)
 	c.systemd, c.config.systemd = manager, manager
 	j.OnFull(c.full)
 	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
+	db, err := openStore(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	if s.ConfigDir == "" {
-		var db store.Store
-		if db, err = openStore(ctx, s); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, db.Close()) }()
 		c.config.from(db)
 	}
 	if err := c.config.start(ctx); err != nil {
@@ -103,6 +102,9 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	}
 	part("http", func(ctx context.Context) error { return serveHTTP(ctx, l, newMux(ready, m.handler())) })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
+	d := newDrain(s.Node, log, j, m, db)
+	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
+	part("upkeep", func(ctx context.Context) error { (&upkeep{log: log, db: db, keep: s.KeepCalls}).run(ctx); return nil })
 	part("reconciliation", func(ctx context.Context) error { newReconciler(c, s).run(ctx); return nil })
 	part("service manager", func(ctx context.Context) error {
 		manager.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
@@ -110,12 +112,15 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	})
 	err = c.serve(ctx, s.Drain)
 	stop()
-	return errors.Join(err, parts.Wait())
+	// The journal is closed after the last part that writes to it, and drained after that.
+	err = errors.Join(err, parts.Wait(), j.Close())
+	d.Finish(context.WithoutCancel(ctx))
+	return err
 }
 
 // openJournal opens the journal and tells what was found in it.
 func openJournal(s *settings, log zerolog.Logger) (*journal.Journal, error) {
-	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Max: int64(s.JournalMax), Alarm: func(err error) {
+	j, err := journal.Open(s.journalDir(), journal.Options{Node: s.Node, Drain: true, Max: int64(s.JournalMax), Alarm: func(err error) {
 		if err != nil {
 			log.Error().Err(err).Msg("journal cannot be kept as it should")
 		} else {

@@ -49,7 +49,7 @@ type Drain struct {
 	// again; besides, what is lost or cannot be read. It must not block.
 	Problem func(error)
 
-	// Of Run alone.
+	// Of Run, and then of Finish.
 	reader *journal.Reader
 	from   store.Position // where the store is
 	heard  bool           // the store has said so

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hookswitch/hookswitch/store"
+)
+
+const (
+	settleEvery = 5 * time.Second
+	// settlePatience is how long a call that ended waits for the journal of an earlier
+	// controller before it is said to be incomplete.
+	settlePatience = time.Minute
+	pruneEvery     = time.Hour
+	pruneAtOnce    = 1000 // calls in one transaction
+	upkeepLimit    = time.Minute
+)
+
+// upkeep is what the call log needs besides being written: calls whose events are all
+// there are marked so, and those that were kept for long enough are removed. Servers that
+// share a database all do it, and do not get in each other's way.
+type upkeep struct {
+	log  zerolog.Logger
+	db   store.Log
+	keep time.Duration // 0: for ever
+
+	pruned  time.Time // when last
+	failing bool
+}
+
+// run goes on until ctx ends.
+func (u *upkeep) run(ctx context.Context) {
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			if err := u.do(ctx, now); ctx.Err() == nil {
+				u.told(err)
+			}
+		}
+	}
+}
+
+// told says once that the upkeep fails; the next round does what this one did not.
+func (u *upkeep) told(err error) {
+	if err != nil && !u.failing {
+		u.log.Warn().Err(err).Msg("call log cannot be kept up")
+	}
+	u.failing = err != nil
+}
+
+func (u *upkeep) do(ctx context.Context, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, upkeepLimit)
+	defer cancel()
+	_, incomplete, err := u.db.Settle(ctx, now, settlePatience)
+	if err != nil {
+		return err
+	}
+	if incomplete > 0 {
+		u.log.Warn().Int("calls", incomplete).Msg("calls are incomplete: the journal of a server that had them before has not come")
+	}
+	if u.keep == 0 || now.Sub(u.pruned) < pruneEvery {
+		return nil
+	}
+	orgs, err := u.db.Organizations(ctx)
+	if err != nil {
+		return err
+	}
+	removed := 0
+	for _, org := range orgs {
+		for {
+			n, err := u.db.Prune(ctx, org, now.Add(-u.keep), pruneAtOnce)
+			if err != nil {
+				return err
+			}
+			if removed += n; n < pruneAtOnce {
+				break
+			}
+		}
+	}
+	u.pruned = now
+	if removed > 0 {
+		u.log.Info().Int("calls", removed).Msg("calls were removed from the log, as keep_calls says")
+	}
+	return nil
+}
