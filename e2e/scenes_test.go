@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -184,6 +185,13 @@ var scenes = []scene{
 	{name: "transfer and back", number: "+15550120", middle: hears(1200), rest: then(hears(800), ends), exits: "hello/next away/ which/kept mark/next bye/"},
 	{name: "hours", number: "+15550128", middle: hears(600), rest: then(hears(600), ends), exits: "open/open mark/next closed/closed holiday/holiday bye/"},
 	{name: "geo", number: "+15550129", middle: hears(600), rest: then(hears(600), presses("10001"), ends), exits: "ask/ok where/east bye/"},
+	{name: "plan", number: "+15550132", middle: dialled("7010"), rest: then(calleeHangsUp, ends), exits: "sales/completed bye/",
+		check: func(t *testing.T, c *cast, events []call.Event) {
+			d := of(events, call.Decided)
+			if len(d) != 1 || !strings.HasPrefix(d[0].Attrs["not.not-there"], "availability: the answer has no number at name in ") || !strings.HasPrefix(d[0].Attrs["asked.there"], "yes 7 in ") {
+				t.Errorf("decided %+v", d)
+			}
+		}},
 	{name: "reroute", number: "+15550122", middle: dialled("7010"), rest: then(calleeHangsUp, dialled("7011"), calleeHangsUp, ends), exits: "sales/completed bye/"},
 	{name: "whisper and confirmation", number: "+15550115", middle: called("7004"), rest: then(sings, ends), exits: "sales/completed bye/"},
 	{name: "ringback", number: "+15550124", middle: hears(1200), rest: then(hears(1200), ends), exits: "sales/no_answer bye/",
