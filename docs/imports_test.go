@@ -19,6 +19,7 @@ const module = "github.com/hookswitch/hookswitch/"
 var mayImport = map[string][]string{
 	"call":                {},
 	"availability":        {"call"},
+	"capacity":            {"call", "store"},
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"eslctl/doctor":       {"call", "eslctl"},
@@ -39,7 +40,7 @@ var mayImport = map[string][]string{
 	"webhooks":            {"call"},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "availability", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
 		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
 }
 

@@ -62,6 +62,13 @@ func (c *Client) Exists(ctx context.Context, uuid string) (bool, error) {
 	return strings.TrimSpace(text) == "true", err
 }
 
+// Switch returns the name of the switch, which its calls have as call.Call.Switch. It
+// need not be the name of its host (mod_commands.c, switchname_function).
+func (c *Client) Switch(ctx context.Context) (string, error) {
+	name, err := c.API(ctx, "switchname", "")
+	return strings.TrimSpace(name), err
+}
+
 // Subscribe asks for events by name, of channels on which header has the value,
 // or matches it where it is written as /pattern/.
 func (c *Client) Subscribe(ctx context.Context, header, value string, names ...string) error {

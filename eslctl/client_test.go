@@ -44,6 +44,9 @@ func TestClient(t *testing.T) {
 	if there, err := c.Exists(t.Context(), "00000000-0000-4000-8000-000000000000"); there || err != nil {
 		t.Errorf("no channel: %v, %v", there, err)
 	}
+	if name, err := c.Switch(t.Context()); name != sw.Name || err != nil {
+		t.Errorf("name of the switch: %q, %v", name, err)
+	}
 	if text, err := c.API(t.Context(), "nosuchcommand", ""); err == nil || !strings.Contains(err.Error(), "nosuchcommand") {
 		t.Errorf("an unknown command: %q, %v", text, err)
 	}

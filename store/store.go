@@ -22,6 +22,7 @@ var ErrNewer = errors.New("the database belongs to a later version of Hookswitch
 // Store is all that an engine keeps.
 type Store interface {
 	Log
+	Shared
 	Configurations
 	// Ping says whether the store answers.
 	Pinger

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/capacity"
 	"github.com/hookswitch/hookswitch/eslctl"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
@@ -26,16 +27,17 @@ const lastResort = "hookswitch-last-resort"
 // controller is where a call's path is joined: the event socket hands it over,
 // the engine runs its flow, the journal keeps what happens.
 type controller struct {
-	log     zerolog.Logger
-	node    string
-	cdr     string // folder of mod_json_cdr; "" for none
-	journal *journal.Journal
-	metrics *metrics
-	config  *configuration
-	engine  *flowengine.Engine
-	server  *eslctl.Server
-	systemd *systemd               // nil: none
-	state   atomic.Pointer[string] // why no call is taken; "" when calls are
+	log      zerolog.Logger
+	node     string
+	cdr      string // folder of mod_json_cdr; "" for none
+	journal  *journal.Journal
+	metrics  *metrics
+	config   *configuration
+	engine   *flowengine.Engine
+	server   *eslctl.Server
+	systemd  *systemd               // nil: none
+	capacity *capacity.Capacity     // nil: this process alone counts
+	state    atomic.Pointer[string] // why no call is taken; "" when calls are
 }
 
 func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metrics) *controller {
@@ -75,6 +77,7 @@ func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 	if last, err := call.ParseCheckpoint(leg.Taken()); err == nil && last.Node == c.node && !c.journal.Has(is.ID) {
 		c.late(is, leg.Taken(), leg.Epoch(), "its beginning was lost with the process that saw it")
 	}
+	defer c.left(is.ID)
 	err := c.engine.Run(ctx, leg, flowengine.Control{Call: is, Taken: leg.Taken(), Epoch: leg.Epoch()}, rec)
 
 	var hungUp *call.HungUp
@@ -164,6 +167,7 @@ func (c *controller) close(id, checkpoint string, end eslctl.End, source string)
 		c.end(id, end, source)
 		return
 	}
+	c.gone(id)
 	if epoch, open := c.open(id); open {
 		last, _ := call.ParseCheckpoint(checkpoint) // other has read it
 		c.taken(id, epoch, last.Node)
@@ -217,7 +221,7 @@ func (c *controller) taken(id string, epoch int, by string) {
 
 // end records the end of a call, once, whoever tells of it first.
 func (c *controller) end(id string, end eslctl.End, source string) {
-	c.engine.Ended(id)
+	c.gone(id)
 	attrs := map[string]string{}
 	if end.Complete {
 		attrs["billed"] = strconv.FormatInt(end.Billed.Milliseconds(), 10)

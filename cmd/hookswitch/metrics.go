@@ -22,6 +22,8 @@ type metrics struct {
 	takeovers prometheus.Counter
 	unsettled prometheus.Counter
 	commands  prometheus.Histogram
+	counting  prometheus.Histogram
+	alone     prometheus.Counter
 	loaded    prometheus.Gauge
 }
 
@@ -48,13 +50,18 @@ func newMetrics(b buildInfo) *metrics {
 		commands: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Name: "commands_seconds",
 			Help:    "Time from a command to FreeSWITCH to its reply.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}),
+		counting: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Name: "capacity_seconds",
+			Help:    "Time in which a call was told of the limits of targets, by the database or without it.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1}}),
+		alone: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "capacity_fallbacks_total",
+			Help: "Times a call was told of limits by this node's share, since the database did not answer."}),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "config_loaded_timestamp",
 			Help: "When the configuration in force was loaded, in seconds since 1970."}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "build_info", Help: "Which program this is; always 1.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	build.Set(1)
-	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.loaded, build,
+	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.counting, m.alone, m.loaded, build,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
 	return m
 }
@@ -108,6 +115,15 @@ func (m *metrics) observe(e call.Event) {
 
 // command notes how long a command to FreeSWITCH took.
 func (m *metrics) command(took time.Duration) { m.commands.Observe(took.Seconds()) }
+
+// counted notes how long a question about limits took, and whether this node alone had
+// to answer it.
+func (m *metrics) counted(took time.Duration, alone bool) {
+	m.counting.Observe(took.Seconds())
+	if alone {
+		m.alone.Inc()
+	}
+}
 
 // configLoaded notes when the configuration in force was loaded.
 func (m *metrics) configLoaded(at time.Time) { m.loaded.Set(float64(at.UnixMilli()) / 1000) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,7 @@ type reconciler struct {
 
 	mu      sync.Mutex
 	clients map[string]*eslctl.Client // by address, those that are connected
+	named   map[string]*eslctl.Client // the same by the name of the switch
 	missing map[string]time.Time      // open calls that no switch has any more, since when
 	alive   map[string]time.Time      // open calls that a switch has, when it was asked
 	unread  map[string]time.Time      // CDR files that could not be read, since when
@@ -40,7 +42,7 @@ type reconciler struct {
 }
 
 func newReconciler(c *controller, s *settings) *reconciler {
-	return &reconciler{controller: c, sockets: s.FreeSWITCH, clients: map[string]*eslctl.Client{},
+	return &reconciler{controller: c, sockets: s.FreeSWITCH, clients: map[string]*eslctl.Client{}, named: map[string]*eslctl.Client{},
 		missing: map[string]time.Time{}, alive: map[string]time.Time{}, unread: map[string]time.Time{}, later: map[string]time.Time{}}
 }
 
@@ -50,9 +52,9 @@ func (r *reconciler) run(ctx context.Context) {
 	for _, socket := range r.sockets {
 		m := &eslctl.Monitor{
 			Address: socket.Address, Password: string(socket.Password), Ended: r.heard,
-			Connected: func(_ context.Context, c *eslctl.Client) { r.connected(socket.Address, c) },
+			Connected: func(ctx context.Context, c *eslctl.Client) { r.connected(ctx, socket.Address, c) },
 			Problem: func(err error) {
-				r.connected(socket.Address, nil)
+				r.disconnected(socket.Address)
 				r.log.Warn().Str("switch", socket.Address).Err(err).Msg("event socket is not connected")
 			},
 		}
@@ -72,21 +74,35 @@ func (r *reconciler) run(ctx context.Context) {
 	}
 }
 
-func (r *reconciler) connected(address string, c *eslctl.Client) {
+func (r *reconciler) connected(ctx context.Context, address string, c *eslctl.Client) {
+	name, err := c.Switch(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c == nil {
-		delete(r.clients, address)
+	r.clients[address] = c
+	if err != nil {
+		r.log.Warn().Str("switch", address).Err(err).Msg("the switch does not say its name")
 		return
 	}
-	r.clients[address] = c
-	r.log.Info().Str("switch", address).Msg("event socket connected")
+	r.named[name] = c
+	r.log.Info().Str("switch", address).Str("name", name).Msg("event socket connected")
+}
+
+func (r *reconciler) disconnected(address string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.clients[address]
+	delete(r.clients, address)
+	maps.DeleteFunc(r.named, func(_ string, named *eslctl.Client) bool { return named == c })
 }
 
 // heard takes the end of a call from a switch's event socket. While the call is
 // controlled here its own connection tells the end, after all that came before.
 func (r *reconciler) heard(id, checkpoint string, end eslctl.End) {
-	if r.server.Controls(id) || r.cdr != "" && !r.journal.Has(id) { // the CDR says more of a call that is not known
+	if r.server.Controls(id) {
+		return
+	}
+	if r.cdr != "" && !r.journal.Has(id) { // the CDR says more of a call that is not known
+		r.gone(id)
 		return
 	}
 	if !r.journal.Has(id) && !r.other(checkpoint) {

@@ -72,6 +72,8 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	if s.ConfigDir == "" {
 		c.config.from(db)
 	}
+	counter := newCapacity(s.Node, log, m, db)
+	c.share(counter)
 	if err := c.config.start(ctx); err != nil {
 		return err
 	}
@@ -105,11 +107,17 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	d := newDrain(s.Node, log, j, m, db)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
 	part("upkeep", func(ctx context.Context) error { (&upkeep{log: log, db: db, keep: s.KeepCalls}).run(ctx); return nil })
-	part("reconciliation", func(ctx context.Context) error { newReconciler(c, s).run(ctx); return nil })
+	reconciler := newReconciler(c, s)
+	part("reconciliation", func(ctx context.Context) error { reconciler.run(ctx); return nil })
+	part("capacity", func(ctx context.Context) error { counter.Run(ctx); return nil })
+	part("slots", func(ctx context.Context) error { reconciler.sweep(ctx, db); return nil })
 	part("service manager", func(ctx context.Context) error {
 		manager.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
 		return nil
 	})
+	meeting, cancel := context.WithTimeout(ctx, meetLimit)
+	counter.Met(meeting)
+	cancel()
 	err = c.serve(ctx, s.Drain)
 	stop()
 	// The journal is closed after the last part that writes to it, and drained after that.

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 // sources are the folders that the program is made of.
-var sources = []string{"availability", "call", "capacity", "cmd", "eslctl", "examples", "flowengine", "store", "webhooks"}
+var sources = []string{"availability", "call", "capacity", "cmd", "confdir", "eslctl", "examples", "flowengine", "store", "webhooks"}
 
 // build builds the program. It looks at every source of it first: go test takes
 // an old result for a new one unless it sees the test depend on what has changed.

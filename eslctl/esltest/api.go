@@ -26,6 +26,8 @@ func (s *Switch) api(by *listener, line string) string {
 			"1 profile 1 alias\n"
 	case "version":
 		return "FreeSWITCH Version 1.11.1-release~64bit ( 64bit)\n"
+	case "switchname":
+		return s.Name
 	case "create_uuid":
 		return newUUID()
 	case "global_getvar":

@@ -50,6 +50,27 @@ var apart = map[string]func(ctx context.Context, s store.Store, org string) (any
 	"FlowVersions": func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.FlowVersions(ctx, org, "main")
 	},
+	"Usage": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "leg of acme")})
+	},
+	"Reserve": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Reserve(ctx, []call.Claim{claimOf(org, "call of acme", "another leg")})
+	},
+	"Post": func(ctx context.Context, s store.Store, org string) (any, error) {
+		if err := s.Post(ctx, []store.Entry{{What: store.Released, Claim: claimOf(org, "call of acme", "leg of acme")}}); err != nil {
+			return nil, err
+		}
+		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "")})
+	},
+	"Turns": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Turns(ctx, []store.TurnKey{{Org: org, Key: "sales"}})
+	},
+}
+
+// claimOf is the claim of a call of an organization for a target that both have.
+func claimOf(org, id, leg string) call.Claim {
+	return call.Claim{Org: org, Target: "alice", Call: id, Leg: leg, Caller: "15550100", At: began,
+		Limits: call.Limits{Total: 1, Within: time.Hour, Of: call.OfTarget}}
 }
 
 // ofTheNode are the methods that concern no organization, and why.
@@ -59,6 +80,9 @@ var ofTheNode = map[string]string{
 	"FlowVersion":   "a version is a hash of all that the flow says: who knows it has seen the flow",
 	"Position":      "a journal holds the calls of all organizations; the answer is a place in it",
 	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
+	"Slots":         "it lists what switches are asked for, whoever it belongs to",
+	"Beat":          "it is about the nodes",
+	"PruneShared":   "it removes by age alone",
 	"Ping":          "it is about the database",
 	"Close":         "it is about the database",
 }
@@ -71,6 +95,16 @@ func populate(t testing.TB, s store.Store, org string) {
 	events[4].Seq = 5
 	newJournal(t, s, "n1").send(began.Add(time.Hour), events...)
 	if _, err := s.Apply(t.Context(), []store.Change{full(org, 0, "1")}); err != nil {
+		t.Fatal(err)
+	}
+	c := claimOf(org, "call of "+org, "leg of "+org)
+	if _, err := s.Reserve(t.Context(), []call.Claim{c}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Post(t.Context(), []store.Entry{{What: store.Connected, Claim: c}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Turns(t.Context(), []store.TurnKey{{Org: org, Key: "sales"}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -100,6 +134,9 @@ var views = []func(ctx context.Context, s store.Store, org string) (any, error){
 	func(ctx context.Context, s store.Store, org string) (any, error) { return s.Entities(ctx, org) },
 	func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.FlowVersions(ctx, org, "main")
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "")})
 	},
 }
 
