@@ -21,9 +21,9 @@ import (
 const (
 	// pollEvery is how often the store is asked what is in force.
 	pollEvery = 250 * time.Millisecond
-	// askLimit bounds how long it may take to answer that. A connection that hangs is given
+	// currentLimit bounds how long it may take to answer that. A connection that hangs is given
 	// up so soon, and the next poll has another.
-	askLimit = 2 * time.Second
+	currentLimit = 2 * time.Second
 	// pollLimit bounds how long it may take with the files.
 	pollLimit = 30 * time.Second
 	// startLimit bounds it at the start of a server, which has a copy to go on with.
@@ -69,7 +69,7 @@ var errNothingStored = &unreadError{errors.New("there is no organization in the 
 func (c *configuration) poll(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	asking, answered := context.WithTimeout(ctx, askLimit)
+	asking, answered := context.WithTimeout(ctx, currentLimit)
 	current, err := c.store.Current(asking)
 	answered()
 	if err != nil {
