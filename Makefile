@@ -35,6 +35,11 @@ bench: ## the table of docs/benchmarks.md; fails where a limit is missed, profil
 	go build -trimpath -o bin/bench ./e2e/bench
 	bin/bench -profile bench-out
 
+.PHONY: bench-large
+bench-large: ## the call log with ten million calls: 40 GB on the disk, and hours
+	go build -trimpath -o bin/bench ./e2e/bench
+	bin/bench -only 'call log' -calls 10000000
+
 .PHONY: bench-all
 bench-all: bench ## that, and the benchmarks of the packages
 	go test -run '^$$' -bench . -benchmem $(PKG)

@@ -7,6 +7,7 @@
 package confdir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -121,18 +122,16 @@ type Organization struct {
 // left out. Where no document names an organization, all is the default one's.
 func Split(files store.Files) (orgs []Organization, leftOut []string, err error) {
 	for name := range files {
-		docs, err := documents(files, name)
+		named, err := namesIn(files, name)
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, d := range docs {
-			if v := field(d.root, "organization"); v != nil {
-				folder := path.Dir(name)
-				if folder == "." {
-					folder = ""
-				}
-				orgs = append(orgs, Organization{v.Value, folder, store.Files{}})
-			}
+		folder := path.Dir(name)
+		if folder == "." {
+			folder = ""
+		}
+		for _, org := range named {
+			orgs = append(orgs, Organization{org, folder, store.Files{}})
 		}
 	}
 	if len(orgs) == 0 {
@@ -199,10 +198,23 @@ func (o Organization) named() bool {
 		if path.Dir(name) != "." {
 			continue
 		}
-		docs, err := documents(o.Files, name)
-		if err == nil && slices.ContainsFunc(docs, func(d document) bool { return field(d.root, "organization") != nil }) {
+		if names, err := namesIn(o.Files, name); err == nil && len(names) > 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// namesIn returns the organizations that the documents of a file name.
+func namesIn(files store.Files, name string) (orgs []string, err error) {
+	if !bytes.Contains(files[name], []byte("organization")) { // which is most of them
+		return nil, nil
+	}
+	docs, err := documents(files, name)
+	for _, d := range docs {
+		if v := field(d.root, "organization"); v != nil {
+			orgs = append(orgs, v.Value)
+		}
+	}
+	return orgs, err
 }

@@ -36,23 +36,15 @@ type Setting struct {
 	New  string `json:"new,omitempty"` // likewise
 }
 
-// Compare says what differs between the files of an organization before and after: first
-// the entities by kind and slug, then the files.
-func Compare(before, after store.Files) ([]Difference, error) {
-	old, err := entities(before)
-	if err != nil {
-		return nil, err
-	}
-	fresh, err := entities(after)
-	if err != nil {
-		return nil, err
-	}
-	was := make(map[store.EntityKey]entity, len(old))
-	for _, e := range old {
+// Compare says what differs in an organization before and after: first the entities by
+// kind and name, then the files.
+func Compare(before, after *Contents) []Difference {
+	was := make(map[store.EntityKey]entity, len(before.entities))
+	for _, e := range before.entities {
 		was[e.EntityKey] = e
 	}
 	var out []Difference
-	for _, e := range fresh {
+	for _, e := range after.entities {
 		o, had := was[e.EntityKey]
 		delete(was, e.EntityKey)
 		if !had {
@@ -65,7 +57,7 @@ func Compare(before, after store.Files) ([]Difference, error) {
 		out = append(out, Difference{Kind: e.Kind, Name: e.name, Change: Removed})
 	}
 	slices.SortFunc(out, func(a, b Difference) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
-	return append(out, differingFiles(before, after)...), nil
+	return append(out, differingFiles(before.files, after.files)...)
 }
 
 func differingFiles(before, after store.Files) (out []Difference) {

@@ -16,6 +16,12 @@ var sections = map[string]string{
 	"targets": "target", "plans": "plan", "campaigns": "campaign",
 }
 
+// Contents are the files of an organization, and what their documents define.
+type Contents struct {
+	files    store.Files
+	entities []entity // by kind and slug
+}
+
 // entity is something that the files define.
 type entity struct {
 	store.EntityKey
@@ -24,8 +30,9 @@ type entity struct {
 	value *yaml.Node
 }
 
-// entities returns what the documents of an organization define, by kind and slug.
-func entities(files store.Files) (out []entity, err error) {
+// Parse parses the files of an organization.
+func Parse(files store.Files) (*Contents, error) {
+	var out []entity
 	for name := range files {
 		docs, err := documents(files, name)
 		if err != nil {
@@ -57,15 +64,14 @@ func entities(files store.Files) (out []entity, err error) {
 		}
 	}
 	slices.SortFunc(out, func(a, b entity) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Slug, b.Slug)) })
-	return out, nil
+	return &Contents{files, out}, nil
 }
 
-// Entities names what the files of an organization define.
-func Entities(files store.Files) ([]store.EntityKey, error) {
-	found, err := entities(files)
-	out := make([]store.EntityKey, len(found))
-	for i, e := range found {
+// Entities names what the files define.
+func (c *Contents) Entities() []store.EntityKey {
+	out := make([]store.EntityKey, len(c.entities))
+	for i, e := range c.entities {
 		out[i] = e.EntityKey
 	}
-	return out, err
+	return out
 }

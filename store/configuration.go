@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Configurations keeps the configuration of every organization, as the files that it was
@@ -23,7 +25,7 @@ type Configurations interface {
 	Apply(ctx context.Context, changes []Change) (map[string]int, error)
 
 	// Current returns the revision in force of every organization that has one. It is cheap:
-	// servers ask it twice a second.
+	// servers ask it several times a second.
 	Current(ctx context.Context) (map[string]int, error)
 
 	// Revision returns a revision with its files.
@@ -56,6 +58,24 @@ type Change struct {
 
 	Entities []EntityKey   // that the files define
 	Flows    []FlowVersion // likewise: name, version and bundle
+}
+
+const (
+	maxAuthor = 200  // bytes
+	maxNote   = 2000 // likewise
+)
+
+// Check says why a change cannot be kept.
+func (c *Change) Check() error {
+	for what, text := range map[string]struct {
+		text string
+		most int
+	}{"author": {c.Author, maxAuthor}, "note": {c.Note, maxNote}} {
+		if len(text.text) > text.most || !utf8.ValidString(text.text) || strings.ContainsFunc(text.text, unicode.IsControl) {
+			return fmt.Errorf("%.100q cannot be the %s of a change: one line of at most %d bytes", text.text, what, text.most)
+		}
+	}
+	return c.Files.Check()
 }
 
 // Files are texts by their path, which is relative and has / between its parts.

@@ -35,15 +35,15 @@ func newApply() *cobra.Command {
 			return &usageError{err}
 		}
 		return withDatabase(cmd, true, func(s *settings, db store.Store) error {
-			orgs, leftOut, err := readFolder(args[0])
+			f, err := readFolder(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := newChangeset(cmd.Context(), db, orgs, *remove)
+			c, err := newChangeset(cmd.Context(), db, f, *remove)
 			if err != nil {
 				return err
 			}
-			if err := tellLeftOut(cmd.ErrOrStderr(), args[0], leftOut); err != nil {
+			if err := tellLeftOut(cmd.ErrOrStderr(), args[0], f.leftOut); err != nil {
 				return err
 			}
 			a := applying{Store: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, base: base, dry: *dry, signed: signed}

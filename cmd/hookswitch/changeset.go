@@ -19,41 +19,50 @@ import (
 	"github.com/hookswitch/hookswitch/store"
 )
 
-// readFolder reads a folder to apply, and cuts it into its organizations. It fails when
-// anything in it is wrong; files that are no part of a configuration are returned as left out.
-func readFolder(dir string) (orgs []confdir.Organization, leftOut []string, err error) {
+// folder is one to apply.
+type folder struct {
+	orgs    []confdir.Organization
+	leftOut []string             // files that are no part of a configuration
+	loaded  *flowengine.Snapshot // of the folder alone
+}
+
+// readFolder reads a folder to apply. It fails when anything in it is wrong.
+func readFolder(dir string) (*folder, error) {
 	files, leftOut, err := confdir.Read(dir)
 	if err != nil {
 		if path := (*fs.PathError)(nil); errors.As(err, &path) && path.Path == "." {
 			err = fmt.Errorf("%s: the folder cannot be read: %w", dir, path.Err)
 		}
-		return nil, nil, err
+		return nil, err
 	}
 	named := store.Files{}
 	for name, text := range files {
 		named[filepath.Join(dir, name)] = text
 	}
 	if len(files) == 0 {
-		return nil, nil, fmt.Errorf("%s holds no YAML; name the folder of a configuration", dir)
+		return nil, fmt.Errorf("%s holds no YAML; name the folder of a configuration", dir)
 	}
-	if _, problems := flowengine.LoadFiles(named, nodes.Kinds); len(problems) > 0 {
-		return nil, nil, &invalidConfig{dir: dir, problems: problems}
+	loaded, problems := flowengine.LoadFiles(named, nodes.Kinds)
+	if len(problems) > 0 {
+		return nil, &invalidConfig{dir: dir, problems: problems}
 	}
 	orgs, outside, err := confdir.Split(files)
-	return orgs, append(leftOut, outside...), err
+	return &folder{orgs, append(leftOut, outside...), loaded}, err
 }
 
 // changeset is what organizations shall be, beside what they are.
 type changeset struct {
 	before map[string]*store.Revision // in force, of all organizations
 	after  []confdir.Organization     // those that may differ
+	holds  []*confdir.Contents        // after, in the same order
 	remove []string
 	whole  *flowengine.Snapshot // all organizations, as they shall be
 }
 
 // newChangeset checks that what is to be is valid as a whole: with the organizations that
 // stay as they are.
-func newChangeset(ctx context.Context, db store.Configurations, after []confdir.Organization, remove []string) (*changeset, error) {
+func newChangeset(ctx context.Context, db store.Configurations, f *folder, remove []string) (*changeset, error) {
+	after := f.orgs
 	before, err := inForce(ctx, db)
 	if err != nil {
 		return nil, err
@@ -75,9 +84,18 @@ func newChangeset(ctx context.Context, db store.Configurations, after []confdir.
 			all = append(all, confdir.Organization{Name: org, Folder: r.Folder, Files: r.Files})
 		}
 	}
-	var problems []flowengine.Problem
-	if c.whole, problems = flowengine.LoadFiles(confdir.Join(all), nodes.Kinds); len(problems) > 0 {
-		return nil, &invalidConfig{dir: "the configuration of all organizations", problems: problems}
+	for _, o := range after {
+		holds, err := confdir.Parse(o.Files)
+		if err != nil {
+			return nil, err
+		}
+		c.holds = append(c.holds, holds)
+	}
+	if c.whole = f.loaded; c.whole == nil || len(all) > len(after) {
+		var problems []flowengine.Problem
+		if c.whole, problems = flowengine.LoadFiles(confdir.Join(all), nodes.Kinds); len(problems) > 0 {
+			return nil, &invalidConfig{dir: "the configuration of all organizations", problems: problems}
+		}
 	}
 	return c, nil
 }
@@ -130,28 +148,29 @@ type orgDifference struct {
 // differences says what differs, by organization.
 func (c *changeset) differences() ([]orgDifference, error) {
 	var out []orgDifference
-	add := func(org string, removed bool, after store.Files) error {
+	add := func(org string, removed bool, after *confdir.Contents) error {
 		d := orgDifference{org: org, removed: removed}
-		var before store.Files
+		before := &confdir.Contents{}
 		if r := c.before[org]; r != nil {
-			before, d.revision = r.Files, r.Number
+			d.revision = r.Number
+			var err error
+			if before, err = confdir.Parse(r.Files); err != nil {
+				return err
+			}
 		}
-		var err error
-		if d.differences, err = confdir.Compare(before, after); err != nil {
-			return err
-		}
+		d.differences = confdir.Compare(before, after)
 		if len(d.differences) > 0 || d.revision == 0 || removed {
 			out = append(out, d)
 		}
 		return nil
 	}
-	for _, o := range c.after {
-		if err := add(o.Name, false, o.Files); err != nil {
+	for i, o := range c.after {
+		if err := add(o.Name, false, c.holds[i]); err != nil {
 			return nil, err
 		}
 	}
 	for _, org := range c.remove {
-		if err := add(org, true, nil); err != nil {
+		if err := add(org, true, &confdir.Contents{}); err != nil {
 			return nil, err
 		}
 	}
@@ -171,13 +190,12 @@ func (c *changeset) apply(ctx context.Context, db store.Configurations, author, 
 		return 0
 	}
 	var changes []store.Change
-	for _, o := range c.after {
-		entities, err := confdir.Entities(o.Files)
-		if err != nil {
-			return nil, err
+	for i, o := range c.after {
+		is, ok := c.whole.Organization(o.Name)
+		if !ok {
+			return nil, fmt.Errorf("organization %s is not in its files", o.Name)
 		}
-		is, _ := c.whole.Organization(o.Name)
-		change := store.Change{Org: o.Name, Base: was(o.Name), Folder: o.Folder, Files: o.Files, Author: author, Note: note, Entities: entities}
+		change := store.Change{Org: o.Name, Base: was(o.Name), Folder: o.Folder, Files: o.Files, Author: author, Note: note, Entities: c.holds[i].Entities()}
 		for _, f := range is.Flows() {
 			change.Flows = append(change.Flows, store.FlowVersion{Flow: f.Name, Version: f.Version, Bundle: f.Bundle()})
 		}

@@ -37,15 +37,15 @@ func newDiff() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		differs := false
 		err := withDatabase(cmd, false, func(_ *settings, db store.Store) error {
-			orgs, leftOut, err := readFolder(args[0])
+			f, err := readFolder(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := newChangeset(cmd.Context(), db, orgs, *remove)
+			c, err := newChangeset(cmd.Context(), db, f, *remove)
 			if err != nil {
 				return err
 			}
-			if err := tellLeftOut(cmd.ErrOrStderr(), args[0], leftOut); err != nil {
+			if err := tellLeftOut(cmd.ErrOrStderr(), args[0], f.leftOut); err != nil {
 				return err
 			}
 			list, err := c.differences()

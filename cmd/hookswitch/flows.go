@@ -121,7 +121,7 @@ func newFlowsRollback() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("organization %s: %w in revision %d; hookswitch rollback takes back a whole revision", org, err, r.Number)
 			}
-			c, err := newChangeset(cmd.Context(), db, []confdir.Organization{{Name: org, Folder: r.Folder, Files: files}}, nil)
+			c, err := newChangeset(cmd.Context(), db, &folder{orgs: []confdir.Organization{{Name: org, Folder: r.Folder, Files: files}}}, nil)
 			if err != nil {
 				return err
 			}

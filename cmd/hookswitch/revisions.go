@@ -124,7 +124,7 @@ func newRollback() *cobra.Command {
 			if r.Removed {
 				return fmt.Errorf("with revision %d organization %s was removed: there is nothing in it", number, org)
 			}
-			c, err := newChangeset(cmd.Context(), db, []confdir.Organization{{Name: org, Folder: r.Folder, Files: r.Files}}, nil)
+			c, err := newChangeset(cmd.Context(), db, &folder{orgs: []confdir.Organization{{Name: org, Folder: r.Folder, Files: r.Files}}}, nil)
 			if err != nil {
 				return err
 			}

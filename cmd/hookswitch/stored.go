@@ -20,8 +20,11 @@ import (
 
 const (
 	// pollEvery is how often the store is asked what is in force.
-	pollEvery = 400 * time.Millisecond
-	// pollLimit bounds how long it may take to answer, with the files.
+	pollEvery = 250 * time.Millisecond
+	// currentLimit bounds how long it may take to answer that. A connection that hangs is given
+	// up so soon, and the next poll has another.
+	currentLimit = 2 * time.Second
+	// pollLimit bounds how long it may take with the files.
 	pollLimit = 30 * time.Second
 	// startLimit bounds it at the start of a server, which has a copy to go on with.
 	startLimit = 5 * time.Second
@@ -66,7 +69,9 @@ var errNothingStored = &unreadError{errors.New("there is no organization in the 
 func (c *configuration) poll(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	current, err := c.store.Current(ctx)
+	asking, answered := context.WithTimeout(ctx, currentLimit)
+	current, err := c.store.Current(asking)
+	answered()
 	if err != nil {
 		return &unreadError{err}
 	}
@@ -183,6 +188,8 @@ func (c *configuration) followStore(ctx context.Context) error {
 			return nil
 		case <-hup:
 			c.store.current = nil
+			c.systemd.reloading(func() { c.polled(c.poll(ctx, pollLimit)) })
+			continue
 		case <-tick.C:
 		}
 		if err := c.poll(ctx, pollLimit); ctx.Err() == nil {

@@ -55,6 +55,7 @@ func main() {
 		{"lookup", lookup},
 		{"flows", validation},
 		{"scripts", testScripts},
+		{"apply", applyAll},
 		{"decision", decisionTime},
 		{"store", storeCost},
 		{"call log", callLog},

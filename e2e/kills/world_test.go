@@ -89,8 +89,11 @@ type world struct {
 	sw     *esltest.Switch
 	socket string // address of its inbound event socket
 	seed   uint64
-	nodes  []*node
-	diary  map[*node]*history
+
+	database string   // that the servers share; "": each has its own
+	forgiven []string // what servers may complain of
+	nodes    []*node
+	diary    map[*node]*history
 
 	traffic atomic.Int64 // commands that servers sent
 	refused atomic.Int64 // connections that no server took

@@ -42,7 +42,7 @@ type condition struct {
 
 // NewSearch checks a query.
 func NewSearch(org string, q store.Query) (*Search, error) {
-	s := &Search{org: Text(org), Limit: q.Limit}
+	s := &Search{org: Name(org), Limit: q.Limit}
 	if s.Limit == 0 {
 		s.Limit = usualLimit
 	}

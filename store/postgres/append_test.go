@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -29,4 +30,23 @@ func TestCallThatCannotBeWrittenIsSetAside(t *testing.T) {
 		err = db.QueryRow(t.Context(), "SELECT lines FROM rejected WHERE id = 'bad' AND reason LIKE '%good%'").Scan(&lines)
 		return lines, err
 	})
+}
+
+// A database in a language orders texts by that; the ids of calls are found all the same.
+func TestCallsAreFoundInADatabaseOfAnyLanguage(t *testing.T) {
+	url := storetest.Database(t)
+	db, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	if _, err := db.Exec(t.Context(), "CREATE DATABASE english TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"); err != nil {
+		t.Skipf("%v: not tested with a language", err)
+	}
+	s, err := postgres.Open(t.Context(), url[:strings.LastIndex(url, "/")]+"/english?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	storetest.FoundByPart(t, s)
 }

@@ -19,7 +19,7 @@ const applying = 0x686f6f6b_00000001
 // Apply makes revisions of organizations: of all that differ, or of none.
 func (s *Store) Apply(ctx context.Context, changes []store.Change) (applied map[string]int, err error) {
 	for _, c := range changes {
-		if err := c.Files.Check(); err != nil {
+		if err := c.Check(); err != nil {
 			return nil, err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // Apply makes revisions of organizations: of all that differ, or of none.
 func (s *Store) Apply(ctx context.Context, changes []store.Change) (applied map[string]int, err error) {
 	for _, c := range changes {
-		if err := c.Files.Check(); err != nil {
+		if err := c.Check(); err != nil {
 			return nil, err
 		}
 	}

@@ -33,6 +33,7 @@ func RunConfigurations(t *testing.T, open func(t *testing.T) store.Configuration
 		{"FlowVersionsHaveTheirHistory", flowVersions},
 		{"RevisionsComeInPages", revisionPages},
 		{"PathsThatLeadElsewhereAreRefused", paths},
+		{"AuthorAndNoteAreALine", lines},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
@@ -246,7 +247,6 @@ func cancelled(t *testing.T, s store.Configurations) {
 		if looks == tries {
 			t.Fatal("never applied")
 		}
-		t.Logf("cancelled at look %d: %v", looks, err)
 	}
 	for _, org := range []string{"acme", "beta"} {
 		want := full(org, 1, "2")
@@ -462,5 +462,17 @@ func paths(t *testing.T, s store.Configurations) {
 	}
 	if got := current(t, s); len(got) > 0 {
 		t.Errorf("current %v", got)
+	}
+}
+
+func lines(t *testing.T, s store.Configurations) {
+	for _, text := range []string{"two\nlines", "\x1b[31mred", "\xff", strings.Repeat("x", 2001)} {
+		author, note := change("acme", 0), change("acme", 0)
+		author.Author, note.Note = text, text
+		for _, c := range []store.Change{author, note} {
+			if got, err := s.Apply(t.Context(), []store.Change{c}); err == nil {
+				t.Errorf("%.20q was applied: %v", text, got)
+			}
+		}
 	}
 }

@@ -29,7 +29,7 @@ func RunLog(t *testing.T, open func(testing.TB) store.Store) {
 		"a call is found by every field":                           foundByFields,
 		"pages come to the end, also where calls began together":   pagesToTheEnd,
 		"a query that cannot be meant is refused":                  queriesRefused,
-		"a call is found by a part of its id":                      foundByPart,
+		"a call is found by a part of its id":                      FoundByPart,
 		"organizations have calls of the same id":                  sameIDs,
 		"organizations that have calls are listed":                 organizations,
 		"an ended call settles when the journals have been read":   settles,
@@ -340,7 +340,7 @@ func hostileValues(t *testing.T, log store.Store) {
 		}
 		j.at = b.To
 		page, err := log.Search(t.Context(), v, store.Query{})
-		if err != nil || len(page.Calls) != 1 && i != 2 && i != 3 {
+		if err != nil || len(page.Calls) != 1 {
 			t.Errorf("%.20q: %v %v", v, page.Calls, err)
 		}
 	}

@@ -176,13 +176,14 @@ func queriesRefused(t *testing.T, log store.Store) {
 	}
 }
 
-func foundByPart(t *testing.T, log store.Store) {
+// FoundByPart tests that a call is found by a part of its id, which RunLog does too.
+func FoundByPart(t *testing.T, log store.Store) {
 	j := newJournal(t, log, "n1")
-	for _, id := range []string{"abcd-1", "abcd-2", "abce", "abcd", "b", "é-1"} {
+	for _, id := range []string{"abcd-1", "abcd-2", "abce", "abcd", "b", "é-1", "Abcd-1", "ABCE", "e-1"} {
 		j.send(began, simple("acme", id, began)...)
 	}
 	j.send(began, simple("other", "zzz", began)...)
-	for part, want := range map[string]string{"abcd-1": "abcd-1", "abcd-": "", "abcd": "abcd", "abce": "abce", "b": "b", "é": "é-1", "a": ""} {
+	for part, want := range map[string]string{"abcd-1": "abcd-1", "abcd-": "", "abcd": "abcd", "abce": "abce", "b": "b", "é": "é-1", "a": "", "AB": "ABCE", "Ab": "Abcd-1"} {
 		c, err := log.Call(t.Context(), "acme", part)
 		if ambiguous := (*store.AmbiguousError)(nil); want == "" && !errors.As(err, &ambiguous) {
 			t.Errorf("%s: %v", part, err)

@@ -1,7 +1,8 @@
 -- The call log. A call has a number, n, by which its other rows refer to it: it is
 -- narrow, new rows come at the end of their indexes, and it orders calls that began at
 -- the same time. Every index of a search ends with (started, n), so that a page is one
--- range of it, read backwards.
+-- range of it, read backwards. What is searched for is compared byte by byte, whatever the
+-- database's language.
 
 -- +goose Up
 ALTER TABLE journals
@@ -11,26 +12,26 @@ ALTER TABLE journals
 CREATE SEQUENCE call_numbers;
 
 CREATE TABLE calls (
-    org         text NOT NULL,
+    org         text COLLATE "C" NOT NULL,
     n           bigint NOT NULL,
-    id          text NOT NULL,          -- UUID of the A leg's channel
-    state       text NOT NULL,          -- open, settling, complete, incomplete
-    waits       timestamptz,            -- settling: when that was first seen
+    id          text COLLATE "C" NOT NULL, -- UUID of the A leg's channel
+    state       text COLLATE "C" NOT NULL, -- open, settling, complete, incomplete
+    waits       timestamptz,               -- settling: when that was first seen
     started     timestamptz NOT NULL,
     answered    timestamptz,
-    connected   timestamptz,            -- with the first target
+    connected   timestamptz,               -- with the first target
     ended       timestamptz,
-    number      text NOT NULL,          -- that was dialled
-    caller      text NOT NULL,
-    name        text NOT NULL,          -- of the caller
-    campaign    text NOT NULL,
+    number      text COLLATE "C" NOT NULL, -- that was dialled
+    caller      text COLLATE "C" NOT NULL,
+    name        text NOT NULL,             -- of the caller
+    campaign    text COLLATE "C" NOT NULL,
     publisher   text NOT NULL,
     mode        text NOT NULL,
     flow        text NOT NULL,
     version     text NOT NULL,
-    target      text NOT NULL,          -- connected last
+    target      text NOT NULL,             -- connected last
     step        text NOT NULL,
-    cause       text NOT NULL,
+    cause       text COLLATE "C" NOT NULL,
     q850        integer NOT NULL,
     hung_up_by  text NOT NULL,
     billed_ms   bigint NOT NULL,
@@ -38,7 +39,7 @@ CREATE TABLE calls (
     talked_ms   bigint NOT NULL,
     switch      text NOT NULL,
     sip_call_id text NOT NULL,
-    node        text NOT NULL,          -- last controller
+    node        text NOT NULL,             -- last controller
     late        boolean NOT NULL,
     PRIMARY KEY (org, n),
     UNIQUE (org, id)
@@ -52,24 +53,24 @@ CREATE INDEX calls_by_state ON calls (org, state, started, n) WHERE state <> 'co
 CREATE INDEX calls_waiting ON calls (waits) WHERE state = 'settling';
 
 CREATE TABLE events (                   -- what one batch of a journal held of a call
-    org   text NOT NULL,
+    org   text COLLATE "C" NOT NULL,
     call  bigint NOT NULL,
-    epoch bigint NOT NULL,              -- of the first event
-    node  text NOT NULL,
+    epoch bigint NOT NULL, -- of the first event
+    node  text COLLATE "C" NOT NULL,
     seq   bigint NOT NULL,
-    lines bytea NOT NULL,               -- as they stand in the journal
+    lines bytea NOT NULL,  -- as they stand in the journal
     PRIMARY KEY (org, call, epoch, node, seq)
 );
 
 CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
-    org         text NOT NULL,
+    org         text COLLATE "C" NOT NULL,
     call        bigint NOT NULL,
     place       integer NOT NULL,
-    started     timestamptz NOT NULL,   -- of the call
-    first       boolean NOT NULL,       -- leg of the call to this target
+    started     timestamptz NOT NULL, -- of the call
+    first       boolean NOT NULL,     -- leg of the call to this target
     uuid        text NOT NULL,
     attempt     integer NOT NULL,
-    target      text NOT NULL,
+    target      text COLLATE "C" NOT NULL,
     address     text NOT NULL,
     step        text NOT NULL,
     dialed      timestamptz NOT NULL,
@@ -85,24 +86,24 @@ CREATE TABLE legs (                     -- that were dialled; the caller's is in
 CREATE INDEX legs_by_target ON legs (org, target, started, call) WHERE first;
 
 CREATE TABLE tags (                     -- every write of one
-    org      text NOT NULL,
+    org      text COLLATE "C" NOT NULL,
     call     bigint NOT NULL,
     place    integer NOT NULL,
-    started  timestamptz NOT NULL,      -- of the call
-    name     text NOT NULL,
-    value    text NOT NULL,
+    started  timestamptz NOT NULL, -- of the call
+    name     text COLLATE "C" NOT NULL,
+    value    text COLLATE "C" NOT NULL,
     source   text NOT NULL,
     step     text NOT NULL,
     time     timestamptz NOT NULL,
     replaced text,
-    current  boolean NOT NULL,          -- not replaced by a later one
+    current  boolean NOT NULL,     -- not replaced by a later one
     PRIMARY KEY (org, call, place)
 );
 CREATE INDEX tags_by_name ON tags (org, name, started, call) WHERE current;
 CREATE INDEX tags_by_value ON tags (org, name, substr(value, 1, 100), started, call) WHERE current;
 
 CREATE TABLE why_not (
-    org    text NOT NULL,
+    org    text COLLATE "C" NOT NULL,
     call   bigint NOT NULL,
     place  integer NOT NULL,
     step   text NOT NULL,
@@ -114,9 +115,9 @@ CREATE TABLE why_not (
 );
 
 CREATE TABLE gaps (                     -- journals that may still hold events of a call
-    org   text NOT NULL,
+    org   text COLLATE "C" NOT NULL,
     call  bigint NOT NULL,
-    node  text NOT NULL,
+    node  text COLLATE "C" NOT NULL,
     since timestamptz NOT NULL,
     PRIMARY KEY (org, call, node)
 );
@@ -124,9 +125,9 @@ CREATE INDEX gaps_of_node ON gaps (node, since);
 
 CREATE TABLE rejected (                 -- events of which no rows could be made
     org     text NOT NULL,
-    id      text NOT NULL,              -- of the call
+    id      text NOT NULL,        -- of the call
     journal text NOT NULL,
-    until   timestamptz NOT NULL,       -- of the batch
+    until   timestamptz NOT NULL, -- of the batch
     reason  text NOT NULL,
     lines   bytea NOT NULL
 );

@@ -1,0 +1,172 @@
+package kills
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/eslctl/esltest"
+	"github.com/hookswitch/hookswitch/store/storetest"
+)
+
+// limited is who takes only so much.
+const limited = "3001"
+
+// limit gives the world one target, with limits, and a flow that calls nobody else.
+func (w *world) limit(limits string) {
+	w.sw.SetCallee(limited, esltest.Answers(300*time.Millisecond, talks))
+	must(w.t, os.WriteFile(filepath.Join(w.conf, "flows.yaml"), fmt.Appendf(nil, `numbers:
+  "+15550100": {flow: main}
+targets:
+  one: {number: "%s", gateway: carrier, %s}
+---
+flow: main
+start: one
+nodes:
+  one: {dial: {targets: [one], ring: 5s}, exits: {else: bye}}
+  bye: {hangup: {}}
+`, limited, limits), 0o600))
+}
+
+// pair starts two servers on one database, which take the calls in turn.
+func (w *world) pair() (a, b *node) {
+	program, err := shipped()
+	must(w.t, err)
+	w.database = storetest.NewPostgres(w.t).URL("hookswitch")
+	a, b = w.newNode("a", program, "10s"), w.newNode("b", program, "10s")
+	w.open(60, b, a)
+	a.start()
+	b.start()
+	return a, b
+}
+
+// through places a call that the servers are asked to take in this order.
+func (w *world) through(first, second *node) *esltest.Call {
+	w.sw.Dialplan = esltest.Dialplan(first.fresh+"|"+second.fresh, first.takeover+"|"+second.takeover, 60)
+	return w.place(esltest.Caller{})
+}
+
+// together returns how many calls with the callee there were at most at one moment.
+func together(dials []esltest.Dialed) (most int) {
+	type change struct {
+		at time.Time
+		by int
+	}
+	var all []change
+	for _, d := range dials {
+		all = append(all, change{d.At, 1}, change{d.Ended, -1})
+	}
+	slices.SortFunc(all, func(a, b change) int { return cmp.Or(a.at.Compare(b.at), a.by-b.by) })
+	now := 0
+	for _, c := range all {
+		now += c.by
+		most = max(most, now)
+	}
+	return most
+}
+
+// Two servers never put more calls through to a target at once, or in all, than it
+// takes; and they use the room that there is.
+func TestLimitsHoldOverTwoNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED with -short: limits over two nodes are not tested")
+	}
+	const calls = 200
+	for _, n := range []int{1, 7, 50} {
+		t.Run(fmt.Sprintf("concurrency %d", n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 2*time.Minute)
+			w.limit(fmt.Sprintf("concurrency: %d", n))
+			a, b := w.pair()
+			for i := range calls {
+				nodes := []*node{a, b}
+				w.through(nodes[i%2], nodes[1-i%2])
+			}
+			w.settle()
+			w.check(nil)
+			dials := w.sw.Dials(limited)
+			if most := together(dials); most > n {
+				t.Errorf("%d calls at once, at most %d were to be", most, n)
+			} else if most < n {
+				t.Errorf("only %d calls at once, there was room for %d", most, n)
+			}
+			t.Logf("%d of %d calls were put through", len(dials), calls)
+		})
+		t.Run(fmt.Sprintf("cap %d", n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 2*time.Minute)
+			w.limit(fmt.Sprintf("caps: {total: %d}", n))
+			a, b := w.pair()
+			for i := range calls {
+				nodes := []*node{a, b}
+				w.through(nodes[i%2], nodes[1-i%2])
+			}
+			w.settle()
+			w.check(nil)
+			if got := len(w.sw.Dials(limited)); got != n {
+				t.Errorf("%d calls were put through, %d were to be", got, n)
+			}
+		})
+	}
+}
+
+// A call whose server died goes on holding its slot, until its bridge ends.
+func TestSlotOutlivesItsServer(t *testing.T) {
+	for name, hangUp := range map[string]bool{"the caller hangs up": true, "the callee hangs up": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, time.Minute)
+			w.limit("concurrency: 1")
+			talk := 30 * time.Second
+			if hangUp {
+				talk = 0
+			}
+			w.sw.SetCallee(limited, esltest.Answers(300*time.Millisecond, talk))
+			a, b := w.pair()
+			holds := w.through(a, b)
+			w.diary[a].until("nobody talks", func(h *history) bool { return h.last[holds.UUID] == call.Connected })
+			a.kill()
+
+			refused := w.through(b, a)
+			w.finish(refused)
+			if why := w.whyNot(b, refused.UUID); why != "concurrency: 1 of 1" {
+				t.Errorf("while the bridge lasts the next call is told %q", why)
+			}
+			if hangUp {
+				holds.HangUp()
+			}
+			w.finish(holds)
+			ended := time.Now()
+			// A slot is to be free within a second: whoever asks then gets it.
+			w.during(t, time.Until(ended.Add(time.Second)))
+			next := w.through(b, a)
+			w.finish(next)
+			if len(next.Result().Talked) != 1 {
+				t.Errorf("a second after the bridge its slot is not free: %q", w.whyNot(b, next.UUID))
+			}
+			a.start() // to say what it knows
+			w.settle()
+			w.check(nil)
+		})
+	}
+}
+
+// whyNot returns why the target of limit was not tried.
+func (w *world) whyNot(n *node, id string) string {
+	h := w.diary[n]
+	h.until("a call without an end", func(h *history) bool { return h.ends[id] > 0 })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	why := ""
+	for _, e := range h.events {
+		if e.Call == id && e.Attrs["not.one"] != "" {
+			why = e.Attrs["not.one"]
+		}
+	}
+	return why
+}
