@@ -41,6 +41,7 @@ type Capacity struct {
 	Silence  time.Duration                    // that a store may keep before it is taken to be away; 1 s
 	Answered func(d time.Duration, fell bool) // a question was answered, by the store or by the fallback; may be nil
 	Contact  func(err error)                  // the store does not answer any more, or (nil) does again; may be nil
+	Dropped  func(n int)                      // so many entries more found no place in the queue for the store; may be nil
 
 	node  string
 	store Store
@@ -59,6 +60,7 @@ type Capacity struct {
 	rooms map[place]*room
 	held  map[string]map[string]*slot // what this node admitted and has not released, by call and leg
 	queue []store.Entry
+	over  int                      // entries that found no place, and of which Dropped was not told yet
 	mine  map[store.TurnKey]uint64 // turns, as this node knows them
 }
 
@@ -118,6 +120,20 @@ func (c *Capacity) Usage(ctx context.Context, claims []call.Claim) (used []call.
 		used[j] = got[i]
 	}
 	return used, fallback
+}
+
+// Expect says which targets have limits in the configuration in force, so that this node
+// gets a share of them before a call wants them. The claims are of no call.
+func (c *Capacity) Expect(targets []call.Claim) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.rooms {
+		r.expected = false
+	}
+	for i := range targets {
+		r := c.room(&targets[i])
+		r.limits, r.expected = targets[i].Limits, true
+	}
 }
 
 // Reserve takes a slot if there is room. A target without limits has, and no slot is

@@ -332,6 +332,53 @@ func TestWhoKnowsNothingHasNoShare(t *testing.T) {
 	})
 }
 
+// A node has a share of the targets in its configuration before a call wants them, also
+// when there are many, or nobody wants them for long.
+func TestExpectedTargetsHaveAShare(t *testing.T) {
+	limits := call.Limits{Concurrency: 5}
+	inWorld(t, 1, call.Limits{}, func(w *world) {
+		var all []call.Claim
+		for i := range 1100 {
+			all = append(all, call.Claim{Org: "acme", Target: fmt.Sprint("t", i), At: time.Now(), Limits: limits})
+		}
+		shares := func() (n int) {
+			w.store.fail()
+			defer w.store.mend()
+			for _, of := range all {
+				c := w.claim(limits)
+				c.Target = of.Target
+				if w.nodes[0].Reserve(w.Context(), c).Refused == nil {
+					n++
+				}
+				w.nodes[0].Release(c)
+			}
+			return n
+		}
+		w.nodes[0].Expect(all)
+		time.Sleep(3 * time.Second)
+		w.want("shares", shares(), len(all))
+		all = all[:1]
+		w.nodes[0].Expect(all)
+		time.Sleep(10 * time.Second)
+		w.want("shares after the configuration was changed", shares(), 1)
+	})
+}
+
+// Entries that the queue has no place for are told of, once each.
+func TestDroppedEntriesAreTold(t *testing.T) {
+	inWorld(t, 1, call.Limits{}, func(w *world) {
+		told := 0
+		w.nodes[0].Dropped = func(n int) { told += n }
+		w.store.fail()
+		time.Sleep(2 * time.Second)
+		for range 50_010 {
+			w.nodes[0].Gone("call")
+		}
+		time.Sleep(5 * time.Second)
+		w.want("told of", told, 10)
+	})
+}
+
 func TestTurnsGoOnAlone(t *testing.T) {
 	inWorld(t, 2, call.Limits{Hour: 1}, func(w *world) {
 		turn := func(node int) (at uint64, fell bool) {

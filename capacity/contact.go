@@ -18,6 +18,7 @@ const (
 	aliveFor   = 5 * time.Second // after its last beat a node counts as one
 	joinAfter  = 2 * beatEvery   // by then all nodes that were there have seen a new one
 	forgetRoom = time.Hour
+	knowAtOnce = 1000 // targets that a beat asks about
 )
 
 // contactState is whether the store answers.
@@ -94,6 +95,7 @@ func (c *Capacity) keepContact(ctx context.Context) {
 		} else if err != nil {
 			c.loseContact(began, err)
 		}
+		c.tellDropped()
 		pause := time.NewTimer(c.pause(began))
 		select {
 		case <-ctx.Done():
@@ -196,17 +198,24 @@ func (c *Capacity) met(nodes []store.Node, now time.Time) {
 	}
 }
 
-// known returns the claims to ask what is taken of all targets that were wanted lately.
+// known returns the claims to ask what is taken of the targets that are expected, or were
+// wanted lately: of many, those of which the store has not told for longest.
 func (c *Capacity) known(now time.Time) []call.Claim {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	claims := make([]call.Claim, 0, len(c.rooms))
 	for at, r := range c.rooms {
-		if now.Sub(r.wanted) > forgetRoom && r.own[concurrency] == 0 {
+		claim := call.Claim{Org: at.org, Target: at.target, At: now, Limits: r.limits}
+		if r.roll(&claim); !r.expected && now.Sub(r.wanted) > forgetRoom && !r.owns() {
 			delete(c.rooms, at)
 			continue
 		}
-		claims = append(claims, call.Claim{Org: at.org, Target: at.target, At: now, Limits: r.limits})
+		claims = append(claims, claim)
+	}
+	if len(claims) > knowAtOnce {
+		heard := func(x *call.Claim) time.Time { return c.rooms[place{x.Org, x.Target}].heard }
+		slices.SortFunc(claims, func(a, b call.Claim) int { return heard(&a).Compare(heard(&b)) })
+		claims = claims[:knowAtOnce]
 	}
 	return claims
 }

@@ -18,12 +18,24 @@ const (
 // tell puts an entry in the queue. It needs the lock, which keeps the order.
 func (c *Capacity) tell(what store.What, claim call.Claim) {
 	if len(c.queue) >= maxQueue {
+		c.over++
 		return
 	}
 	c.queue = append(c.queue, store.Entry{What: what, Claim: claim})
 	select {
 	case c.entries <- struct{}{}:
 	default:
+	}
+}
+
+// tellDropped tells of entries that found no place.
+func (c *Capacity) tellDropped() {
+	c.mu.Lock()
+	n := c.over
+	c.over = 0
+	c.mu.Unlock()
+	if n > 0 && c.Dropped != nil {
+		c.Dropped(n)
 	}
 }
 

@@ -33,16 +33,18 @@ func periodsOf(c *call.Claim) periods {
 
 // room is what this node knows of the room at a target.
 type room struct {
-	limits call.Limits
-	wanted time.Time
-	own    figures // what this node took, and has not given back
-	since  periods // of own
+	limits   call.Limits
+	expected bool      // it is in the configuration
+	wanted   time.Time // by a call
+	own      figures   // what this node took, and has not given back
+	since    periods   // of own
 
 	told    bool    // the store has ever told:
 	used    figures // what all had taken,
 	part    figures // what this node had of it,
 	then    periods // in these periods
 	pending int     // slots of own that the store does not know yet
+	heard   time.Time
 }
 
 // slot is what a claim took that was admitted here.
@@ -60,6 +62,16 @@ func (r *room) roll(c *call.Claim) {
 			r.since[i], r.own[i] = since, 0
 		}
 	}
+}
+
+// owns says whether this node has anything of what is bounded.
+func (r *room) owns() bool {
+	for i, limit := range limitsOf(r.limits) {
+		if r.own[i] > 0 && (limit > 0 || i == concurrency) {
+			return true
+		}
+	}
+	return false
 }
 
 // bound is a limit as this node applies it alone: to what it has itself, up to its
@@ -180,7 +192,7 @@ func (c *Capacity) told(claims []call.Claim, used []call.Usage, own map[place]fi
 // not told all, or this one has not, it would be too little.
 func (c *Capacity) learn(claim *call.Claim, used call.Usage, mine figures) {
 	if r := c.room(claim); c.link.state == linkUp && r.pending == 0 {
-		r.told, r.used, r.part, r.then = true, usageOf(used), mine, periodsOf(claim)
+		r.told, r.used, r.part, r.then, r.heard = true, usageOf(used), mine, periodsOf(claim), time.Now()
 	}
 }
 

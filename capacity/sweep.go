@@ -68,16 +68,19 @@ func (s *Sweep) Run(ctx context.Context) {
 
 // Once looks at the slots that wait, once.
 func (s *Sweep) Once(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, sweepLimit)
+	asking, cancel := context.WithTimeout(ctx, sweepLimit)
 	defer cancel()
-	slots, err := s.Store.Slots(ctx, renewedFor, sweepMost)
+	slots, err := s.Store.Slots(asking, renewedFor, sweepMost)
 	if err != nil {
 		return err
 	}
 	var entries []store.Entry
 	for _, x := range slots {
+		if asking.Err() != nil { // a switch is slow: what is known by now is worth telling
+			break
+		}
 		what := store.Renewed
-		switch alive, known := s.Exists(ctx, x.Claim.Switch, x.Claim.Leg); {
+		switch alive, known := s.Exists(asking, x.Claim.Switch, x.Claim.Leg); {
 		case known && !alive, !known && x.For > keepUnsure:
 			what = store.Gone
 		case !known:
@@ -85,5 +88,10 @@ func (s *Sweep) Once(ctx context.Context) error {
 		}
 		entries = append(entries, store.Entry{What: what, Claim: x.Claim})
 	}
-	return s.Store.Post(ctx, entries)
+	if len(entries) == 0 {
+		return nil
+	}
+	telling, cancel := context.WithTimeout(ctx, sweepLimit)
+	defer cancel()
+	return s.Store.Post(telling, entries)
 }

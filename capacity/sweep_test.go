@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -27,7 +28,10 @@ func (w *waiting) Slots(_ context.Context, idle time.Duration, _ int) (out []sto
 	return out, nil
 }
 
-func (w *waiting) Post(_ context.Context, entries []store.Entry) error {
+func (w *waiting) Post(ctx context.Context, entries []store.Entry) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	w.posted = map[string]store.What{}
 	for _, e := range entries {
 		w.posted[e.Claim.Leg] = e.What
@@ -65,4 +69,24 @@ func TestSweepAsksTheSwitch(t *testing.T) {
 	if w.pruned != capacity.KeepConnections {
 		t.Errorf("pruned after %v", w.pruned)
 	}
+}
+
+// What a switch has said is not lost because another one hangs.
+func TestSweepTellsWhatItKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &waiting{slots: []store.Idle{{Claim: call.Claim{Call: "a", Leg: "gone"}, For: time.Hour}, {Claim: call.Claim{Call: "b", Leg: "hangs"}, For: time.Hour}}}
+		s := &capacity.Sweep{Store: w, Exists: func(ctx context.Context, _, channel string) (alive, known bool) {
+			if channel == "gone" {
+				return false, true
+			}
+			<-ctx.Done()
+			return false, false
+		}}
+		if err := s.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := map[string]store.What{"gone": store.Gone}; !reflect.DeepEqual(w.posted, want) {
+			t.Errorf("posted %v, want %v", w.posted, want)
+		}
+	})
 }

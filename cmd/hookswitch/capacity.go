@@ -2,21 +2,32 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/capacity"
+	"github.com/hookswitch/hookswitch/flowengine"
 )
 
 // newCapacity returns what counts the limits of targets over all nodes of a store, says
 // aloud when that does not answer, and is in the metrics.
 func newCapacity(node string, log zerolog.Logger, m *metrics, s capacity.Store) *capacity.Capacity {
 	c := capacity.New(node, s)
+	var dropping atomic.Bool
+	c.Dropped = func(n int) {
+		m.dropped.Add(float64(n))
+		if !dropping.Swap(true) {
+			log.Error().Msg("too much waits to be counted in the database; what has ended since will be found out by asking the switches")
+		}
+	}
 	c.Contact = func(err error) {
 		if err != nil {
 			log.Warn().Err(err).Msg("limits are counted by this node alone")
 		} else {
+			dropping.Store(false)
 			log.Info().Msg("limits are counted by all nodes again")
 		}
 	}
@@ -29,7 +40,22 @@ func newCapacity(node string, log zerolog.Logger, m *metrics, s capacity.Store) 
 const meetLimit = 3 * time.Second
 
 // share lets calls count in what nodes share.
-func (c *controller) share(with *capacity.Capacity) { c.capacity, c.engine.Capacity = with, with }
+func (c *controller) share(with *capacity.Capacity) {
+	c.capacity, c.engine.Capacity = with, with
+	c.config.enforced = func(s *flowengine.Snapshot) { with.Expect(limited(s, time.Now())) }
+}
+
+// limited returns the targets that have limits.
+func limited(s *flowengine.Snapshot, now time.Time) (out []call.Claim) {
+	for _, o := range s.Organizations() {
+		for _, t := range o.Targets() {
+			if !t.Limits.None() {
+				out = append(out, call.Claim{Org: o.Name, Target: t.Name, At: now, Limits: t.Limits})
+			}
+		}
+	}
+	return out
+}
 
 // gone says that the switch has no channel of a call any more, so that nothing is kept
 // for it.

@@ -24,6 +24,7 @@ type metrics struct {
 	commands  prometheus.Histogram
 	counting  prometheus.Histogram
 	alone     prometheus.Counter
+	dropped   prometheus.Counter
 	loaded    prometheus.Gauge
 }
 
@@ -55,13 +56,15 @@ func newMetrics(b buildInfo) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1}}),
 		alone: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "capacity_fallbacks_total",
 			Help: "Times a call was told of limits by this node's share, since the database did not answer."}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "capacity_dropped_total",
+			Help: "Steps of slots that were not told to the database, since it was away for too long."}),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "config_loaded_timestamp",
 			Help: "When the configuration in force was loaded, in seconds since 1970."}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "build_info", Help: "Which program this is; always 1.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	build.Set(1)
-	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.counting, m.alone, m.loaded, build,
+	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.counting, m.alone, m.dropped, m.loaded, build,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
 	return m
 }
