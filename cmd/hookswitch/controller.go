@@ -168,19 +168,10 @@ func (c *controller) close(id, checkpoint string, end eslctl.End, source string)
 		return
 	}
 	c.gone(id)
-	if epoch, open := c.open(id); open {
+	if is, open := c.journal.Find(id); open {
 		last, _ := call.ParseCheckpoint(checkpoint) // other has read it
-		c.taken(id, epoch, last.Node)
+		c.taken(id, is.Epoch, last.Node)
 	}
-}
-
-func (c *controller) open(id string) (epoch int, open bool) {
-	for _, is := range c.journal.Open() {
-		if is.ID == id {
-			return is.Epoch, true
-		}
-	}
-	return 0, false
 }
 
 // late records the beginning of a call of which this journal knows nothing.
@@ -245,11 +236,11 @@ func (c *controller) end(id string, end eslctl.End, source string) {
 
 // message records the message that a caller was leaving whose hangup no server saw.
 func (c *controller) message(id string, end eslctl.End) {
-	epoch, open := c.open(id)
+	is, open := c.journal.Find(id)
 	if !open {
 		return
 	}
-	c.recorder(id, epoch).Record(call.Event{Type: call.Voicemail, Millis: end.Spoken.Milliseconds(),
+	c.recorder(id, is.Epoch).Record(call.Event{Type: call.Voicemail, Millis: end.Spoken.Milliseconds(),
 		Why: "left while no node controlled the call", Attrs: map[string]string{"path": end.Message, "late": "true"}})
 }
 

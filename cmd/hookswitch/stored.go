@@ -42,7 +42,7 @@ type stored struct {
 	revisions
 	current map[string]int // that were read last, valid or not; nil: none
 	read    map[string]*store.Revision
-	failing string // why it could not be read the last time; "": it could
+	failing error // why it could not be read the last time; nil: it could
 }
 
 // from lets the configuration come from a store.
@@ -204,12 +204,14 @@ func (c *configuration) polled(err error) {
 	var unread *unreadError
 	switch before := c.store.failing; {
 	case errors.As(err, &unread):
-		if c.store.failing = err.Error(); before != c.store.failing {
+		// A database that is away says so in words that change with each connection.
+		c.store.failing = err
+		if before == nil || (before == errNothingStored) != (err == errNothingStored) {
 			c.say(err)
 		}
 		return
-	case before != "":
-		c.store.failing = ""
+	case before != nil:
+		c.store.failing = nil
 		c.log.Info().Msg("the configuration is read from the database again")
 	}
 	if err != nil {

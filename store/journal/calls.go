@@ -147,6 +147,13 @@ func (st *callState) setOlder(epoch, seq int) {
 	st.older[epoch] = seq
 }
 
+// open says whether the end of the call is for this journal, and has not come.
+func (st *callState) open() bool { return !st.ended && st.lastType != call.Taken }
+
+func (st *callState) describe() OpenCall {
+	return OpenCall{ID: st.id, Epoch: st.epoch, Node: st.node, LastType: st.lastType, Since: st.since}
+}
+
 // next returns the next free sequence of the call within epoch.
 func (st *callState) next(epoch int) int {
 	switch {
@@ -213,9 +220,9 @@ func (j *Journal) Open() []OpenCall {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var open []OpenCall
-	for id, st := range j.calls.live {
-		if !st.ended && st.lastType != call.Taken {
-			open = append(open, OpenCall{ID: id, Epoch: st.epoch, Node: st.node, LastType: st.lastType, Since: st.since})
+	for _, st := range j.calls.live {
+		if st.open() {
+			open = append(open, st.describe())
 		}
 	}
 	slices.SortFunc(open, func(a, b OpenCall) int {
@@ -225,6 +232,16 @@ func (j *Journal) Open() []OpenCall {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return open
+}
+
+// Find returns a call that Open would list.
+func (j *Journal) Find(callID string) (is OpenCall, open bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if st := j.calls.live[callID]; st != nil && st.open() {
+		return st.describe(), true
+	}
+	return OpenCall{}, false
 }
 
 // Ended says whether the journal holds the end of the call.
