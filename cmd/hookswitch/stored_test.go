@@ -366,3 +366,16 @@ func TestServerStartsBeforeItsDatabase(t *testing.T) {
 	}
 	await("the configuration is read from the database again")
 }
+
+// A database that is away says why in many words, and is told of once; that it is there and
+// empty is another thing.
+func TestDatabaseThatIsAwayIsToldOfOnce(t *testing.T) {
+	var log bytes.Buffer
+	c := &configuration{log: zerolog.New(&log), store: &stored{}}
+	for i, err := range []error{&unreadError{errors.New("from port 1: reset")}, &unreadError{errors.New("from port 2: reset")}, errNothingStored, errNothingStored, nil} {
+		c.polled(err)
+		if lines, want := bytes.Count(log.Bytes(), []byte("\n")), []int{1, 1, 2, 2, 3}[i]; lines != want {
+			t.Errorf("after %v: %d lines, want %d\n%s", err, lines, want, log.String())
+		}
+	}
+}

@@ -43,12 +43,12 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS f
 
 	upsertSlots = `INSERT INTO slots SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
 	$10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::boolean[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[])
-ON CONFLICT (call, org, leg) DO UPDATE SET target = excluded.target, campaign = excluded.campaign, buyer = excluded.buyer, caller = excluded.caller,
+ORDER BY 1, 2, 3 ON CONFLICT (call, org, leg) DO UPDATE SET target = excluded.target, campaign = excluded.campaign, buyer = excluded.buyer, caller = excluded.caller,
 	switch = excluded.switch, node = excluded.node, hour = excluded.hour, day = excluded.day, month = excluded.month,
 	counted = excluded.counted, connected = excluded.connected, freed = excluded.freed, renewed = excluded.renewed`
 
 	addCounts = `INSERT INTO counts SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
-ON CONFLICT (org, target, period, since) DO UPDATE SET n = counts.n + excluded.n`
+ORDER BY 1, 2, 3, 4 ON CONFLICT (org, target, period, since) DO UPDATE SET n = counts.n + excluded.n`
 )
 
 // Usage returns what is taken of the targets of claims.

@@ -34,15 +34,7 @@ ON CONFLICT (call, org, leg) DO UPDATE SET target = excluded.target, campaign = 
 
 // Usage returns what is taken of the targets of claims.
 func (s *Store) Usage(ctx context.Context, claims []call.Claim) (out []call.Usage, err error) {
-	err = inTx(ctx, s.read, func(tx *sql.Tx) error {
-		r := reading{ctx: ctx, tx: tx, ledger: store.NewLedger(time.Now())}
-		last, err := r.figures(claims)
-		if err != nil {
-			return err
-		}
-		if err := r.slots(claims); err != nil {
-			return err
-		}
+	err = count(ctx, s.read, claims, func(r *reading, last []time.Time) error {
 		out = make([]call.Usage, len(claims))
 		for i := range claims {
 			out[i] = r.ledger.Usage(&claims[i], last[i])
@@ -57,15 +49,7 @@ func (s *Store) Usage(ctx context.Context, claims []call.Claim) (out []call.Usag
 
 // Reserve takes a slot for each claim that has room.
 func (s *Store) Reserve(ctx context.Context, claims []call.Claim) (out []store.Reservation, err error) {
-	err = inTx(ctx, s.write, func(tx *sql.Tx) error {
-		r := reading{ctx: ctx, tx: tx, ledger: store.NewLedger(time.Now())}
-		last, err := r.figures(claims)
-		if err != nil {
-			return err
-		}
-		if err := r.slots(claims); err != nil {
-			return err
-		}
+	err = count(ctx, s.write, claims, func(r *reading, last []time.Time) error {
 		out = make([]store.Reservation, len(claims))
 		for i := range claims {
 			out[i] = r.ledger.Reserve(&claims[i], last[i])
@@ -93,6 +77,21 @@ func (s *Store) Post(ctx context.Context, entries []store.Entry) error {
 			r.ledger.Post(e)
 		}
 		return r.write()
+	})
+}
+
+// count runs f in a transaction that has read all that bounds the claims.
+func count(ctx context.Context, db *sql.DB, claims []call.Claim, f func(r *reading, last []time.Time) error) error {
+	return inTx(ctx, db, func(tx *sql.Tx) error {
+		r := &reading{ctx: ctx, tx: tx, ledger: store.NewLedger(time.Now())}
+		last, err := r.figures(claims)
+		if err != nil {
+			return err
+		}
+		if err := r.slots(claims); err != nil {
+			return err
+		}
+		return f(r, last)
 	})
 }
 
