@@ -366,16 +366,24 @@ func TestExpectedTargetsHaveAShare(t *testing.T) {
 
 // Entries that the queue has no place for are told of, once each.
 func TestDroppedEntriesAreTold(t *testing.T) {
-	inWorld(t, 1, call.Limits{}, func(w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		away := newMemory()
+		away.fail()
+		c := capacity.New("n0", away)
 		told := 0
-		w.nodes[0].Dropped = func(n int) { told += n }
-		w.store.fail()
-		time.Sleep(2 * time.Second)
+		c.Dropped = func(n int) { told += n }
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx)
 		for range 50_010 {
-			w.nodes[0].Gone("call")
+			c.Gone("call")
 		}
 		time.Sleep(5 * time.Second)
-		w.want("told of", told, 10)
+		synctest.Wait()
+		if told != 10 {
+			t.Errorf("told of %d entries, want 10", told)
+		}
 	})
 }
 
