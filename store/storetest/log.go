@@ -25,6 +25,7 @@ func RunLog(t *testing.T, open func(testing.TB) store.Store) {
 		"a batch without events moves the moment only":             momentMoves,
 		"the record is that of all events, however they come":      anyOrder,
 		"nodes write one call at once":                             nodesAtOnce,
+		"a node that lost its journal loses nothing that follows":  journalLost,
 		"hostile values are kept":                                  hostileValues,
 		"a call is found by every field":                           foundByFields,
 		"pages come to the end, also where calls began together":   pagesToTheEnd,
@@ -250,6 +251,24 @@ func anyOrder(t *testing.T, log store.Store) {
 			expect(t, log, "acme", id, sent, "")
 		}
 	}
+}
+
+// journalLost: the node gives places in the call that it had given before, to events of
+// another time.
+func journalLost(t *testing.T, log store.Store) {
+	events := simple("acme", "c1", began)
+	j := newJournal(t, log, "n1")
+	j.send(began.Add(time.Minute), events[:3]...)
+	again := []call.Event{events[2], events[3]}
+	for i := range again {
+		again[i].Time = again[i].Time.Add(time.Hour)
+		again[i].Seq = 2 + i
+	}
+	other := &journal{t: t, log: log, id: "another journal of n1", node: "n1"}
+	other.send(began.Add(2*time.Hour), again...)
+	expect(t, log, "acme", "c1", slices.Concat(events[:3], again), store.Complete)
+	other.send(began.Add(2*time.Hour), again[0]) // and what is the same is not there twice
+	expect(t, log, "acme", "c1", slices.Concat(events[:3], again), store.Complete)
 }
 
 func nodesAtOnce(t *testing.T, log store.Store) {
