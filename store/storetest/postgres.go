@@ -140,9 +140,8 @@ func newPostgres() (p *Postgres, err error) {
 	if p.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	initdb := p.command("initdb", "-D", p.data(), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	if err := p.run("initdb", "-D", p.data(), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"); err != nil {
+		return nil, err
 	}
 	return p, p.Start()
 }
@@ -259,6 +258,25 @@ func (p *Postgres) signalAll(s syscall.Signal) error {
 		}
 	}
 	return p.server.Process.Signal(s)
+}
+
+// Dump writes a backup of a database to a file, as its operator would, and returns the
+// file.
+func (p *Postgres) Dump(database string) (file string, err error) {
+	file = filepath.Join(p.home, database+".dump")
+	return file, p.run("pg_dump", "--format=custom", "--file="+file, p.URL(database))
+}
+
+// Restore writes what Dump of this or another cluster has written into an empty database.
+func (p *Postgres) Restore(database, file string) error {
+	return p.run("pg_restore", "--no-owner", "--dbname="+p.URL(database), file)
+}
+
+func (p *Postgres) run(name string, args ...string) error {
+	if out, err := p.command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
 }
 
 // Remove ends the cluster and removes its files.
