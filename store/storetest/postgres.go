@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -271,6 +272,23 @@ func (p *Postgres) Dump(database string) (file string, err error) {
 func (p *Postgres) Restore(database, file string) error {
 	return p.run("pg_restore", "--no-owner", "--dbname="+p.URL(database), file)
 }
+
+// DumpSQL returns SQL that makes the tables of a database that Database has given, and
+// SQL that makes its rows, for any version of PostgreSQL.
+func DumpSQL(t testing.TB, url string) (schema, rows string) {
+	t.Helper()
+	for part, to := range map[string]*string{"--schema-only": &schema, "--data-only": &rows} {
+		out, err := shared.pg.command("pg_dump", part, "--inserts", "--no-owner", "--no-privileges", url).Output()
+		if err != nil {
+			t.Fatalf("pg_dump: %v", err)
+		}
+		*to = onlyHere.ReplaceAllString(string(out), "")
+	}
+	return schema, rows
+}
+
+// onlyHere matches lines of a dump that say nothing of what is in it.
+var onlyHere = regexp.MustCompile(`(?m)^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\.*)?\n`)
 
 func (p *Postgres) run(name string, args ...string) error {
 	if out, err := p.command(name, args...).CombinedOutput(); err != nil {
