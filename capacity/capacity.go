@@ -2,7 +2,9 @@
 // use one store, and whose turn it is: exactly while the store answers, and by this
 // node's share of the room while it does not.
 //
-// No call waits for the store longer than Patience. Questions are gathered: one
+// No call waits for a store that is away: it is when it has answered nobody for
+// Silence. For one that is slow a call waits no longer than Patience, but for its slot:
+// that must be exact, and the store may have given it already. Questions are gathered: one
 // transaction at a time asks for all that have come meanwhile. What became of a leg is
 // told in order by a queue that waits for the store; nobody waits for the queue.
 //
@@ -36,6 +38,7 @@ type Store interface {
 // fields before the first use.
 type Capacity struct {
 	Patience time.Duration                    // that a call has for an answer; 50 ms
+	Silence  time.Duration                    // that a store may keep before it is taken to be away; 1 s
 	Answered func(d time.Duration, fell bool) // a question was answered, by the store or by the fallback; may be nil
 	Contact  func(err error)                  // the store does not answer any more, or (nil) does again; may be nil
 
@@ -61,7 +64,7 @@ type Capacity struct {
 
 // New returns the counter of a node. It counts once Run runs.
 func New(node string, s Store) *Capacity {
-	c := &Capacity{Patience: 50 * time.Millisecond, node: node, store: s, posting: make(chan struct{}, 1), entries: make(chan struct{}, 1), lost: make(chan struct{}, 1), first: make(chan struct{}),
+	c := &Capacity{Patience: 50 * time.Millisecond, Silence: time.Second, node: node, store: s, posting: make(chan struct{}, 1), entries: make(chan struct{}, 1), lost: make(chan struct{}, 1), first: make(chan struct{}),
 		rooms: map[place]*room{}, held: map[string]map[string]*slot{}, mine: map[store.TurnKey]uint64{}}
 	c.usage.init(func(q []call.Claim) int { return len(q) })
 	c.reserve.init(func(*wish) int { return 1 })
@@ -102,9 +105,13 @@ func (c *Capacity) Usage(ctx context.Context, claims []call.Claim) (used []call.
 	}
 	began := time.Now()
 	c.know(asked)
-	got, err := ask(ctx, c, &c.usage, asked)
+	got, err := ask(ctx, c, &c.usage, asked, false)
 	c.answered(began, err)
-	if err != nil {
+	switch err {
+	case nil:
+	case errSlow: // whoever is not refused here is when a slot is reserved
+		got, fallback = make([]call.Usage, len(asked)), slow
+	default:
 		got, fallback = c.shares(asked)
 	}
 	for i, j := range at {
@@ -123,7 +130,7 @@ func (c *Capacity) Reserve(ctx context.Context, claim call.Claim) call.Admission
 	began := time.Now()
 	c.know([]call.Claim{claim})
 	w := &wish{claim: claim}
-	answer, err := ask(ctx, c, &c.reserve, w)
+	answer, err := ask(ctx, c, &c.reserve, w, true)
 	c.answered(began, err)
 	if err != nil {
 		return c.admit(w, err)
@@ -181,16 +188,23 @@ func (c *Capacity) Left(id string) {
 func (c *Capacity) Turn(ctx context.Context, org, key string) (at uint64, fallback string) {
 	k := store.TurnKey{Org: org, Key: key}
 	began := time.Now()
-	at, err := ask(ctx, c, &c.turns, k)
+	at, err := ask(ctx, c, &c.turns, k, false)
 	c.answered(began, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		at, fallback = c.mine[k], c.link.why()+": this node counts alone"
+		at, fallback = c.mine[k], slow
+		if err != errSlow {
+			fallback = c.link.why()
+		}
+		fallback += ": this node counts alone"
 	}
 	c.mine[k] = max(c.mine[k], at+1)
 	return at, fallback
 }
+
+// slow is the fallback of what is not waited for.
+const slow = "no answer from the database in time"
 
 func (c *Capacity) answered(began time.Time, err error) {
 	if c.Answered != nil {

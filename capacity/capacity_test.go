@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,7 +104,40 @@ func TestTargetWithoutLimitsAsksNobody(t *testing.T) {
 	})
 }
 
-// The first call waits for 50 ms; while nothing is heard of the store, the others do not.
+// A store that is slow is waited for where its answer must be exact, and nowhere else.
+func TestSlowStoreStillDecides(t *testing.T) {
+	limits := call.Limits{Concurrency: 3}
+	inWorld(t, 2, limits, func(w *world) {
+		w.store.answerAfter(300 * time.Millisecond)
+		var wait sync.WaitGroup
+		var admitted atomic.Int64
+		for i := range 20 {
+			c := w.claim(limits)
+			wait.Go(func() {
+				a := w.nodes[i%2].Reserve(w.Context(), c)
+				if a.Fallback != "" {
+					w.Errorf("decided by %q", a.Fallback)
+				}
+				if a.Refused == nil {
+					admitted.Add(1)
+				}
+			})
+		}
+		began := time.Now()
+		used, fallback := w.nodes[0].Usage(w.Context(), []call.Claim{w.claim(limits)})
+		w.want("waited", time.Since(began), 50*time.Millisecond)
+		w.want("usage", used, []call.Usage{{}})
+		w.want("fallback", fallback, "no answer from the database in time")
+		_, fallback = w.nodes[1].Turn(w.Context(), "acme", "k")
+		w.want("fallback of a turn", fallback, "no answer from the database in time: this node counts alone")
+		wait.Wait()
+		w.want("admitted", admitted.Load(), int64(3))
+		w.store.answerAfter(0)
+	})
+}
+
+// The first call waits for a second, in which the store may answer; while nothing is heard
+// of it, the others do not wait.
 func TestNobodyWaitsForLong(t *testing.T) {
 	limits := call.Limits{Concurrency: 100}
 	inWorld(t, 1, limits, func(w *world) {
@@ -110,12 +145,12 @@ func TestNobodyWaitsForLong(t *testing.T) {
 		for i := range 5 {
 			began := time.Now()
 			_, a := w.take(0, 1, limits)
-			want := 50 * time.Millisecond
+			want := time.Second
 			if i > 0 {
 				want = 0
 			}
 			w.want("waited", time.Since(began), want)
-			w.want("admission", a, call.Admission{Fallback: fmt.Sprintf("no answer from the database for %.1f s: %d of this node's share of 100", 0.05+float64(i), i+1)})
+			w.want("admission", a, call.Admission{Fallback: fmt.Sprintf("no answer from the database for %.1f s: %d of this node's share of 100", 1+float64(i), i+1)})
 			time.Sleep(time.Second)
 		}
 		w.store.mend()

@@ -33,6 +33,7 @@ const (
 type link struct {
 	state  contactState
 	since  time.Time       // when it was lost, or came back
+	heard  time.Time       // when the store last answered anybody
 	joined time.Time       // from when on there is a share; zero: the store has never answered
 	nodes  []string        // alive at the last contact, in order
 	await  map[string]bool // nodes that have not beaten since the contact came back
@@ -130,6 +131,7 @@ func (c *Capacity) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.hear()
 	now := time.Now()
 	c.met(nodes, now)
 	claims := c.known(now)

@@ -20,7 +20,8 @@ const (
 
 var (
 	errNotAsked = errors.New("the store is not asked while it does not answer")
-	errSilent   = errors.New("the store does not answer in time")
+	errSilent   = errors.New("the store does not answer")
+	errSlow     = errors.New("the store does not answer in time")
 	errLeft     = errors.New("nobody waits for the answer any more")
 )
 
@@ -43,9 +44,10 @@ func (g *gathering[Q, A]) init(size func(Q) int) {
 	g.size, g.waiting = size, make(chan *question[Q, A], maxWaits)
 }
 
-// ask asks, and waits no longer than calls may. The contact is lost with a question
-// that is not answered in time; until it is back nobody asks.
-func ask[Q, A any](ctx context.Context, c *Capacity, g *gathering[Q, A], q Q) (A, error) {
+// ask asks, and waits for Patience. What must be exact is waited for longer, as long as
+// the store answers anybody: then it is slow, and may have said yes. The contact is lost
+// when it has answered nobody for Silence; until it is back nobody asks.
+func ask[Q, A any](ctx context.Context, c *Capacity, g *gathering[Q, A], q Q, exact bool) (A, error) {
 	var none A
 	if c.contact() != linkUp {
 		return none, errNotAsked
@@ -59,24 +61,53 @@ func ask[Q, A any](ctx context.Context, c *Capacity, g *gathering[Q, A], q Q) (A
 	}
 	patience := time.NewTimer(c.Patience)
 	defer patience.Stop()
-	select {
-	case <-x.done:
-	case <-patience.C:
-		if x.taken.CompareAndSwap(false, true) {
+	for waiting := true; waiting; {
+		select {
+		case <-x.done:
+			waiting = false
+		case <-patience.C:
+			silent := c.Silence - c.silentFor(began)
+			if silent > 0 && exact {
+				patience.Reset(min(silent, c.Patience))
+				continue
+			}
+			if !x.taken.CompareAndSwap(false, true) {
+				continue // the answer is here
+			}
+			if silent > 0 {
+				return none, errSlow
+			}
 			c.loseContact(began, errSilent)
 			return none, errSilent
+		case <-ctx.Done():
+			if x.taken.CompareAndSwap(false, true) {
+				return none, errLeft
+			}
+			<-x.done
+			waiting = false
 		}
-		<-x.done
-	case <-ctx.Done():
-		if x.taken.CompareAndSwap(false, true) {
-			return none, errLeft
-		}
-		<-x.done
 	}
 	if x.err != nil {
 		c.loseContact(began, x.err)
 	}
 	return x.a, x.err
+}
+
+// silentFor returns how long the store has answered nobody, for who asked at a time.
+func (c *Capacity) silentFor(asked time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link.heard.After(asked) {
+		asked = c.link.heard
+	}
+	return time.Since(asked)
+}
+
+// hear notes that the store has answered.
+func (c *Capacity) hear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.link.heard = time.Now()
 }
 
 // run asks until ctx ends.
@@ -141,6 +172,7 @@ func (c *Capacity) askUsage(ctx context.Context, questions [][]call.Claim) ([][]
 	if err != nil {
 		return nil, err
 	}
+	c.hear()
 	c.told(claims, used, own)
 	answers := make([][]call.Usage, len(questions))
 	for i, q := range questions {
@@ -165,6 +197,9 @@ func (c *Capacity) askReserve(ctx context.Context, wishes []*wish) ([]store.Rese
 		claims[i] = w.claim
 	}
 	answers, err := c.store.Reserve(ctx, claims)
+	if err == nil {
+		c.hear()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, w := range wishes {

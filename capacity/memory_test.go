@@ -19,6 +19,7 @@ type memory struct {
 	turns  map[store.TurnKey]uint64
 	nodes  map[string]time.Time
 	fault  error
+	slow   time.Duration // before every answer
 	hung   chan struct{} // closed when it goes on
 	unread []func()      // what it then does first
 	said   []store.What  // what was posted
@@ -77,12 +78,24 @@ func (m *memory) do(ctx context.Context, f func()) error {
 			return errors.New("connection reset by peer")
 		}
 	}
+	if slow := m.slow; slow > 0 {
+		m.mu.Unlock()
+		time.Sleep(slow)
+		m.mu.Lock()
+	}
 	defer m.mu.Unlock()
 	if m.fault != nil {
 		return m.fault
 	}
 	f()
 	return nil
+}
+
+// answerAfter makes it slow.
+func (m *memory) answerAfter(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.slow = d
 }
 
 func (m *memory) ledger(claims []call.Claim) *store.Ledger {

@@ -15,7 +15,7 @@ func newCapacity(node string, log zerolog.Logger, m *metrics, s capacity.Store) 
 	c := capacity.New(node, s)
 	c.Contact = func(err error) {
 		if err != nil {
-			log.Error().Err(err).Msg("limits are counted by this node alone")
+			log.Warn().Err(err).Msg("limits are counted by this node alone")
 		} else {
 			log.Info().Msg("limits are counted by all nodes again")
 		}

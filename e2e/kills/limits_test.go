@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/eslctl/esltest"
 	"github.com/hookswitch/hookswitch/store/storetest"
 )
@@ -113,60 +112,4 @@ func TestLimitsHoldOverTwoNodes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A call whose server died goes on holding its slot, until its bridge ends.
-func TestSlotOutlivesItsServer(t *testing.T) {
-	for name, hangUp := range map[string]bool{"the caller hangs up": true, "the callee hangs up": false} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, time.Minute)
-			w.limit("concurrency: 1")
-			talk := 30 * time.Second
-			if hangUp {
-				talk = 0
-			}
-			w.sw.SetCallee(limited, esltest.Answers(300*time.Millisecond, talk))
-			a, b := w.pair()
-			holds := w.through(a, b)
-			w.diary[a].until("nobody talks", func(h *history) bool { return h.last[holds.UUID] == call.Connected })
-			a.kill()
-
-			refused := w.through(b, a)
-			w.finish(refused)
-			if why := w.whyNot(b, refused.UUID); why != "concurrency: 1 of 1" {
-				t.Errorf("while the bridge lasts the next call is told %q", why)
-			}
-			if hangUp {
-				holds.HangUp()
-			}
-			w.finish(holds)
-			ended := time.Now()
-			// A slot is to be free within a second: whoever asks then gets it.
-			w.during(t, time.Until(ended.Add(time.Second)))
-			next := w.through(b, a)
-			w.finish(next)
-			if len(next.Result().Talked) != 1 {
-				t.Errorf("a second after the bridge its slot is not free: %q", w.whyNot(b, next.UUID))
-			}
-			a.start() // to say what it knows
-			w.settle()
-			w.check(nil)
-		})
-	}
-}
-
-// whyNot returns why the target of limit was not tried.
-func (w *world) whyNot(n *node, id string) string {
-	h := w.diary[n]
-	h.until("a call without an end", func(h *history) bool { return h.ends[id] > 0 })
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	why := ""
-	for _, e := range h.events {
-		if e.Call == id && e.Attrs["not.one"] != "" {
-			why = e.Attrs["not.one"]
-		}
-	}
-	return why
 }

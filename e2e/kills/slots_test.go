@@ -1,7 +1,6 @@
 package kills
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,16 +40,11 @@ func TestSlotOfADeadServer(t *testing.T) {
 		"the callee hangs up": {60 * time.Second, func(*esltest.Call) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pg := storetest.NewPostgres(t)
 			w := newWorld(t, 2*time.Minute)
+			w.database = storetest.NewPostgres(t).URL("hookswitch")
 			must(t, os.WriteFile(filepath.Join(w.conf, "flows.yaml"), []byte(oneAtATime), 0o600))
 			w.sw.SetCallee("2007", esltest.Answers(time.Second, of.talk))
 			a, b := w.newNode("a", program, "10s"), w.newNode("b", program, "10s")
-			for _, n := range w.nodes {
-				settings, err := os.ReadFile(n.file)
-				must(t, err)
-				must(t, os.WriteFile(n.file, fmt.Appendf(settings, "database: %s\n", pg.URL("hookswitch")), 0o600))
-			}
 			w.open(60, a, b)
 			a.start()
 			b.start()
