@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -69,6 +70,12 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	meeting, cancel := context.WithTimeout(ctx, meetLimit)
+	defer cancel()
+	// One that does not answer may do so later; the tables of a later version stay what they are.
+	if err := db.Ping(meeting); errors.Is(err, store.ErrNewer) {
+		return fmt.Errorf("database: %w", err)
+	}
 	if s.ConfigDir == "" {
 		c.config.from(db)
 	}
@@ -115,9 +122,7 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 		manager.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
 		return nil
 	})
-	meeting, cancel := context.WithTimeout(ctx, meetLimit)
 	counter.Met(meeting)
-	cancel()
 	err = c.serve(ctx, s.Drain)
 	stop()
 	// The journal is closed after the last part that writes to it, and drained after that.
