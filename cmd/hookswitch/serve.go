@@ -113,7 +113,8 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
 	d := newDrain(s.Node, log, j, m, db)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
-	part("upkeep", func(ctx context.Context) error { (&upkeep{log: log, db: db, keep: s.KeepCalls}).run(ctx); return nil })
+	u := &upkeep{log: log, db: db, keep: s.KeepCalls, namesakes: newNamesakes(s.Node, log, j, db)}
+	part("upkeep", func(ctx context.Context) error { u.run(ctx); return nil })
 	reconciler := newReconciler(c, s)
 	part("reconciliation", func(ctx context.Context) error { reconciler.run(ctx); return nil })
 	part("capacity", func(ctx context.Context) error { counter.Run(ctx); return nil })

@@ -24,6 +24,7 @@ func RunLog(t *testing.T, open func(testing.TB) store.Store) {
 		"one of many senders wins":                                 oneSenderWins,
 		"a batch without events moves the moment only":             momentMoves,
 		"the record is that of all events, however they come":      anyOrder,
+		"a node's journals are told apart":                         journalsTold,
 		"nodes write one call at once":                             nodesAtOnce,
 		"a node that lost its journal loses nothing that follows":  journalLost,
 		"hostile values are kept":                                  hostileValues,
@@ -250,6 +251,19 @@ func anyOrder(t *testing.T, log store.Store) {
 			}
 			expect(t, log, "acme", id, sent, "")
 		}
+	}
+}
+
+func journalsTold(t *testing.T, log store.Store) {
+	closed := store.Batch{Journal: "old", Node: "n1", Until: began, Closed: true}
+	for _, b := range []store.Batch{closed, {Journal: "new", Node: "n1", Until: began.Add(time.Hour)}, {Journal: "another", Node: "n2", Until: began}} {
+		if err := log.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := log.Journals(t.Context(), "n1")
+	if err != nil || len(got) != 2 || got[0].ID != "new" || got[0].Closed || !got[0].Until.Equal(began.Add(time.Hour)) || got[1].ID != "old" || !got[1].Closed {
+		t.Errorf("journals %+v %v", got, err)
 	}
 }
 
