@@ -127,9 +127,9 @@ func TestServerDiesBeforeTheDatabaseAnswers(t *testing.T) {
 	r := rand.New(rand.NewPCG(w.seed, kills))
 	var all []caught
 	for range kills {
-		w.moments.wait(w.ctx, 100+r.IntN(300))
+		w.moments.wait(w.ctx, 500+r.IntN(500))
 		must(t, pg.Hang())
-		w.moments.wait(w.ctx, 1+r.IntN(50))
+		w.moments.wait(w.ctx, 1+r.IntN(100))
 		all = append(all, w.kill(a)...)
 		must(t, pg.Resume())
 		a.start()
