@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -58,6 +59,7 @@ type server struct {
 	*controller
 	settings *settings
 	db       store.Store
+	meet     time.Time // until when it waits for the database before it takes calls
 }
 
 // newServer returns a server with its journal and database open and its configuration in
@@ -84,6 +86,13 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
+	meet := time.Now().Add(meetLimit)
+	meeting, cancel := context.WithDeadline(ctx, meet)
+	defer cancel()
+	// One that does not answer may do so later; the tables of a later version stay what they are.
+	if err := db.Ping(meeting); errors.Is(err, store.ErrNewer) {
+		return nil, errors.Join(fmt.Errorf("database: %w", err), j.Close(), db.Close())
+	}
 	if s.ConfigDir == "" {
 		c.config.from(db)
 	}
@@ -91,7 +100,7 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 	if err := c.config.start(ctx); err != nil {
 		return nil, errors.Join(err, j.Close(), db.Close())
 	}
-	return &server{c, s, db}, nil
+	return &server{c, s, db, meet}, nil
 }
 
 // run serves until ctx ends, and closes what newServer has opened.
@@ -128,10 +137,8 @@ func (srv *server) run(ctx context.Context) (err error) {
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
 	d := newDrain(s.Node, log, c.journal, c.metrics, srv.db)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
-	part("upkeep", func(ctx context.Context) error {
-		(&upkeep{log: log, db: srv.db, keep: s.KeepCalls}).run(ctx)
-		return nil
-	})
+	u := &upkeep{log: log, db: srv.db, keep: s.KeepCalls, namesakes: newNamesakes(s.Node, log, c.journal, srv.db)}
+	part("upkeep", func(ctx context.Context) error { u.run(ctx); return nil })
 	reconciler := newReconciler(c, s)
 	part("reconciliation", func(ctx context.Context) error { reconciler.run(ctx); return nil })
 	part("capacity", func(ctx context.Context) error { c.capacity.Run(ctx); return nil })
@@ -140,7 +147,7 @@ func (srv *server) run(ctx context.Context) (err error) {
 		c.systemd.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
 		return nil
 	})
-	meeting, cancel := context.WithTimeout(ctx, meetLimit)
+	meeting, cancel := context.WithDeadline(ctx, srv.meet)
 	c.capacity.Met(meeting)
 	cancel()
 	err = c.serve(ctx, s.Drain)
