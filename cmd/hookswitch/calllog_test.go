@@ -124,10 +124,10 @@ func TestCallsAreReadFromTheStore(t *testing.T) {
 	for line, want := range map[string]string{
 		"list -o csv --state open":       "\r\nacme," + second + ",open,",
 		"list -o csv --legs":             "\r\nacme," + first + "," + first + ",A,",
-		"show 11111111":                  first + "  - → -\norganization acme\n",
+		"show 11111111":                  first + "  - → -\n",
 		"show 11111111 --org acme":       "  call.ended",
 		"list -o csv --org other":        "org,call,state,",
-		"list --limit 1 --since 100000h": second[:8],
+		"list --limit 1 --since 100000h": shortID(second),
 	} {
 		out, errs, err := command(t, append([]string{"calls"}, strings.Fields(line)...)...)
 		if err != nil || errs != "" || !strings.Contains(out, want) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -59,7 +58,6 @@ type server struct {
 	*controller
 	settings *settings
 	db       store.Store
-	meet     time.Time // until when it waits for the database before it takes calls
 }
 
 // newServer returns a server with its journal and database open and its configuration in
@@ -86,12 +84,8 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
-	meet := time.Now().Add(meetLimit)
-	meeting, cancel := context.WithDeadline(ctx, meet)
-	defer cancel()
-	// One that does not answer may do so later; the tables of a later version stay what they are.
-	if err := db.Ping(meeting); errors.Is(err, store.ErrNewer) {
-		return nil, errors.Join(fmt.Errorf("database: %w", err), j.Close(), db.Close())
+	if err := later(ctx, db); err != nil {
+		return nil, errors.Join(err, j.Close(), db.Close())
 	}
 	if s.ConfigDir == "" {
 		c.config.from(db)
@@ -100,7 +94,18 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 	if err := c.config.start(ctx); err != nil {
 		return nil, errors.Join(err, j.Close(), db.Close())
 	}
-	return &server{c, s, db, meet}, nil
+	return &server{c, s, db}, nil
+}
+
+// later refuses a database whose tables a later version has made: they stay what they
+// are. One that does not answer may do so later.
+func later(ctx context.Context, db store.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, meetLimit)
+	defer cancel()
+	if err := db.Ping(ctx); errors.Is(err, store.ErrNewer) {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
 }
 
 // run serves until ctx ends, and closes what newServer has opened.
@@ -147,7 +152,7 @@ func (srv *server) run(ctx context.Context) (err error) {
 		c.systemd.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
 		return nil
 	})
-	meeting, cancel := context.WithDeadline(ctx, srv.meet)
+	meeting, cancel := context.WithTimeout(ctx, meetLimit)
 	c.capacity.Met(meeting)
 	cancel()
 	err = c.serve(ctx, s.Drain)
