@@ -101,7 +101,7 @@ func (l *Leg) calleeEvent(ev Event) {
 	case "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA":
 		if !b.ringing {
 			b.ringing = true
-			l.tell(call.Event{Type: call.TargetRinging, Leg: uuid, Target: b.target})
+			l.tell(call.Event{Type: call.TargetRinging, Leg: uuid, Target: b.target, Attrs: b.facts.Attrs()})
 		}
 	case "CHANNEL_ANSWER":
 		b.answered = time.Now()

@@ -299,7 +299,7 @@ func (p *projection) ended(e *call.Event) {
 	for i := range c.Legs[1:] { // a connection that nobody saw end lasted until the caller was gone
 		l := &c.Legs[1+i]
 		if l.Connected != nil && l.Ended == nil {
-			l.Ended = c.Ended
+			l.Ended, l.Cause = c.Ended, c.Cause
 			l.Billed += between(*l.Connected, *c.Ended)
 			c.Talked += between(*l.Connected, *c.Ended)
 		}

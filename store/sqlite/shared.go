@@ -284,10 +284,11 @@ func (s *Store) PruneShared(ctx context.Context, keep time.Duration) error {
 	before := func(d time.Duration) int64 { return time.Now().Add(-d).UnixMicro() }
 	const day = 24 * time.Hour
 	return inTx(ctx, s.write, func(tx *sql.Tx) error {
-		_, err1 := tx.ExecContext(ctx, `DELETE FROM slots WHERE freed < ? AND (connected IS NULL OR connected < ?)`, before(day), before(keep))
-		_, err2 := tx.ExecContext(ctx, `DELETE FROM counts WHERE period IN ('hour', 'day') AND since < ? OR period = 'month' AND since < ?`, before(3*day), before(40*day))
-		_, err3 := tx.ExecContext(ctx, `DELETE FROM nodes WHERE seen < ?`, before(day))
-		return errors.Join(err1, err2, err3)
+		_, err1 := tx.ExecContext(ctx, `DELETE FROM slots WHERE freed < ? AND connected IS NULL`, before(day))
+		_, err2 := tx.ExecContext(ctx, `DELETE FROM slots WHERE freed < ? AND connected < ?`, before(day), before(keep))
+		_, err3 := tx.ExecContext(ctx, `DELETE FROM counts WHERE period IN ('hour', 'day') AND since < ? OR period = 'month' AND since < ?`, before(3*day), before(40*day))
+		_, err4 := tx.ExecContext(ctx, `DELETE FROM nodes WHERE seen < ?`, before(day))
+		return errors.Join(err1, err2, err3, err4)
 	})
 }
 
