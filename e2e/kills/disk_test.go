@@ -30,23 +30,26 @@ func TestCallsOutlastTheDisk(t *testing.T) {
 	}
 	program, err := shipped()
 	must(t, err)
-	for name, spoil := range map[string]func(w *world, n *node) (mend func()){"full": fill, "fsync fails": failFsync} {
+	for name, disk := range map[string]struct {
+		spoil func(w *world, n *node) (mend func())
+		kill  bool // the server meanwhile
+	}{"full": {fill, false}, "full, and the server dies": {fill, true}, "fsync fails": {failFsync, false}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, 4*time.Minute)
-			w.forgiven = []string{"journal cannot be kept as it should", "call log lacks events", "limits are counted by this node alone"}
+			w.forgiven = []string{"journal cannot be kept as it should", "call log lacks events", "limits are counted by this node alone",
+				"configuration"} // which has no copy on a full disk
 			a := w.newNode("a", program, "10s")
-			if name == "full" {
-				smallDisk(t, a)
-			}
+			smallDisk(t, a)
 			w.open(60, a)
 			a.start()
 			const population = 50
 			disperse := w.crowd(population)
 			w.moments.wait(w.ctx, 2000)
 
-			alarm := a.logged("journal cannot be kept as it should")
-			mend := spoil(w, a)
+			const alarmed = "journal cannot be kept as it should"
+			alarm := a.logged(alarmed)
+			mend := disk.spoil(w, a)
 			began := time.Now()
 			<-w.within(alarm)
 			for a.readiness() == http.StatusOK {
@@ -65,6 +68,13 @@ func TestCallsOutlastTheDisk(t *testing.T) {
 			if a.metric("hookswitch_journal_failed") == 0 {
 				t.Error("the journal was written, so the disk was not bad")
 			}
+			var all []caught
+			if disk.kill {
+				all = w.kill(a)
+				alarm = a.logged(alarmed)
+				a.start()
+				<-w.within(alarm)
+			}
 			again := a.logged("journal is kept again")
 			mend()
 			<-w.within(again)
@@ -73,7 +83,7 @@ func TestCallsOutlastTheDisk(t *testing.T) {
 			}
 			disperse()
 			w.settle()
-			records := w.check(nil)
+			records := w.check(all)
 			w.drained()
 			w.checkLog(records)
 			t.Logf("%d calls", len(records))

@@ -14,34 +14,60 @@ import (
 )
 
 // A server whose disk is lost with events that the database has not, and that begins
-// anew under its name: it says so, live calls go on, and after the CDRs were put back as
-// docs/operations.md says, every call is in the log once, with its end.
+// anew under its name, or with an old copy of its journal: it says so, live calls go on,
+// and after the CDRs were put back as docs/operations.md says, every call is in the log
+// once, with its end.
 func TestServerThatLostItsDisk(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED with -short: a server that lost its disk is not tested")
 	}
-	t.Parallel()
 	program, err := shipped()
 	must(t, err)
+	for name, c := range map[string]struct {
+		copied bool
+		says   string
+	}{
+		"all of it":       {false, "this node had another journal, which was not closed: what it recorded later is not in the call log unless it comes back"},
+		"but an old copy": {true, "call log lacks events"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			loseDisk(t, program, c.copied, c.says)
+		})
+	}
+}
+
+func loseDisk(t *testing.T, program string, copied bool, says string) {
 	pg := storetest.NewPostgres(t)
 	w := newWorld(t, 4*time.Minute)
 	w.database = pg.URL("hookswitch")
+	w.forgiven = []string{"call log lacks events"}
 	a := w.newNode("a", program, "10s")
 	w.open(60, a)
 	a.start()
 	disperse := w.crowd(50)
-	w.moments.wait(w.ctx, 3000)
+	w.moments.wait(w.ctx, 1500)
+	anew := filepath.Join(w.dir, "another disk")
+	if copied {
+		must(t, os.CopyFS(filepath.Join(anew, "journal"), os.DirFS(a.journalDir())))
+	}
+	w.moments.wait(w.ctx, 1500)
 	must(t, pg.Hang())
 	w.moments.wait(w.ctx, 500+rand.New(rand.NewPCG(w.seed, 0)).IntN(500))
 	all := w.kill(a)
 	must(t, pg.Resume())
 
 	lost := a.journalDir()
-	a.home = filepath.Join(w.dir, "another disk")
+	a.home = anew
 	a.furnish()
 	w.diary[a] = a.follow(w.ctx)
+	for e, err := range journal.Read(a.journalDir()) {
+		if err == nil { // the copy may have a torn end
+			w.diary[a].take(e)
+		}
+	}
 	w.putBackCDRs()
-	told := a.logged("this node had another journal, which was not closed: what it recorded later is not in the call log unless it comes back")
+	told := a.logged(says)
 	a.start()
 	<-w.within(told)
 	disperse()

@@ -241,18 +241,22 @@ func (n *node) follow(ctx context.Context) *history {
 				n.w.t.Errorf("journal of %s: %v", n.name, err)
 				continue
 			}
-			h.mu.Lock()
-			h.events = append(h.events, e)
-			h.last[e.Call] = e.Type
-			if e.Type == call.Ended {
-				h.ends[e.Call]++
-			}
-			close(h.seen)
-			h.seen = make(chan struct{})
-			h.mu.Unlock()
+			h.take(e)
 		}
 	}()
 	return h
+}
+
+func (h *history) take(e call.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, e)
+	h.last[e.Call] = e.Type
+	if e.Type == call.Ended {
+		h.ends[e.Call]++
+	}
+	close(h.seen)
+	h.seen = make(chan struct{})
 }
 
 // until waits for something to be true of the journal.

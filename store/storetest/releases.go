@@ -55,11 +55,18 @@ func RunReleases(t *testing.T, d Databases) {
 				compareViews(t, org, views, viewsOf(t, s, org))
 			}
 			if schema, _ := d.Dump(t, at); schema != want {
-				t.Errorf("a migration was changed after this release (see CONTRIBUTING.md): its tables became\n%s\nnew ones are\n%s", schema, want)
+				t.Errorf("a migration was changed after this release (see Migrations in CONTRIBUTING.md): its tables have\n%s\nnew ones\n%s",
+					onlyIn(schema, want), onlyIn(want, schema))
 			}
 			goOn(t, s)
 		})
 	}
+}
+
+// onlyIn returns the lines of a text that another one does not have.
+func onlyIn(text, other string) string {
+	have := strings.Split(other, "\n")
+	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return slices.Contains(have, line) }), "\n")
 }
 
 // RunBesideLater tests that a program that runs goes on while a later one adds to its
