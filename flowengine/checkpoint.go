@@ -36,7 +36,8 @@ type payload struct {
 	Away      int               `json:"w,omitempty"` // call.Call.Transfers once the dialplan has the call that it is given
 	Steps     int               `json:"k"`
 	Dials     int               `json:"d,omitempty"`
-	Connected bool              `json:"o,omitempty"` // somebody took the call
+	Sought    bool              `json:"b,omitempty"` // somebody was to take the call
+	Connected bool              `json:"o,omitempty"` // and did
 }
 
 // errTooLarge says that a checkpoint would be longer than the switch should carry.
