@@ -153,7 +153,7 @@ func (l *loader) campaign(e entry) {
 	modes := []string{string(PlanMode), string(FlowMode)}
 	switch {
 	case !slices.Contains(modes, string(mode)):
-		c.Problem("mode", didYouMean(s.Mode, modes), "mode: there is no mode %s", quote(s.Mode))
+		c.Problem("mode", DidYouMean(s.Mode, modes), "mode: there is no mode %s", quote(s.Mode))
 	case s.Plan == "" && s.Flow == "":
 		e.doc.at(e.key, runs, "campaign %s runs nothing", e.key.Value)
 	case mode == PlanMode && s.Plan == "":
@@ -186,11 +186,11 @@ func (l *loader) override(e entry, at string, s overrideSettings) Override {
 	l.refer(e.doc, place("publisher"), "publisher", s.Publisher)
 	subjects := []string{string(OfCaller), string(OfPublisher)}
 	if !slices.Contains(subjects, s.Match) {
-		c.Problem(at+"match", didYouMean(s.Match, subjects), "match: an override cannot match %s", quote(s.Match))
+		c.Problem(at+"match", DidYouMean(s.Match, subjects), "match: an override cannot match %s", quote(s.Match))
 	}
 	operators := []string{string(Equals), string(Starts), string(Ends), string(Contains), string(Matches)}
 	if !slices.Contains(operators, s.Operator) {
-		c.Problem(at+"operator", didYouMean(s.Operator, operators), "operator: there is no operator %s", quote(s.Operator))
+		c.Problem(at+"operator", DidYouMean(s.Operator, operators), "operator: there is no operator %s", quote(s.Operator))
 	}
 	if n := len(call.PlainNumber(s.Value)); n < 1 || n > maxPattern {
 		c.Problem(at+"value", "", "value: it has 1 to %d bytes, not %d", maxPattern, n)

@@ -57,7 +57,7 @@ func (d *document) decode(n *yaml.Node, out reflect.Value, where string) {
 	d.pairs(n, func(k, v *yaml.Node) {
 		i := slices.IndexFunc(fields, func(f setting) bool { return f.name == k.Value })
 		if i < 0 {
-			d.at(k, didYouMean(k.Value, settingNames(fields)), "%s has no setting %s", where, quote(k.Value))
+			d.at(k, DidYouMean(k.Value, settingNames(fields)), "%s has no setting %s", where, quote(k.Value))
 			return
 		}
 		given[k.Value] = true
@@ -187,7 +187,7 @@ func (d *document) text(n *yaml.Node, name string, f func(string) error) bool {
 		error
 		Valid() []string
 	})(nil); errors.As(err, &e) {
-		hint = didYouMean(n.Value, e.Valid())
+		hint = DidYouMean(n.Value, e.Valid())
 	}
 	d.inText(n, at, hint, "%s: %s", name, err)
 	return false

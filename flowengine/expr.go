@@ -217,7 +217,7 @@ func (x *examiner) Visit(n *ast.Node) {
 		owner, ok := t.Node.(*ast.IdentifierNode)
 		name, fixed := t.Property.(*ast.StringNode)
 		if ok && fixed && owner.Value == "campaign" && !slices.Contains(campaignFields, name.Value) {
-			x.err = &SettingError{name.Location().From, "expression: campaign has no field " + name.Value, didYouMean(name.Value, campaignFields)}
+			x.err = &SettingError{name.Location().From, "expression: campaign has no field " + name.Value, DidYouMean(name.Value, campaignFields)}
 		}
 		if ok && fixed && (owner.Value == "vars" || owner.Value == "secrets") {
 			x.reads = append(x.reads, read{variable{owner.Value, name.Value}, owner.Location().From})

@@ -29,9 +29,9 @@ func exprError(src string, in scope, err error) *SettingError {
 	token := unexpected.FindStringSubmatch(msg)
 	msg = literal.ReplaceAllString(msg, "")
 	if m := noField.FindStringSubmatch(msg); m != nil && owners[m[1]].name != "" {
-		msg, hint = fmt.Sprintf("%s has no field %s", owners[m[1]].name, m[2]), didYouMean(m[2], owners[m[1]].fields)
+		msg, hint = fmt.Sprintf("%s has no field %s", owners[m[1]].name, m[2]), DidYouMean(m[2], owners[m[1]].fields)
 	} else if name, ok := strings.CutPrefix(msg, "unknown name "); ok && isCalled(src, at, name) {
-		hint = didYouMean(name, builtin.Names)
+		hint = DidYouMean(name, builtin.Names)
 	} else if ok {
 		hint = unknownHint(name, in)
 	} else if token != nil {
@@ -56,7 +56,7 @@ func unknownHint(wrong string, in scope) string {
 	if in == answer {
 		names = slices.Concat(names, []string{"status", "headers", "body"})
 	}
-	if hint := didYouMean(wrong, names); strings.HasPrefix(hint, "did") {
+	if hint := DidYouMean(wrong, names); strings.HasPrefix(hint, "did") {
 		return hint
 	}
 	hint := "there are " + strings.Join(names, ", ") + "; a text needs quotes"
@@ -92,7 +92,7 @@ func tokenHint(token string) string {
 	case "=":
 		return "compare with =="
 	}
-	if hint := didYouMean(token, wordOperators); strings.HasPrefix(hint, "did") {
+	if hint := DidYouMean(token, wordOperators); strings.HasPrefix(hint, "did") {
 		return hint
 	}
 	return ""

@@ -40,7 +40,7 @@ func (l *loader) nearestFlow(wrong string) string {
 	if len(l.ends) == 0 {
 		return "no flow is defined; add a document with flow:"
 	}
-	return didYouMean(wrong, slices.Collect(maps.Keys(l.ends)))
+	return DidYouMean(wrong, slices.Collect(maps.Keys(l.ends)))
 }
 
 // link joins the flows that run each other, gives each its version and checks their

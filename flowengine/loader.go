@@ -74,7 +74,7 @@ func (l *loader) document(d *document) {
 	d.pairs(d.root, func(k, v *yaml.Node) {
 		switch {
 		case things[k.Value] == "":
-			hint := didYouMean(k.Value, sectionNames())
+			hint := DidYouMean(k.Value, sectionNames())
 			if !strings.HasPrefix(hint, "did") {
 				hint = "write --- between two documents"
 			}
@@ -94,7 +94,7 @@ func (l *loader) strange(d *document) {
 		key = key.Content[0]
 	}
 	if key.Kind == yaml.ScalarNode {
-		if near := didYouMean(key.Value, append(sectionNames(), "flow", "organization")); strings.HasPrefix(near, "did") {
+		if near := DidYouMean(key.Value, append(sectionNames(), "flow", "organization")); strings.HasPrefix(near, "did") {
 			hint = near
 		}
 	}
@@ -200,7 +200,7 @@ func (l *loader) nearest(kind, wrong string) string {
 	case len(names) == 0:
 		return fmt.Sprintf("no %ss are defined; add a document with %ss:", kind, kind)
 	}
-	return didYouMean(wrong, names)
+	return DidYouMean(wrong, names)
 }
 
 // number reads NUMBER: {campaign: NAME} | {flow: NAME}, and its publisher.

@@ -90,7 +90,7 @@ func (s *shared) check(d *document, x placed) {
 			continue
 		}
 		unknown = true
-		message, hint := "no node sets "+r.String(), didYouMean(r.name, s.names(r.space))
+		message, hint := "no node sets "+r.String(), DidYouMean(r.name, s.names(r.space))
 		open, secret := variable{"vars", r.name}, variable{"secrets", r.name}
 		if _, known := s.left[secret]; known {
 			message, hint = r.String()+" is a secret", "write "+secret.String()

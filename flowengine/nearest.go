@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// didYouMean suggests the valid name that is nearest to a wrong one, or lists
-// the valid ones when there are few.
-func didYouMean(wrong string, valid []string) string {
+// DidYouMean suggests the valid name that is nearest to a wrong one, or lists
+// the valid ones when there are few; empty when it knows no better.
+func DidYouMean(wrong string, valid []string) string {
 	best, distance := "", 1000
 	near := func(v string) int { return max(1, min(len(v), len(wrong))/3+1) }
 	for _, v := range valid {

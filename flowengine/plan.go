@@ -52,7 +52,7 @@ func (l *loader) plan(e entry) {
 	}
 	c := &Check{doc: e.doc, node: e.value}
 	if !slices.Contains(strategies, s.Strategy) {
-		c.Problem("strategy", didYouMean(s.Strategy, strategies), "strategy: %s is no strategy", quote(s.Strategy))
+		c.Problem("strategy", DidYouMean(s.Strategy, strategies), "strategy: %s is no strategy", quote(s.Strategy))
 	}
 	if n := len(s.Members); n < 1 || n > maxMembers {
 		c.Problem("members", "", "members: a plan has 1 to %d members, not %d", maxMembers, n)

@@ -120,7 +120,7 @@ func (b *flowBuilder) graph() {
 	}
 	if b.keys[f.Start] == nil {
 		if f.Start != "" {
-			d.at(start, didYouMean(f.Start, b.order), "start: there is no node %s", quote(f.Start))
+			d.at(start, DidYouMean(f.Start, b.order), "start: there is no node %s", quote(f.Start))
 		}
 		return
 	}

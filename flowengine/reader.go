@@ -148,4 +148,4 @@ func (s Scalar) String() string { return spell(s.Value) }
 
 // Nearest suggests the valid name that is nearest to a wrong one, or lists the valid
 // ones when there are few: the hint of a Problem.
-func Nearest(wrong string, valid []string) string { return didYouMean(wrong, valid) }
+func Nearest(wrong string, valid []string) string { return DidYouMean(wrong, valid) }

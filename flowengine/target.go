@@ -236,7 +236,7 @@ func (l *loader) limits(e entry, s *targetSettings, open *hours.Schedule) (out c
 		scopes := []string{string(call.OfTarget), string(call.OfBuyer), string(call.OfCampaign)}
 		switch {
 		case !slices.Contains(scopes, string(out.Of)):
-			c.Problem("duplicates/of", didYouMean(string(out.Of), scopes), "of: a caller is no duplicate of %s", quote(string(out.Of)))
+			c.Problem("duplicates/of", DidYouMean(string(out.Of), scopes), "of: a caller is no duplicate of %s", quote(string(out.Of)))
 		case out.Of == call.OfBuyer && s.Buyer == "":
 			c.Problem("duplicates/of", "add buyer: to the target, or write of: target", "of: the target has no buyer")
 		}

@@ -43,7 +43,7 @@ func (l *loader) flow(d *document) {
 		case "ends":
 			b.ends(v)
 		default:
-			d.at(k, didYouMean(k.Value, []string{"flow", "start", "nodes", "ends", "silence", "description"}), "a flow has no %s", quote(k.Value))
+			d.at(k, DidYouMean(k.Value, []string{"flow", "start", "nodes", "ends", "silence", "description"}), "a flow has no %s", quote(k.Value))
 			b.loose = true
 		}
 	})
@@ -150,14 +150,14 @@ func (b *flowBuilder) node(k, v *yaml.Node) {
 		valid := []string{"exits", "next"}
 		switch {
 		case n.kind == nil:
-			d.at(key, didYouMean(key.Value, append(b.kinds.Names(), valid...)), "there is no kind %s", quote(key.Value))
+			d.at(key, DidYouMean(key.Value, append(b.kinds.Names(), valid...)), "there is no kind %s", quote(key.Value))
 		case slices.Contains(settingNames(settingsOf(reflect.TypeOf(n.kind.New()).Elem())), key.Value):
 			d.at(key, "indent it under "+n.kind.Name+":", "%s is a setting of %s", quote(key.Value), n.kind.Name)
 			d.report.mark(settings)
 		case slices.Contains(n.kind.Exits, key.Value):
 			d.at(key, fmt.Sprintf("write exits: {%s: NODE}", key.Value), "%s is an exit of %s", quote(key.Value), n.kind.Name)
 		default:
-			d.at(key, didYouMean(key.Value, valid), "a node has no %s", quote(key.Value))
+			d.at(key, DidYouMean(key.Value, valid), "a node has no %s", quote(key.Value))
 		}
 		b.loose = b.loose || n.kind != nil
 	}
@@ -229,7 +229,7 @@ func (b *flowBuilder) wire(n *step, exits, next *yaml.Node, known bool) {
 		n.exits[exit] = v.Value
 		if b.keys[v.Value] == nil && !slices.Contains(b.flow.Ends, v.Value) && !b.full() {
 			b.loose = true
-			d.at(v, didYouMean(v.Value, append(b.flow.Ends, b.order...)), "there is no node %s", quote(v.Value))
+			d.at(v, DidYouMean(v.Value, append(b.flow.Ends, b.order...)), "there is no node %s", quote(v.Value))
 		}
 	}
 	if next != nil {
@@ -295,7 +295,7 @@ func exitHint(n *step, open OpenExiter, wrong string) string {
 	if len(n.declared) == 0 && open == nil {
 		return "it ends the call; only error can be wired"
 	}
-	if hint := didYouMean(wrong, append([]string{ErrorExit, elseExit}, n.declared...)); strings.HasPrefix(hint, "did") {
+	if hint := DidYouMean(wrong, append([]string{ErrorExit, elseExit}, n.declared...)); strings.HasPrefix(hint, "did") {
 		return hint
 	}
 	return "it has " + exitList(n, open)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
 )
 
 // settingsFile is read if there is one and --config names no other.
@@ -219,7 +221,7 @@ func readSettingsFile(cmd *cobra.Command, v *viper.Viper) error {
 	}
 	for _, key := range slices.Sorted(slices.Values(only.AllKeys())) {
 		if !slices.Contains(known, key) {
-			return fmt.Errorf("settings: %s: unknown setting %q; %s", path, key, meant(key, known))
+			return fmt.Errorf("settings: %s: unknown setting %q; %s", path, key, cmp.Or(flowengine.DidYouMean(key, known), "hookswitch serve --help lists all"))
 		}
 	}
 	sockets, _ := only.Get("freeswitch").([]any)
@@ -227,7 +229,7 @@ func readSettingsFile(cmd *cobra.Command, v *viper.Viper) error {
 		m, _ := socket.(map[string]any)
 		for key := range m {
 			if fields := []string{"address", "password", "password_file"}; !slices.Contains(fields, key) {
-				return fmt.Errorf("settings: %s: unknown setting %q in entry %d of freeswitch; %s", path, key, i+1, meant(key, fields))
+				return fmt.Errorf("settings: %s: unknown setting %q in entry %d of freeswitch; %s", path, key, i+1, flowengine.DidYouMean(key, fields))
 			}
 		}
 	}
@@ -428,38 +430,4 @@ func nodeName(host string) string {
 		return "node"
 	}
 	return name
-}
-
-// meant says which of the known words an unknown one may have been meant for.
-func meant(word string, known []string) string {
-	best, distance := "", len(word)/2+1
-	for _, k := range known {
-		if d := edits(word, k); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best == "" {
-		return "known are " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// edits counts the letters to change, add or remove to make b of a (Levenshtein).
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for i := range row {
-		row[i] = i
-	}
-	for i := range len(a) {
-		left := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := left
-			if a[i] != b[j] {
-				d = 1 + min(left, row[j], row[j+1])
-			}
-			left, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }

@@ -89,7 +89,7 @@ func TestMistakesInSettingsAreNamed(t *testing.T) {
 		"lisen: 127.0.0.1:1":                         `unknown setting "lisen"; did you mean "listen"?`,
 		"log: {levl: info}":                          `unknown setting "log.levl"; did you mean "log.level"?`,
 		"freeswitch: [{adress: '127.0.0.1:8021'}]":   `unknown setting "adress" in entry 1 of freeswitch; did you mean "address"?`,
-		"xxxxxxxxxxxxxxxxx: 1":                       `unknown setting "xxxxxxxxxxxxxxxxx"; known are listen,`,
+		"xxxxxxxxxxxxxxxxx: 1":                       `unknown setting "xxxxxxxxxxxxxxxxx"; hookswitch serve --help lists all`,
 		"max_calls: many":                            `'max_calls'`,
 		"max_calls: 0":                               `setting max_calls: "0": at least 1`,
 		"drain: 5":                                   `"5" is not a duration such as 90s`,

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -16,7 +17,10 @@ import (
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
-var logCalls = flag.Int("calls", 1_000_000, "calls in the call log that is searched")
+var (
+	logCalls  = flag.Int("calls", 1_000_000, "calls in the call log that is searched")
+	logEngine = flag.String("engine", "", "search the call log only in the engine whose name contains this")
+)
 
 const (
 	logBatch    = 1000 // calls that one transaction brings: a backlog
@@ -32,6 +36,12 @@ func callLog() (rows []row, err error) {
 			return nil, err
 		}
 		if e == nil {
+			continue
+		}
+		if !strings.Contains(e.name, *logEngine) {
+			if err := e.close(); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		filled, err := fill(e)
