@@ -28,7 +28,6 @@ func newCalls() *cobra.Command {
 	}
 	databaseFlags(cmd.PersistentFlags())
 	cmd.PersistentFlags().StringArray("journal", nil, "folder of a journal, to be read instead of the store; repeatable")
-	databaseFlags(cmd.PersistentFlags())
 	cmd.AddCommand(newCallsList(), newCallsShow(), newCallsTail())
 	return cmd
 }
