@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -26,6 +27,14 @@ func (l *lane) takenOver(t *testing.T, ctx context.Context, a *sipCall) {
 	t.Helper()
 	_, err := l.awaitEvent(ctx, a, "takeover", func(e call.Event) bool { return e.Type == call.Resumed && e.Node == "node2" })
 	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// heardRinging waits until the server has told that the target rings.
+func (l *lane) heardRinging(t *testing.T, ctx context.Context, a *sipCall) {
+	t.Helper()
+	if _, err := l.awaitEvent(ctx, a, "ringing", func(e call.Event) bool { return e.Type == call.TargetRinging }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -105,9 +114,7 @@ func TestPlanOfADeadServer(t *testing.T) {
 		{"while the first target rings", func(t *testing.T, ctx context.Context, a *sipCall) {
 			first := l.callees(t, ctx, a, "7010")[0]
 			first.ring()
-			if _, err := l.awaitEvent(ctx, a, "ringing", func(e call.Event) bool { return e.Type == call.TargetRinging }); err != nil {
-				t.Fatal(err)
-			}
+			l.heardRinging(t, ctx, a)
 			l.servers[0].kill()
 			first.refuse(486)
 			l.takenOver(t, ctx, a)
@@ -120,6 +127,24 @@ func TestPlanOfADeadServer(t *testing.T) {
 			second.hangup()
 			l.takenOver(t, ctx, a)
 		}, []leg{{"t7010", call.CallRejected, 21}, {"t7011", call.NormalClearing, 16}}, map[string]string{"t7006": "not_reached: t7011 took the call"}},
+		{"while the first target rings, and the caller gives up", func(t *testing.T, ctx context.Context, a *sipCall) {
+			l.callees(t, ctx, a, "7010")[0].ring()
+			l.heardRinging(t, ctx, a)
+			l.servers[0].kill()
+			a.hangup()
+		}, []leg{{"t7010", call.OriginatorCancel, 487}}, nil},
+		{"while the first target rings, who answers, and the caller hangs up", func(t *testing.T, ctx context.Context, a *sipCall) {
+			first := l.callees(t, ctx, a, "7010")[0]
+			first.ring()
+			l.heardRinging(t, ctx, a)
+			l.servers[0].kill()
+			first.answer()
+			a.sing(true)
+			if err := errors.Join(a.awaitSound(ctx, 50), first.awaitSound(ctx, 50)); err != nil {
+				t.Fatal(err)
+			}
+			a.hangup()
+		}, []leg{{"t7010", call.NormalClearing, 16}}, nil},
 		{"while the second target talks, and the caller hangs up", func(t *testing.T, ctx context.Context, a *sipCall) {
 			l.callees(t, ctx, a, "7010")[0].refuse(603)
 			l.connect(t, ctx, a, "7011")
@@ -146,8 +171,12 @@ func TestPlanOfADeadServer(t *testing.T) {
 				why[target] = reason
 			}
 			checkWhyNot(t, r, why)
-			if r.Campaign != "by-hand" || r.Mode != "routing_plan" || r.Target != "t7011" {
-				t.Errorf("campaign %q in mode %q, connected %q", r.Campaign, r.Mode, r.Target)
+			if r.Campaign != "by-hand" || r.Mode != "routing_plan" {
+				t.Errorf("campaign %q in mode %q", r.Campaign, r.Mode)
+			}
+			last := r.Legs[len(r.Legs)-1]
+			if met := last.Connected != nil; met != (r.Target == last.Target) || met != (r.Talked > 0) || met != (last.Cause == call.NormalClearing) {
+				t.Errorf("connected %q for %v; the last leg: %+v", r.Target, r.Talked.Duration(), last)
 			}
 		})
 	}

@@ -202,6 +202,7 @@ func endOf(ev Event) End {
 	if on := recordedOn(ev); on.ended {
 		e.Message, e.Spoken = on.path, on.length
 	}
+	e.joined(ev.Var)
 	switch ev.Var("sip_hangup_disposition") {
 	case "recv_bye", "recv_cancel", "recv_refuse":
 		e.By = "caller"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -310,6 +311,20 @@ func TestTimesReadWell(t *testing.T) {
 		90 * time.Second: "1:30 min", 2*time.Hour + 3*time.Minute + 4*time.Second: "2:03:04 h"} {
 		if got := duration(d); got != want {
 			t.Errorf("duration of %v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// Lines break between parts, then between words, and never within one.
+func TestLinesBreakWhereTheyRead(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                              {""},
+		"a → b  c=d e  f":               {"a → b", "c=d e  f"},
+		"alice: closed, then bob: busy": {"alice:", "closed,", "then bob:", "busy"},
+		"a  tag=0123456789  b":          {"a", "tag=0123456789", "b"},
+	} {
+		if got := wrapped(text, 9); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

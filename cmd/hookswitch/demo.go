@@ -134,7 +134,7 @@ func startDemo(ctx context.Context, out io.Writer, o demoOptions) (_ *demo, err 
 		}
 	}()
 	s.FreeSWITCH = []eventSocket{{Address: socket.Addr().String(), Password: secret(d.sw.Password)}}
-	if d.log, err = os.Create(filepath.Join(o.data, "server.log")); err != nil {
+	if d.log, err = os.OpenFile(filepath.Join(o.data, "server.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640); err != nil {
 		return nil, err
 	}
 	events, err := journal.Follow(serving, s.journalDir())

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
@@ -67,18 +68,26 @@ const (
 	typeWidth = 17  // of a call.Type
 )
 
-// wrapped breaks a text between its parts, which have two spaces between them.
+// wrapped breaks a text between its parts, which have two spaces between them, and a part
+// that is too long between its words.
 func wrapped(text string, width int) (lines []string) {
 	line := ""
 	for part := range strings.SplitSeq(text, "  ") {
-		if line != "" && len([]rune(line))+len("  ")+len([]rune(part)) > width {
+		switch {
+		case line == "":
+			line = part
+		case utf8.RuneCountInString(line+"  "+part) <= width:
+			line += "  " + part
+		default:
 			lines, line = append(lines, line), part
-			continue
 		}
-		if line != "" {
-			line += "  "
+		for utf8.RuneCountInString(line) > width {
+			cut := strings.LastIndexByte(line[:width+1], ' ')
+			if cut < 1 {
+				break
+			}
+			lines, line = append(lines, line[:cut]), line[cut+1:]
 		}
-		line += part
 	}
 	return append(lines, line)
 }
