@@ -263,7 +263,7 @@ func (s *Session) Gather(ctx context.Context, g call.Gather) (call.Digits, error
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
 	main := s.main()
 	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
-		Vars: s.vars, Tags: s.tags, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Connected: s.connected}
+		Vars: s.vars, Tags: s.tags, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Sought: s.sought, Connected: s.connected}
 	text, err := p.encode(s.epoch, s.node)
 	s.size = len(text)
 	return text, err

@@ -164,6 +164,7 @@ func (c *controller) other(checkpoint string) bool {
 // was not if it was another node's.
 func (c *controller) close(id, checkpoint string, end eslctl.End, source string) {
 	if !c.other(checkpoint) {
+		c.connection(id, checkpoint, end, source)
 		c.end(id, end, source)
 		return
 	}
@@ -230,8 +231,24 @@ func (c *controller) end(id string, end eslctl.End, source string) {
 	}
 	if c.journal.End(id, end.Cause, attrs) {
 		c.metrics.observe(call.Event{Type: call.Ended, Cause: end.Cause})
-		c.log.Info().Str("call", id).Str("cause", string(end.Cause)).Str("source", source).Msg("call ended")
+		line := c.log.Info().Str("call", id).Str("cause", string(end.Cause))
+		if source != "" {
+			line.Str("source", source)
+		}
+		line.Msg("call ended")
 	}
+}
+
+// connection records that the call was connected with a target to its end, where no server
+// saw that.
+func (c *controller) connection(id, checkpoint string, end eslctl.End, source string) {
+	is, open := c.journal.Find(id)
+	if source == "" || !open || end.Callee == "" || !flowengine.Dialling(checkpoint) {
+		return
+	}
+	attrs := map[string]string{"late": "true", "ended": end.At.UTC().Format(time.RFC3339Nano)}
+	c.recorder(id, is.Epoch).Record(call.Event{Type: call.Released, Leg: end.Callee, Cause: end.Cause, Millis: end.At.Sub(end.Bridged).Milliseconds(),
+		Why: "ended while no node controlled the call", Attrs: attrs})
 }
 
 // message records the message that a caller was leaving whose hangup no server saw.

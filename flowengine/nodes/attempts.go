@@ -38,6 +38,7 @@ type calls struct {
 // run makes one attempt after the other until one is connected, for long enough. After
 // a takeover it goes on with the attempt that was under way.
 func (c *calls) run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	s.Seek()
 	state, err := c.order(ctx, s)
 	if err != nil {
 		return flowengine.Result{}, err

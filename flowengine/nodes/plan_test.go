@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 	"github.com/hookswitch/hookswitch/store/journal"
@@ -177,3 +178,31 @@ nodes: {hello: {play: {prompt: "say:Hello."}, next: p}, p: {plan: {plan: roofing
 }
 
 func isDecided(e call.Event) bool { return e.Type == call.Decided }
+
+// A plan of which nobody can be tried has not brought the call to anybody, and it is said
+// so, also where another controller ends the call.
+func TestThatNobodyCouldBeTriedIsTold(t *testing.T) {
+	s := parseScript(t, `
+numbers: {"1000": {campaign: closed}}
+targets: {alice: {user: a@pbx, enabled: false}}
+plans: {nobody: {members: [alice]}}
+campaigns: {closed: {plan: nobody, flow: sorry, mode: call_flow}}
+---
+flow: sorry
+start: p
+nodes:
+  p: {plan: {plan: nobody}, exits: {else: sorry}}
+  sorry: {say: "Nobody is there.", next: bye}
+  bye: {hangup: {}}
+`)
+	play := func(lose int) *flowtest.Result {
+		p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1000"}}, nil)
+		return flowtest.RunEach(func(int) *flowengine.Engine { return flowtest.NewEngine(s.Snapshot, p.Clock, 1) }, p, lose)
+	}
+	for lose := range play(0).Points + 1 {
+		r := play(lose)
+		if !slices.ContainsFunc(r.Events, func(e call.Event) bool { return e.Type == call.Failed && e.Why == "nobody took the call" }) {
+			t.Errorf("lost at %d, and the call ended without a word:\n%s", lose, r.Trace())
+		}
+	}
+}
