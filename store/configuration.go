@@ -96,7 +96,7 @@ func (f Files) Check() error {
 	}
 	size := 0
 	for _, name := range slices.Sorted(maps.Keys(f)) {
-		if err := CheckPath(name); err != nil {
+		if err := checkPath(name); err != nil {
 			return err
 		}
 		if len(f[name]) > MaxFile {
@@ -110,8 +110,8 @@ func (f Files) Check() error {
 	return nil
 }
 
-// CheckPath says why a text cannot be the path of a file.
-func CheckPath(name string) error {
+// checkPath says why a text cannot be the path of a file.
+func checkPath(name string) error {
 	if !fs.ValidPath(name) || name == "." || len(name) > maxPath || strings.ContainsFunc(name, func(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f }) {
 		return fmt.Errorf("%.300q cannot be the path of a file; a relative path without .., at most %d bytes", name, maxPath)
 	}

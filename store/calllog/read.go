@@ -12,7 +12,7 @@ import (
 func (s *Search) Cut(calls []*Call) (page store.Page, waiting []int64) {
 	if len(calls) > s.Limit {
 		calls = calls[:s.Limit]
-		page.Next = Cursor(calls[len(calls)-1])
+		page.Next = cursor(calls[len(calls)-1])
 	}
 	for _, c := range calls {
 		page.Calls = append(page.Calls, c.Call)

@@ -198,8 +198,8 @@ func callOf(table string) string {
 	return "call"
 }
 
-// Cursor returns what Query.After needs to go on behind a call.
-func Cursor(c *Call) string {
+// cursor returns what Query.After needs to go on behind a call.
+func cursor(c *Call) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", c.Started.UnixMicro(), c.N))
 }
 
@@ -208,7 +208,7 @@ func readCursor(text string) (started time.Time, n int64, err error) {
 	micros, number, _ := strings.Cut(string(raw), ".")
 	at, err1 := strconv.ParseInt(micros, 10, 64)
 	n, err2 := strconv.ParseInt(number, 10, 64)
-	if err != nil || err1 != nil || err2 != nil || text != Cursor(&Call{Call: &store.Call{Started: time.UnixMicro(at)}, N: n}) {
+	if err != nil || err1 != nil || err2 != nil || text != cursor(&Call{Call: &store.Call{Started: time.UnixMicro(at)}, N: n}) {
 		return time.Time{}, 0, &store.QueryError{Field: "after", Why: fmt.Sprintf("%.40q is not the next of a page", text)}
 	}
 	return time.UnixMicro(at).UTC(), n, nil
