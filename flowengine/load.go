@@ -136,7 +136,7 @@ type collection struct {
 	report
 	kinds   Kinds
 	docs    []*document
-	numbers map[string]string // where each number is defined, by call.PlainNumber
+	numbers map[string]owner // by call.PlainNumber
 }
 
 func (c *collection) file(name string, data []byte) {
@@ -148,7 +148,7 @@ func (c *collection) file(name string, data []byte) {
 
 // finish reads all documents, now that they are there.
 func (c *collection) finish() (*Snapshot, []Problem) {
-	c.numbers = map[string]string{}
+	c.numbers = map[string]owner{}
 	loaders := c.organizations()
 	for _, l := range loaders {
 		l.read()

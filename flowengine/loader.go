@@ -24,13 +24,16 @@ type loader struct {
 	ends     map[string][]string // of flows, by name, also of those with problems
 	built    []*flowBuilder      // of the flows without a problem of their own
 	running  []runner
-	silent   map[*step]bool    // nodes at which a silence was reported
-	places   map[thing]string  // where it is defined
-	numbers  map[string]string // likewise, of all organizations
-	used     map[thing]bool    // something refers to it
+	silent   map[*step]bool   // nodes at which a silence was reported
+	places   map[thing]string // where it is defined
+	numbers  map[string]owner // of all organizations, by call.PlainNumber
+	used     map[thing]bool   // something refers to it
 	routes   []numbered
 	warnings []Problem
 }
+
+// owner is the organization of a number, and where that is said.
+type owner struct{ org, place string }
 
 // entry is a name in a section of a document, and what is said under it.
 type entry struct {
@@ -211,11 +214,15 @@ func (l *loader) number(e entry) {
 		return
 	}
 	plain := call.PlainNumber(k.Value)
-	if first, ok := l.numbers[plain]; ok {
-		d.at(k, "", "number %s is defined already, at %s", quote(plain), first)
+	switch first, ok := l.numbers[plain]; {
+	case ok && first.org != l.org.Name:
+		d.at(k, "a number belongs to one organization", "number %s is of organization %s already, at %s", quote(k.Value), first.org, first.place)
+		return
+	case ok:
+		d.at(k, "", "number %s is defined already, at %s", quote(k.Value), first.place)
 		return
 	}
-	l.numbers[plain] = d.place(k)
+	l.numbers[plain] = owner{l.org.Name, d.place(k)}
 	var s struct {
 		Campaign  string `yaml:"campaign"`
 		Flow      string `yaml:"flow"`

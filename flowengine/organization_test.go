@@ -197,11 +197,11 @@ func TestFoldersOfOrganizations(t *testing.T) {
 			"a/org.yaml:1:15: one organization is in the folder of another, see a/b/org.yaml:1:15; give each a folder of its own, beside the other"},
 		"a name that begins alike": {map[string]string{"a/org.yaml": "organization: a", "ab/org.yaml": "organization: b", "ab/f.yaml": flow}, ""},
 		"a number of both": {map[string]string{"a/all.yaml": "organization: a\n---\nnumbers: {\"+1\": {flow: f}}\n---\n" + flow, "b/all.yaml": "organization: b\n---\nnumbers: {1: {flow: f}}\n---\n" + flow},
-			`b/all.yaml:3:11: number "1" is defined already, at a/all.yaml:3:11`},
+			`b/all.yaml:3:11: number "1" is of organization a already, at a/all.yaml:3:11; a number belongs to one organization`},
 		"what only the other has": {map[string]string{"a/all.yaml": "organization: a\n---\nnumbers: {1: {flow: f}}", "b/all.yaml": "organization: b\n---\n" + flow},
 			`a/all.yaml:3:21: there is no flow "f"; no flow is defined; add a document with flow:`},
 		"hours without a zone": {map[string]string{"a/all.yaml": `{targets: {x: {user: x@y, hours: {week: {mon: "09:00-10:00"}}}}}`},
-			`a/all.yaml:1:34: hours needs "zone"`},
+			`a/all.yaml:1:34: hours needs a time zone; add zone:, or give one to the organization`},
 	} {
 		fsys := fstest.MapFS{}
 		for file, text := range c.files {

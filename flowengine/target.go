@@ -187,7 +187,11 @@ func (l *loader) hours(d *document, n *yaml.Node) *hours.Schedule {
 	if n == nil {
 		return nil
 	}
-	if zone, _ := field(n, "zone"); zone == nil && l.org.Zone != nil && n.Kind == yaml.MappingNode {
+	if zone, _ := field(n, "zone"); zone == nil && n.Kind == yaml.MappingNode {
+		if l.org.Zone == nil {
+			d.at(n, "add zone:, or give one to the organization", "hours needs a time zone")
+			return nil
+		}
 		zoned := *n
 		zoned.Content = append(slices.Clone(n.Content), &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "zone", Line: n.Line, Column: n.Column},
 			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: l.org.Zone.String(), Line: n.Line, Column: n.Column})

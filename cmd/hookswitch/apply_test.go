@@ -176,7 +176,7 @@ func TestNothingWrongIsApplied(t *testing.T) {
 		w.fails(`beta/b.yml:7:8: start: there is no node "by"; did you mean "bye"?`, "apply", w.dir)
 		// A number that another organization has, which is not in the folder.
 		w.write("gamma.yaml", "organization: gamma\n---\nnumbers: {\"15550200\": {flow: g}}\n---\nflow: g\nstart: bye\nnodes: {bye: {hangup: {}}}\n")
-		w.fails("is defined already, at beta/b.yml:4:5", "apply", w.dir)
+		w.fails("is of organization beta already, at beta/b.yml:4:5", "apply", w.dir)
 		w.fails("holds no YAML", "apply", w.TempDir())
 		w.wantExported(before)
 	})

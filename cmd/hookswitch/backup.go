@@ -18,7 +18,7 @@ func newBackup() *cobra.Command {
 			"PostgreSQL has its own commands for that, such as pg_dump.",
 		Args: takes(1, 1, "a file"),
 	}
-	addSettingFlags(cmd.Flags(), "data", "database")
+	databaseFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := loadSettings(cmd)
 		if err != nil {

@@ -29,6 +29,8 @@ type callLog interface {
 	Call(ctx context.Context, org, id string) (*store.Call, error)
 	// Organization returns the one that is meant where none is named.
 	Organization(ctx context.Context) (string, error)
+	// OrganizationOf returns the one that has the call, where none is named.
+	OrganizationOf(ctx context.Context, id string) (string, error)
 	Close() error
 }
 
@@ -86,6 +88,26 @@ func (l *storeLog) Organization(ctx context.Context) (string, error) {
 	}
 	names := strings.Join(orgs[:min(len(orgs), 10)], ", ")
 	return "", &usageError{fmt.Errorf("%d organizations have calls, --org names the one that is meant: %s", len(orgs), names)}
+}
+
+// OrganizationOf asks all that have calls. Without an answer it is none: then the call is
+// looked for in the journal, which is that of all.
+func (l *storeLog) OrganizationOf(ctx context.Context, id string) (string, error) {
+	orgs, _ := l.db.Organizations(ctx)
+	orgs = slices.DeleteFunc(orgs, func(org string) bool {
+		_, err := l.db.Call(ctx, org, id)
+		return errors.Is(err, store.ErrNotFound)
+	})
+	switch len(orgs) {
+	case 0:
+		return "", nil
+	case 1:
+		return orgs[0], nil
+	}
+	for i, org := range orgs {
+		orgs[i] = cmp.Or(org, `""`)
+	}
+	return "", &usageError{fmt.Errorf("calls of several organizations begin with %q, --org names the one that is meant: %s", id, strings.Join(orgs[:min(len(orgs), 10)], ", "))}
 }
 
 func (l *storeLog) Calls(ctx context.Context, org string, q store.Query, whole bool) iter.Seq2[*store.Call, error] {
@@ -171,6 +193,9 @@ func (l *journalLog) Close() error { return nil }
 
 // Organization returns none: calls of all are meant.
 func (l *journalLog) Organization(context.Context) (string, error) { return "", nil }
+
+// OrganizationOf returns none, likewise.
+func (l *journalLog) OrganizationOf(context.Context, string) (string, error) { return "", nil }
 
 // Calls yields calls of every organization unless one is named.
 func (l *journalLog) Calls(_ context.Context, org string, q store.Query, _ bool) iter.Seq2[*store.Call, error] {

@@ -106,6 +106,32 @@ func TestTheOnlyOrganizationNeedNotBeNamed(t *testing.T) {
 	}
 }
 
+func TestACallNamesItsOrganization(t *testing.T) {
+	log := &storeLog{db: &kept{calls: []*store.Call{{ID: "1a"}, {Org: "acme", ID: "1b"}, {Org: "beta", ID: "1b"}, {Org: "beta", ID: "2"}}}}
+	for id, of := range map[string]struct{ want, says string }{
+		"2":  {want: "beta"},
+		"1a": {},
+		"3":  {},
+		"1b": {says: `calls of several organizations begin with "1b", --org names the one that is meant: acme, beta`},
+		"1":  {says: `calls of several organizations begin with "1", --org names the one that is meant: "", acme, beta`},
+	} {
+		got, err := log.OrganizationOf(t.Context(), id)
+		if got != of.want || (err != nil) != (of.says != "") || err != nil && err.Error() != of.says {
+			t.Errorf("%s: %q, %v; want %q, %q", id, got, err, of.want, of.says)
+		}
+	}
+}
+
+func TestALogThatFailsPrintsNoNames(t *testing.T) {
+	log := &storeLog{db: &kept{err: errors.New("away")}, own: &journalLog{dirs: []string{t.TempDir()}}}
+	for _, format := range []output{outputText, outputCSV, outputJSON} {
+		var out strings.Builder
+		if err := printCalls(&out, log.Calls(t.Context(), "acme", store.Query{}, false), format, false, began); err == nil || out.Len() > 0 {
+			t.Errorf("%s: %v, printed %q", format, err, out.String())
+		}
+	}
+}
+
 // What a server has drained is read with its settings alone.
 func TestCallsAreReadFromTheStore(t *testing.T) {
 	t.Setenv("HOOKSWITCH_DATA", t.TempDir())
@@ -136,6 +162,9 @@ func TestCallsAreReadFromTheStore(t *testing.T) {
 	}
 	if _, _, err := command(t, "calls", "show", first, "--org", "other"); err == nil {
 		t.Error("another organization was shown the call")
+	}
+	if _, _, err := command(t, "calls", "show", first, "--data", t.TempDir()); err == nil {
+		t.Error("the call is in another folder")
 	}
 }
 

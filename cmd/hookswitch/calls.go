@@ -32,14 +32,15 @@ func newCalls() *cobra.Command {
 	return cmd
 }
 
-// orgFlag gives cmd the flag --org. The result is the organization to ask a log for.
-func orgFlag(cmd *cobra.Command) func(callLog) (string, error) {
+// orgFlag gives cmd the flag --org. The result is the organization to ask a log for; where
+// none is named, unnamed says which.
+func orgFlag(cmd *cobra.Command) func(unnamed func() (string, error)) (string, error) {
 	org := cmd.Flags().String("org", "", `organization whose calls are wanted, if there are several; "": calls to numbers that nobody has`)
-	return func(log callLog) (string, error) {
+	return func(unnamed func() (string, error)) (string, error) {
 		if cmd.Flag("org").Changed {
 			return *org, nil
 		}
-		return log.Organization(cmd.Context())
+		return unnamed()
 	}
 }
 
@@ -99,7 +100,7 @@ func newCallsList() *cobra.Command {
 			return err
 		}
 		defer func() { err = errors.Join(err, log.Close()) }()
-		of, err := org(log)
+		of, err := org(func() (string, error) { return log.Organization(cmd.Context()) })
 		if err != nil {
 			return err
 		}
@@ -174,13 +175,18 @@ func printCalls(w io.Writer, calls iter.Seq2[*store.Call, error], format output,
 	default:
 		write, finish = newListing(w, now)
 	}
+	printed := false
 	for c, err := range calls {
+		if err != nil && !printed { // no line of names for nothing
+			return err
+		}
 		if err == nil {
 			err = write(c)
 		}
 		if err != nil {
 			return errors.Join(finish(), err)
 		}
+		printed = true
 	}
 	return finish()
 }
@@ -200,7 +206,7 @@ func newCallsShow() *cobra.Command {
 			return err
 		}
 		defer func() { err = errors.Join(err, log.Close()) }()
-		of, err := org(log)
+		of, err := org(func() (string, error) { return log.OrganizationOf(cmd.Context(), args[0]) })
 		if err != nil {
 			return err
 		}

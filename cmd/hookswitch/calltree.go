@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 )
 
@@ -20,6 +21,7 @@ type callTree struct {
 func (t *callTree) call(r *flowtest.Result) error {
 	end, _ := r.End()
 	lines := []string{fmt.Sprintf("%s → %s, %s", plain(cmp.Or(r.Call.Caller.Number, "withheld")), plain(r.Call.Number), r.Call.Started.Format("Mon 2006-01-02 15:04 MST"))}
+	lines[0] += plain(routeOf(r.Events))
 	lines = t.branches(lines, r.Tree(), "")
 	took := r.Lasted()
 	lines = append(lines, t.paint.paint(dim, fmt.Sprintf("%10s", offset(took)))+"  "+t.paint.paint(bold, plain(end))+" after "+duration(took))
@@ -28,6 +30,22 @@ func (t *callTree) call(r *flowtest.Result) error {
 	}
 	_, err := fmt.Fprintln(t.w, strings.Join(lines, "\n"))
 	return err
+}
+
+// routeOf says of a call to the number of a campaign which plan it runs, and by which
+// override.
+func routeOf(events []call.Event) string {
+	i := slices.IndexFunc(events, func(e call.Event) bool { return e.Type == call.Started })
+	if i < 0 || events[i].Attrs["campaign"] == "" {
+		return ""
+	}
+	out := ""
+	for _, name := range []string{"campaign", "publisher", "plan", "override"} {
+		if is := events[i].Attrs[name]; is != "" {
+			out += ", " + name + " " + is
+		}
+	}
+	return out
 }
 
 // branches adds a line for each branch and those below it.

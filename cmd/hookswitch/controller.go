@@ -240,7 +240,11 @@ func (c *controller) end(id string, end eslctl.End, source string) {
 	}
 	if c.journal.End(id, end.Cause, attrs) {
 		c.metrics.observe(call.Event{Type: call.Ended, Cause: end.Cause})
-		c.log.Info().Str("call", id).Str("cause", string(end.Cause)).Str("source", source).Msg("call ended")
+		line := c.log.Info().Str("call", id).Str("cause", string(end.Cause))
+		if source != "" {
+			line.Str("source", source)
+		}
+		line.Msg("call ended")
 	}
 }
 

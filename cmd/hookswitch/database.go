@@ -99,11 +99,7 @@ func askStore(ctx context.Context, s *settings, mayMake bool) (store.Store, erro
 // databaseFlags gives a command that reads or writes the database the settings that say
 // where it is.
 func databaseFlags(flags *pflag.FlagSet) {
-	for _, s := range settingTable() {
-		if s.key == "data" || s.key == "database" {
-			flags.String(s.key, s.value.(string), s.help)
-		}
-	}
+	addSettingFlags(flags, "data", "database")
 }
 
 // withDatabase opens the database of a command's settings and lets f work with it.

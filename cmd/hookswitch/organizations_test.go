@@ -31,13 +31,14 @@ nodes:
 		written["conf/"+org+"/all.yaml"] = of.Replace(all)
 		written["conf/"+org+"/calls.test.yaml"] = of.Replace(test)
 	}
+	written["conf/beta/own.yaml"] = "numbers: {\"+15550201\": {flow: own}}\n---\nflow: own\nstart: bye\nnodes: {bye: {hangup: {}}}\n"
 	files(t, written)
 }
 
 func TestSeveralOrganizationsInOneFolder(t *testing.T) {
 	twoOrganizations(t)
 	out, _, err := command(t, "validate", "conf")
-	if want := "conf is valid: 2 organizations, 2 flows, 2 numbers, 2 targets, 2 campaigns\n"; err != nil || out != want {
+	if want := "conf is valid: 2 organizations, 3 flows, 3 numbers, 2 targets, 2 campaigns\n"; err != nil || out != want {
 		t.Errorf("got %s%v, want %s", out, err, want)
 	}
 	if out, _, err := command(t, "test", "conf"); err != nil || !strings.Contains(out, "4 tests, 4 passed") {
@@ -48,6 +49,11 @@ func TestSeveralOrganizationsInOneFolder(t *testing.T) {
 		{"+15550200", `"org":"beta"`, ""},
 		{"main --org beta", `"org":"beta"`, ""},
 		{"main --to +15550200", `"org":"beta"`, ""},
+		{"main", "", `FLOW: several organizations have a flow "main"; --org names the one that is meant: acme, beta`},
+		{"own", `"org":"beta"`, ""},
+		{"own", `"to":"+15550201"`, ""},
+		{"c", "", "FLOW: c is a campaign; simulate one of its numbers: +15550100, +15550200"},
+		{"c --org beta", "", "FLOW: c is a campaign; simulate one of its numbers: +15550200"},
 		{"main --org bete", "", `--org: there is no organization "bete"; did you mean "beta"?`},
 		{"mian --org beta", "", `FLOW: there is no flow "mian"`},
 		{"+15550100 --org beta", "", `FLOW: number "+15550100" is not of organization beta; leave org out`},

@@ -69,7 +69,7 @@ func newSimulate() *cobra.Command {
 	o.test.From = f.String("from", "+15550100", "number of the caller; empty when it is withheld")
 	f.StringVar(&o.test.CallerName, "name", "", "name of the caller")
 	f.StringVar(&o.test.Org, "org", "", "organization of the flow, where the folder has several")
-	f.StringVar(&o.test.To, "to", "", "number that is dialled (default: the first of the folder)")
+	f.StringVar(&o.test.To, "to", "", "number that is dialled (default: the first that leads to the flow, or of the folder)")
 	f.StringArrayVar(&o.headers, "header", nil, "SIP header of the call, NAME=VALUE; repeatable")
 	f.StringArrayVar(&o.tags, "tag", nil, "tag that the call begins with, NAME=VALUE; repeatable")
 	f.StringArrayVar(&o.test.Digits, "digits", nil, "what the caller presses each time it is asked; repeatable")
@@ -140,6 +140,9 @@ func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Te
 		t.To = flow
 	default:
 		t.Flow = flow
+		if err := dialled(s, &t); err != nil {
+			return t, err
+		}
 	}
 	t.HangsUp = flowengine.Duration(o.hangsUp)
 	t.Headers, t.Tags = map[string]string{}, map[string]flowengine.Scalar{}
@@ -188,6 +191,48 @@ func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Te
 		err = errors.Join(err, fmt.Errorf("%s: %w", field, f))
 	}
 	return t, err
+}
+
+// dialled finds what is dialled by a call to a flow: a number that leads to it, in the only
+// organization that has it, where the call does not say.
+func dialled(s *flowengine.Snapshot, t *flowtest.Test) error {
+	var have, flows, numbers []string
+	for _, r := range s.Numbers() {
+		if r.Campaign != nil && r.Campaign.Name == t.Flow && (t.Org == "" || t.Org == r.Org.Name) {
+			numbers = append(numbers, r.Number)
+		}
+	}
+	for _, o := range s.Organizations() {
+		if t.Org != "" && t.Org != o.Name {
+			continue
+		}
+		if _, ok := o.Flow(t.Flow); ok {
+			have = append(have, o.Name)
+		}
+		for _, f := range o.Flows() {
+			if f.Plan() == "" {
+				flows = append(flows, f.Name)
+			}
+		}
+	}
+	switch {
+	case len(have) == 0 && len(flows) == 0, t.To != "": // there may be no such organization
+		return nil
+	case len(have) == 0 && len(numbers) > 0:
+		return fmt.Errorf("FLOW: %s is a campaign; simulate one of its numbers: %s", t.Flow, strings.Join(numbers[:min(len(numbers), 5)], ", "))
+	case len(have) == 0:
+		return fmt.Errorf("FLOW: there is no flow %q; %s", t.Flow, flowengine.Nearest(t.Flow, flows))
+	case len(have) > 1:
+		return fmt.Errorf("FLOW: several organizations have a flow %q; --org names the one that is meant: %s", t.Flow, strings.Join(have[:min(len(have), 10)], ", "))
+	}
+	t.Org = have[0]
+	for _, r := range s.Numbers() {
+		if r.Org.Name == t.Org && r.Flow.Name == t.Flow {
+			t.To = r.Number
+			break
+		}
+	}
+	return nil
 }
 
 // pairs reads the values NAME=VALUE of a flag, whose form is for people.
