@@ -140,3 +140,33 @@ func TestFactsOfUnwatchedBridges(t *testing.T) {
 		})
 	}
 }
+
+func TestFactsOfResponses(t *testing.T) {
+	t.Parallel()
+	v := newVerbs(t, "info")
+	for _, c := range []struct {
+		name     string
+		override string // what the leg says of sip_ignore_remote_cause; empty: as it leaves it
+		sip      int
+	}{{"of the cause", "", 503}, {"of the callee", "false", 486}} {
+		t.Run(c.name, func(t *testing.T) {
+			h := v.place(t, false)
+			b := call.Bridge{Ring: 10 * time.Second, Legs: []call.BridgeLeg{{UUID: call.LegUUID(h.leg.Call().ID, 1, 0), Target: "t",
+				Address: call.Address{Number: "7486", Gateway: "carrier"}}}}
+			r, err := h.leg.Bridge(h.ctx, b, call.Checkpoint{Epoch: h.leg.Epoch(), Node: "n1"}.String())
+			h.check(err)
+			if r.Cause != call.UserBusy {
+				t.Errorf("cause %s", r.Cause)
+			}
+			if c.override != "" {
+				_, err := v.sw.api(h.ctx, "uuid_setvar "+h.leg.Call().ID+" sip_ignore_remote_cause "+c.override)
+				h.check(err)
+			}
+			h.hungUp(h.leg.Hangup(h.ctx, call.TemporaryFailure))
+			h.check(h.a.awaitEnd(within(t, 20*time.Second)))
+			if codes := h.a.codes(); codes[len(codes)-1] != c.sip {
+				t.Errorf("responses %v, want %d in the end", codes, c.sip)
+			}
+		})
+	}
+}
