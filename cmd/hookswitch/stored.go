@@ -63,7 +63,7 @@ type unreadError struct{ error }
 func (e *unreadError) Unwrap() error { return e.error }
 
 // errNothingStored says that the store has no organization, though there was one.
-var errNothingStored = &unreadError{errors.New("there is no organization in the database; the configuration that was in force stays")}
+var errNothingStored = &unreadError{errors.New("there is no organization in the database; the one that was in force stays")}
 
 // poll puts in force what the store has, if that is new and valid, and keeps a copy of it.
 func (c *configuration) poll(ctx context.Context, limit time.Duration) error {
@@ -163,7 +163,7 @@ func (c *configuration) startStored(ctx context.Context) error {
 	}
 	dir, missing := c.kept.find()
 	if missing != nil {
-		return err
+		return fmt.Errorf("%w; this server has no copy of an earlier one to start with", err)
 	}
 	if failed := c.apply(dir); failed != nil {
 		return errors.Join(err, failed)
@@ -220,9 +220,13 @@ func (c *configuration) polled(err error) {
 // say tells what is wrong with the configuration.
 func (c *configuration) say(err error) {
 	var invalid *invalidConfig
-	if errors.As(err, &invalid) {
+	var unread *unreadError
+	switch {
+	case errors.As(err, &invalid):
 		c.complain(invalid)
-	} else {
+	case errors.As(err, &unread):
+		c.log.Error().Err(err).Msg("the configuration cannot be read from the database, the last one stays in force")
+	default:
 		c.log.Error().Err(err).Msg("configuration")
 	}
 }
