@@ -114,7 +114,7 @@ func (s *stored) organizations(ctx context.Context, current map[string]int) (org
 		r := s.read[org]
 		if r == nil || r.Number != current[org] {
 			if r, err = s.Revision(ctx, org, current[org]); err != nil {
-				return nil, err
+				return nil, unknownRevision(err)
 			}
 		}
 		read[org] = r
@@ -122,6 +122,14 @@ func (s *stored) organizations(ctx context.Context, current map[string]int) (org
 	}
 	s.read = read
 	return orgs, nil
+}
+
+// unknownRevision says where revisions are listed, if err is that there is none.
+func unknownRevision(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w; hookswitch revisions lists them", err)
+	}
+	return err
 }
 
 func revisionList(current map[string]int) string {
