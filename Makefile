@@ -16,8 +16,8 @@ build: ## build bin/hookswitch
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/hookswitch ./cmd/hookswitch
 
 .PHONY: demo
-demo: build ## simulated calls on this terminal; ARGS=--once places one
-	bin/hookswitch demo $(ARGS)
+demo: build ## simulated calls on this terminal, kept in data/demo; ARGS=--once places one to each campaign
+	bin/hookswitch demo --data data/demo $(ARGS)
 
 .PHONY: test
 test: gcc postgres ## formatting, vet, and all tests with the race detector

@@ -50,7 +50,8 @@ type Claim struct {
 	Org    string
 	Target string
 	Call   string
-	Leg    string // channel UUID of the leg; the same for the same attempt, whoever dials it
+	Leg    string   // channel UUID of the leg; the same for the same attempt, whoever dials it
+	Beside []string // legs of the same attempt to the same target: what they take counts
 
 	Campaign string
 	Buyer    string // of the target

@@ -16,10 +16,10 @@ const (
 	Decided       Type = "routing.decided"   // targets were chosen: Step, Kind; Attrs: order, strategy, plan, fallback, and by target: not.NAME (rule and value), asked.NAME
 	NotTried      Type = "routing.not_tried" // chosen targets that were not dialled after all: Step, Kind; Attrs: not.NAME
 	TargetDialed  Type = "target.dialed"     // an attempt began: Target, Leg; Attrs: attempt, address, fallback
-	TargetRinging Type = "target.ringing"    // the B leg rings: Target, Leg
+	TargetRinging Type = "target.ringing"    // the B leg rings: Target, Leg; Attrs of LegFacts
 	TargetFailed  Type = "target.failed"     // an attempt ended without a connection: Target, Leg, Cause; Attrs of LegFacts
 	Connected     Type = "call.connected"    // both legs are bridged: Target, Leg; Attrs of LegFacts
-	Released      Type = "call.released"     // the bridge ended: Target, Leg, Cause, Millis connected; Attrs of LegFacts, late
+	Released      Type = "call.released"     // the bridge ended: Target (unless late), Leg, Cause, Millis connected; Attrs of LegFacts, late
 	Tagged        Type = "call.tags_updated" // a tag was written: Step; Attrs: tag, value, source, replaced
 	Emitted       Type = "flow.emitted"      // a flow tells of something of its own: Step; Attrs: event, key, and the data
 	Recordings    Type = "call.recording"    // the recording of the call was started, paused, resumed or stopped: Step, Exit; Attrs: do, path

@@ -25,23 +25,8 @@ func TestCDRsOfLegs(t *testing.T) {
 	record := func(t *testing.T, ctx context.Context, a *sipCall, callees ...*sipCall) *store.Call {
 		t.Helper()
 		c := store.Project(l.finish(t, ctx, a))
-		if c.State != store.Complete || len(c.Legs) != len(callees)+1 {
-			t.Fatalf("%s with %d legs, want complete with %d:%s", c.State, len(c.Legs), len(callees)+1, timeline(c.Events))
-		}
-		if c.SIPCallID != a.id || c.Legs[0].SIPCallID != a.id || c.Switch == "" || c.Caller != a.from {
-			t.Errorf("from %s with Call-ID %q on %q, the caller is %s with %q", c.Caller, c.SIPCallID, c.Switch, a.from, a.id)
-		}
-		for i, b := range callees {
-			if got := c.Legs[i+1].SIPCallID; got != b.id {
-				t.Errorf("leg %d has Call-ID %q, the callee %q", i+1, got, b.id)
-			}
-		}
+		checkLegs(t, c, a, callees...)
 		return c
-	}
-	// The switch's clock ticks every 20 ms, and the phone sees a little later what it does.
-	near := func(t *testing.T, what string, got store.Millis, want time.Duration) {
-		t.Helper()
-		between(t, what, got.Duration(), want-150*time.Millisecond, want+150*time.Millisecond)
 	}
 
 	l.Run("busy, rejected, answered", func(t *testing.T) {

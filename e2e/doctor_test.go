@@ -41,6 +41,12 @@ func (e edit) apply(dir string) error {
 // newPatient starts a switch on the shipped configuration with the edits.
 func newPatient(t *testing.T, edits ...edit) *patient {
 	t.Helper()
+	return newPatientOf(t, flows(t, "flows.yaml"), false, edits...)
+}
+
+// newPatientOf is newPatient with flows, which are in the database if they are to be.
+func newPatientOf(t *testing.T, flows string, stored bool, edits ...edit) *patient {
+	t.Helper()
 	p := &patient{T: t}
 	dir, err := os.MkdirTemp("", "hookswitch-e2e-doctor-")
 	p.must(err)
@@ -51,6 +57,7 @@ func newPatient(t *testing.T, edits ...edit) *patient {
 	}
 	p.server, err = newServer(dir, "doctor")
 	p.must(err)
+	p.server.stored = stored
 	ctx := within(t, 3*time.Minute)
 	p.sw, err = startSwitch(ctx, freeswitchBinary, conf, switchOptions{nodes: p.server.listen, takeover: p.server.takeover, callees: "127.0.0.1:9"})
 	p.must(err)
@@ -62,7 +69,7 @@ func newPatient(t *testing.T, edits ...edit) *patient {
 			os.RemoveAll(p.sw.dir)
 		}
 	})
-	p.must(p.server.settle(flows(t, "flows.yaml"), "", p.sw))
+	p.must(p.server.settle(flows, "", p.sw))
 	p.must(p.server.start(ctx, ""))
 	return p
 }
@@ -78,7 +85,7 @@ func (p *patient) must(err error) {
 // "check: severity: what it says: lines to write".
 func (p *patient) findings(args ...string) (bad []string) {
 	p.Helper()
-	out, err := exec.Command(serverBinary, append([]string{"doctor", "-o", "json", "--config", filepath.Join(p.server.dir, "hookswitch.yaml")}, args...)...).Output()
+	out, err := exec.Command(serverBinary, append([]string{"doctor", "-o", "json", "--config", p.server.settings()}, args...)...).Output()
 	errs, all := 0, 0
 	for line := range strings.Lines(string(out)) {
 		var f doctor.Finding
@@ -176,6 +183,28 @@ func TestDoctor(t *testing.T) {
 	if found := p.findings(); len(found) > 0 {
 		t.Errorf("in the end: %q", found)
 	}
+}
+
+// The doctor reads the numbers and targets of a server whose configuration is in the
+// database out of it, also what was applied last and also beside the server.
+func TestDoctorOfAStoredConfiguration(t *testing.T) {
+	t.Parallel()
+	text := flows(t, "campaigns.yaml")
+	p := newPatientOf(t, text, true, edit{dialplanFile, `expression="^\+?[0-9*#]{1,32}$">` + "\n        <action", `expression="^\+15550">` + "\n        <action"})
+	if found := p.findings(); len(found) > 0 {
+		t.Errorf("on the shipped configuration: %q", found)
+	}
+	apply := func(old, text string) {
+		t.Helper()
+		e := edit{"e2e.yaml", old, text}
+		p.must(e.apply(filepath.Join(p.server.dir, "conf")))
+		p.must(p.server.apply())
+	}
+	apply(`"+15550200": {campaign`, `"+14445550200": {campaign`)
+	only(t, p.findings(), "numbers", "error", "destination_number")
+	apply(`"+14445550200": {campaign`, `"+15550200": {campaign`)
+	apply("trunk: {gateway: carrier}", "trunk: {gateway: nowhere}")
+	only(t, p.findings(), "gateways", "error", `<gateway name="nowhere">`)
 }
 
 // Faults that FreeSWITCH has from its start.

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +36,9 @@ type laneOptions struct {
 	flows             string // YAML
 	settings          string // of the servers besides their own, YAML
 	switchOptions     switchOptions
-	tapped            bool // one server, behind a tap
+	database          string // URL of the PostgreSQL of the servers; empty: each has an SQLite file
+	stored            bool   // the configuration is in the database
+	tapped            bool   // one server, behind a tap
 }
 
 // flows reads the flows of scenarios in testdata.
@@ -89,6 +90,7 @@ func newLaneOf(t *testing.T, o laneOptions) *lane {
 	for i := range o.servers {
 		s, err := newServer(dir, fmt.Sprintf("node%d", i+1))
 		l.must(err)
+		s.database, s.stored = o.database, o.stored
 		l.servers = append(l.servers, s)
 		nodes, takeover = append(nodes, s.listen), append(takeover, s.takeover)
 	}
@@ -194,14 +196,8 @@ func (l *lane) events() (map[string][]call.Event, error) {
 // callerOf asks the switches' records for the caller of a call whose beginning
 // is not in the journal.
 func (l *lane) callerOf(id string) string {
-	for _, f := range l.switches {
-		for _, dir := range []string{"json_cdr", "json_cdr/done"} { // the server moves what it has read
-			text, err := os.ReadFile(filepath.Join(f.dir, "log", dir, id+".cdr.json"))
-			var cdr struct{ Variables map[string]string }
-			if err == nil && json.Unmarshal(text, &cdr) == nil {
-				return cdr.Variables["sip_from_user"]
-			}
-		}
+	if from := l.cdr(id)["sip_from_user"]; from != "" {
+		return from
 	}
 	return "call " + id
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
 const (
@@ -38,6 +40,7 @@ func run(m *testing.M) int {
 			"  the shipped configuration, SIP calls, every kind of node, digits, secrets, dialling, early media, recording, voicemail,\n" +
 			"  the CDR of every leg, requests while the caller waits, transfers, what FreeSWITCH makes of ten thousand hostile values,\n" +
 			"  kill -9 of the server in every state of a call and every kind of node, two servers, two switches, the last resort,\n" +
+			"  campaigns and routing plans, limits of targets over two servers, the call log in the database,\n" +
 			"  what the doctor finds.\n")
 		return 0
 	}
@@ -61,7 +64,7 @@ func run(m *testing.M) int {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		f.Value.Set("6")
 	}
-	return m.Run()
+	return storetest.Run(m)
 }
 
 func find(env, name string) string {

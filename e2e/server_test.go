@@ -22,6 +22,8 @@ type server struct {
 	listen   string // for new calls
 	takeover string
 	http     string
+	database string // URL; empty: an SQLite file
+	stored   bool   // the configuration is in the database
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -44,15 +46,32 @@ func newServer(dir, node string) (*server, error) {
 func (s *server) settle(flows, more string, switches ...*freeswitch) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "node: %s\nlisten: %s\nlisten_takeover: %s\nhttp: %s\nallow: [127.0.0.0/8]\nhttp_allow: [127.0.0.0/8]\n", s.node, s.listen, s.takeover, s.http)
-	fmt.Fprintf(&b, "config_dir: %s/conf\ndata: %s/data\nrecordings: %s/recordings\n", s.dir, s.dir, switches[0].dir)
+	if !s.stored {
+		fmt.Fprintf(&b, "config_dir: %s/conf\n", s.dir)
+	}
+	fmt.Fprintf(&b, "database: %q\ndata: %s/data\nrecordings: %s/recordings\n", s.database, s.dir, switches[0].dir)
 	fmt.Fprintf(&b, "cdr: %s/log/json_cdr\nlog: {level: debug}\n%sfreeswitch:\n", switches[0].dir, more)
 	for _, f := range switches {
 		fmt.Fprintf(&b, "  - {address: %q, password: %q}\n", f.events, f.password)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "conf", "e2e.yaml"), []byte(flows), 0o644); err != nil {
+	if err := os.WriteFile(s.settings(), []byte(b.String()), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.dir, "hookswitch.yaml"), []byte(b.String()), 0o600)
+	if err := os.WriteFile(filepath.Join(s.dir, "conf", "e2e.yaml"), []byte(flows), 0o644); err != nil || !s.stored {
+		return err
+	}
+	return s.apply()
+}
+
+func (s *server) settings() string { return filepath.Join(s.dir, "hookswitch.yaml") }
+
+// apply puts the folder of flows into the database.
+func (s *server) apply() error {
+	out, err := exec.Command(serverBinary, "apply", filepath.Join(s.dir, "conf"), "--config", s.settings()).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("apply: %w\n%s", err, out)
+	}
+	return nil
 }
 
 func (s *server) journal() string { return filepath.Join(s.dir, "data", "journal") }
@@ -68,7 +87,7 @@ func (s *server) start(ctx context.Context, crashAt string) error {
 	}
 	defer log.Close()
 	fmt.Fprintf(log, "--- start %s\n", crashAt)
-	cmd := exec.Command(serverBinary, "serve", "--config", filepath.Join(s.dir, "hookswitch.yaml"))
+	cmd := exec.Command(serverBinary, "serve", "--config", s.settings())
 	cmd.Env = append(os.Environ(), "HOOKSWITCH_CRASH_AT="+crashAt)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

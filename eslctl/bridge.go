@@ -34,6 +34,10 @@ type callee struct {
 const stale = ";originate_disposition=;originate_failed_cause=;originate_causes=;originated_legs=;DIALSTATUS=" +
 	";bridge_hangup_cause=;last_bridge_hangup_cause=;last_bridge_to=;bridge_uuid=;last_bridge_role="
 
+// ownResponse makes the response to an unanswered caller that of the cause with which it is hung up.
+// Else it would be that of the callee who refused last (mod_sofia.c, sofia_on_hangup; seen on 1.11.1).
+const ownResponse = ";sip_ignore_remote_cause=true"
+
 // Bridge makes one dial attempt. What commits the call to it is one command:
 // the checkpoint, no resume (so that our death does not break the bridge), the
 // old results gone. A takeover that finds that checkpoint without a new result
@@ -49,7 +53,7 @@ func (l *Leg) Bridge(ctx context.Context, b call.Bridge, checkpoint string) (cal
 		return call.BridgeResult{}, err
 	}
 	crash("bridge.before")
-	if err := l.set(ctx, varCheckpoint+"="+checkpoint+";socket_resume=false"+stale); err != nil {
+	if err := l.set(ctx, varCheckpoint+"="+checkpoint+";socket_resume=false"+ownResponse+stale); err != nil {
 		l.abort()
 		return call.BridgeResult{}, err
 	}

@@ -60,6 +60,7 @@ func ParseCDR(data []byte) (CDR, error) {
 	if ms := get("record_ms"); ms != "" {
 		c.End.Message, c.End.Spoken = get(varMessage), milliseconds(ms)
 	}
+	c.End.joined(get)
 	switch get("sip_hangup_disposition") {
 	case "recv_bye", "recv_cancel", "recv_refuse":
 		c.End.By = "caller"

@@ -93,6 +93,16 @@ type End struct {
 
 	Message string        // path of the message that the caller was leaving at the end; "": none
 	Spoken  time.Duration // its length
+
+	Callee  string    // UUID of the leg with which the last attempt connected the call; "": none
+	Bridged time.Time // when
+}
+
+// joined notes with whom the last attempt connected the call, by the variables of its channel.
+func (e *End) joined(variable func(name string) string) {
+	if at := microseconds(variable("bridge_uepoch")); variable("originate_disposition") == "SUCCESS" && !at.IsZero() && e.At.After(at) {
+		e.Callee, e.Bridged = variable("bridge_uuid"), at
+	}
 }
 
 // running is an application that is waited for.

@@ -269,6 +269,23 @@ func TestBridgeOutcomes(t *testing.T) {
 	}
 }
 
+// A caller who was not answered gets the response that follows from the cause, whatever a
+// callee has answered before.
+func TestResponseIsThatOfTheCause(t *testing.T) {
+	inWorld(t, func(ctx context.Context, leg *eslctl.Leg) {
+		leg.Save(ctx, checkpoint(leg))
+		if _, err := leg.Bridge(ctx, dial(leg, 1, "1"), checkpoint(leg)); err != nil {
+			t.Error(err)
+		}
+		leg.Hangup(ctx, call.TemporaryFailure)
+	}, func(w *world) {
+		w.SetCallee("1", esltest.Busy())
+		if r := w.place(esltest.Caller{}); r.Status != 503 {
+			t.Errorf("the caller of a busy target got %d, want 503", r.Status)
+		}
+	})
+}
+
 // Of every leg that was dialled it is told under which Call-ID, and what it is billed:
 // from its answer, not from when it was connected.
 func TestLegsAreTheirOwnCalls(t *testing.T) {
@@ -304,6 +321,9 @@ func TestLegsAreTheirOwnCalls(t *testing.T) {
 				for _, e := range w.events {
 					if e.Type == c.last {
 						got = e.Attrs
+					}
+					if id := e.Attrs["sip_call_id"]; e.Type == call.TargetRinging && !strings.HasSuffix(id, "@127.0.0.1") {
+						t.Errorf("ringing with Call-ID %q", id)
 					}
 				}
 				if got["billed"] != c.billed || !strings.HasSuffix(got["sip_call_id"], "@127.0.0.1") {

@@ -101,7 +101,7 @@ func (l *Leg) calleeEvent(ev Event) {
 	case "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA":
 		if !b.ringing {
 			b.ringing = true
-			l.tell(call.Event{Type: call.TargetRinging, Leg: uuid, Target: b.target})
+			l.tell(call.Event{Type: call.TargetRinging, Leg: uuid, Target: b.target, Attrs: b.facts.Attrs()})
 		}
 	case "CHANNEL_ANSWER":
 		b.answered = time.Now()
@@ -202,6 +202,7 @@ func endOf(ev Event) End {
 	if on := recordedOn(ev); on.ended {
 		e.Message, e.Spoken = on.path, on.length
 	}
+	e.joined(ev.Var)
 	switch ev.Var("sip_hangup_disposition") {
 	case "recv_bye", "recv_cancel", "recv_refuse":
 		e.By = "caller"

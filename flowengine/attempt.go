@@ -26,6 +26,9 @@ func (s *Session) attempt() int {
 	return s.dials + 1
 }
 
+// Seek notes that somebody is sought for the call: where nobody takes it, call.failed says so.
+func (s *Session) Seek() { s.sought = true }
+
 // Dial makes one attempt and waits for its end. The state is what the node
 // needs to go on from this attempt if the call is taken over meanwhile: it is
 // committed together with the attempt. In a node that was taken over in the
@@ -40,7 +43,6 @@ func (s *Session) attempt() int {
 // and target.failed.
 func (s *Session) Dial(ctx context.Context, b call.Bridge, state any) (Attempted, error) {
 	pending := s.pending
-	s.sought = true
 	s.dials = s.attempt()
 	s.pending = false
 	if !pending {

@@ -23,8 +23,8 @@ type Capacity interface {
 	// claims have no leg. What their own call reserved and did not connect is
 	// not counted: a node that was lost may have left it.
 	Usage(ctx context.Context, claims []call.Claim) (used []call.Usage, fallback string)
-	// Reserve takes a slot if there is room: it looks and takes in one step. A leg that
-	// has the slot is admitted again. One that has a slot at another target, which
+	// Reserve takes a slot if there is room: it looks and takes in one step. What the legs
+	// beside it have reserved counts. A leg that has the slot is admitted again. One that has a slot at another target, which
 	// a node chose that was lost before it dialled, gives that one back.
 	Reserve(ctx context.Context, c call.Claim) call.Admission
 	// Connected says that the leg is connected with the caller since c.At: what it
@@ -86,7 +86,13 @@ func (s *Session) claims(legs []call.BridgeLeg) []call.Claim {
 		}
 		t, _ := s.Target(l.Target)
 		t.Name = l.Target // also of one that is no longer configured
-		out = append(out, s.claim(t, l.UUID))
+		c := s.claim(t, l.UUID)
+		for _, other := range legs {
+			if other.Target == l.Target && other.UUID != l.UUID {
+				c.Beside = append(c.Beside, other.UUID)
+			}
+		}
+		out = append(out, c)
 	}
 	return out
 }

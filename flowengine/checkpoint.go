@@ -36,7 +36,7 @@ type payload struct {
 	Away      int               `json:"w,omitempty"` // call.Call.Transfers once the dialplan has the call that it is given
 	Steps     int               `json:"k"`
 	Dials     int               `json:"d,omitempty"`
-	Sought    bool              `json:"b,omitempty"` // somebody was to take the call
+	Sought    bool              `json:"l,omitempty"` // somebody was to take the call
 	Connected bool              `json:"o,omitempty"` // and did
 }
 
@@ -104,14 +104,18 @@ func strictJSON(data []byte, out any) error {
 
 // OrganizationOf returns the organization of the call that carries a checkpoint; empty
 // when its text does not tell.
-func OrganizationOf(checkpoint string) string {
-	c, err := call.ParseCheckpoint(checkpoint)
-	if err != nil {
-		return ""
+func OrganizationOf(checkpoint string) string { return payloadOf(checkpoint).Org }
+
+// Dialling says whether the call that carries a checkpoint was given to a dial attempt of
+// which no controller has learned the result.
+func Dialling(checkpoint string) bool { return payloadOf(checkpoint).Committed }
+
+// payloadOf reads a checkpoint; what cannot be read is empty.
+func payloadOf(checkpoint string) *payload {
+	if c, err := call.ParseCheckpoint(checkpoint); err == nil {
+		if p, err := decodePayload(c.Payload); err == nil {
+			return p
+		}
 	}
-	p, err := decodePayload(c.Payload)
-	if err != nil {
-		return ""
-	}
-	return p.Org
+	return new(payload)
 }

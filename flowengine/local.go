@@ -2,6 +2,7 @@ package flowengine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -86,8 +87,8 @@ func (l *Local) usage(c *call.Claim) (u call.Usage) {
 	at := inOrg{c.Org, c.Target}
 	if t := l.targets[at]; t != nil {
 		others := *t
-		for _, s := range l.slots[c.Call] {
-			if s.target == at && !s.connected {
+		for leg, s := range l.slots[c.Call] {
+			if s.target == at && !s.connected && !slices.Contains(c.Beside, leg) {
 				others.concurrency--
 				others.count(s, -1)
 			}

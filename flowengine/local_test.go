@@ -99,6 +99,25 @@ func TestALegHasOneSlot(t *testing.T) {
 	}
 }
 
+// Legs of one attempt to one target count for each other, and what another attempt left
+// behind does not.
+func TestLegsBesideEachOtherCount(t *testing.T) {
+	var l flowengine.Local
+	first, second := claim("1", call.Limits{Concurrency: 1}), claim("1", call.Limits{Concurrency: 1})
+	first.Leg, second.Leg = "first", "second"
+	first.Beside, second.Beside = []string{second.Leg}, []string{first.Leg}
+	if why := refused(t, &l, first); why != "" {
+		t.Errorf("the first: %s", why)
+	}
+	if why := refused(t, &l, second); why != "concurrency: 1 of 1" {
+		t.Errorf("the second: %q", why)
+	}
+	second.Beside = nil
+	if why := refused(t, &l, second); why != "" {
+		t.Errorf("another attempt: %s", why)
+	}
+}
+
 func TestCallersAreDuplicatesWithinTheScope(t *testing.T) {
 	var l flowengine.Local
 	first := claim("1", call.Limits{}) // of a target without limits

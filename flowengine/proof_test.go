@@ -33,6 +33,7 @@ type inTurn struct {
 func (n *inTurn) Plan() string { return n.Name }
 
 func (n *inTurn) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	s.Seek()
 	at := 0
 	if _, err := s.Resumed(&at); err != nil {
 		return flowengine.Result{}, err

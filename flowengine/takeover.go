@@ -43,7 +43,7 @@ func (e *Engine) resume(s *Session, taken string) string {
 		return fmt.Sprintf("flow %s in version %s has no node %s", p.Flow, p.Version, p.Step)
 	}
 	s.steps, s.dials = p.Steps, p.Dials
-	s.sought, s.connected = p.Sought || p.Dials > 0, p.Connected
+	s.sought, s.connected = p.Sought, p.Connected
 	s.state, s.pending, s.spared = p.State, p.Committed, p.Spared
 	s.tape, s.away = p.Tape, p.Away
 	maps.Copy(s.vars, p.Vars)

@@ -112,7 +112,6 @@ func (s *Session) Emit(name string, data map[string]any) error {
 func (s *Session) Tell(e call.Event) {
 	s.record(e)
 	s.told = true
-	s.sought = s.sought || e.Type == call.Decided
 }
 
 // save leaves a checkpoint on the call, after what was told is kept.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -87,14 +88,14 @@ func (l *Ledger) Changed() []*Slot { return l.changed }
 // Counts returns what to add to the counts.
 func (l *Ledger) Counts() map[Count]int { return l.counts }
 
-// Usage returns what others take of the claim's target. last is when its caller was
-// last connected within the scope of its limits.
+// Usage returns what others take of the claim's target, the legs beside it among them.
+// last is when its caller was last connected within the scope of its limits.
 func (l *Ledger) Usage(c *call.Claim, last time.Time) call.Usage {
 	f := FigureOf(c)
 	u := l.used(c, f)
 	u.Last = last
 	for _, s := range l.slots[callKey{c.Org, c.Call}] {
-		if s.Claim.Target == c.Target && s.Connected.IsZero() && s.Freed.IsZero() {
+		if s.Claim.Target == c.Target && s.Connected.IsZero() && s.Freed.IsZero() && !slices.Contains(c.Beside, s.Claim.Leg) {
 			u.Concurrency--
 			if s.Counted {
 				u.Hour -= one(s.Hour, f.Hour)

@@ -23,6 +23,10 @@ type Log interface {
 	// was never seen.
 	Position(ctx context.Context, journal string) (Position, error)
 
+	// Journals lists the journals that came under the name of a node, at most 100, the one
+	// that was heard of last first.
+	Journals(ctx context.Context, node string) ([]Journal, error)
+
 	// Organizations lists those that have calls, sorted: "" among them where there are
 	// calls to numbers that nobody has.
 	Organizations(ctx context.Context) ([]string, error)
@@ -92,6 +96,13 @@ type Batch struct {
 	Until    time.Time // every event that the journal recorded before is in this batch or an earlier one
 	Closed   bool      // the journal was closed, and nothing follows until it is opened again
 	Lines    []Line    // in the order of the journal
+}
+
+// Journal is what the store knows of one.
+type Journal struct {
+	ID     string
+	Until  time.Time // of the last batch
+	Closed bool      // likewise
 }
 
 // Since returns when a journal began of which this is the first batch.

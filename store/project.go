@@ -251,6 +251,7 @@ func (p *projection) notTried(e *call.Event) {
 // finish concludes from all events.
 func (p *projection) finish() {
 	c := p.call
+	c.Missing = p.gaps()
 	if e := p.end; e != nil {
 		p.ended(e)
 	}
@@ -262,7 +263,6 @@ func (p *projection) finish() {
 	}
 	c.Q850 = c.Cause.Q850()
 	c.WhyNot = lastWords(p.excluded)
-	c.Missing = p.gaps()
 	switch {
 	case p.end != nil && len(c.Missing) > 0:
 		c.State = Settling
@@ -299,11 +299,18 @@ func (p *projection) ended(e *call.Event) {
 	for i := range c.Legs[1:] { // a connection that nobody saw end lasted until the caller was gone
 		l := &c.Legs[1+i]
 		if l.Connected != nil && l.Ended == nil {
-			l.Ended = c.Ended
+			l.Ended, l.Cause = c.Ended, c.Cause
 			l.Billed += between(*l.Connected, *c.Ended)
 			c.Talked += between(*l.Connected, *c.Ended)
+		} else if l.Ended == nil && len(c.Missing) == 0 && !p.met(l.Attempt) { // the caller gave up
+			l.Ended, l.Cause = c.Ended, call.OriginatorCancel
 		}
 	}
+}
+
+// met says whether an attempt connected somebody.
+func (p *projection) met(attempt int) bool {
+	return slices.ContainsFunc(p.call.Legs[1:], func(l Leg) bool { return l.Attempt == attempt && l.Connected != nil })
 }
 
 // gaps lists the earlier controllers whose journals may still hold events of the call,

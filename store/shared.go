@@ -14,7 +14,7 @@ import (
 // the leg, by organization, call and channel, so that everything may be said twice.
 type Shared interface {
 	// Usage returns what is taken, for each claim, in one question. What a claim's own
-	// call has reserved and not connected is not counted.
+	// call has reserved and not connected is not counted, but for the legs beside it.
 	Usage(ctx context.Context, claims []call.Claim) ([]call.Usage, error)
 
 	// Reserve takes a slot for each claim in turn, as far as its limits leave room, in one

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -47,7 +48,7 @@ func newApply() *cobra.Command {
 				return err
 			}
 			a := applying{Store: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, base: base, dry: *dry, signed: signed}
-			return a.run(cmd, c)
+			return a.run(cmd.Context(), c)
 		})
 	}
 	return cmd
@@ -90,14 +91,14 @@ type applied struct {
 }
 
 // run applies a changeset and says what has changed.
-func (a *applying) run(cmd *cobra.Command, c *changeset) error {
+func (a *applying) run(ctx context.Context, c *changeset) error {
 	list, err := c.differences()
 	if err != nil {
 		return err
 	}
 	revisions := map[string]int{}
 	if !a.dry {
-		if revisions, err = c.apply(cmd.Context(), a.Store, a.signed.by(), a.signed.note, a.base); err != nil {
+		if revisions, err = c.apply(ctx, a.Store, a.signed.by(), a.signed.note, a.base); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 const (
 	first  = "11111111-1111-4111-8111-111111111111"
+	leg    = "aaaaaaaa-1111-8111-8111-111111111111"
 	second = "11112222-1111-4111-8111-111111111111"
 )
 
@@ -48,7 +50,6 @@ func event(id string, epoch, seq int, after time.Duration, e call.Event) call.Ev
 // twoNodes is a call that began on one node and ended on another, and an open one.
 func twoNodes(t *testing.T) (one, other string) {
 	t.Setenv("TZ", "UTC")
-	leg := "aaaaaaaa-1111-8111-8111-111111111111"
 	one = written(t,
 		event(first, 1, 1, 0, call.Event{Type: call.Started, Node: "n1", Attrs: map[string]string{"from": "+15551110000", "to": "+15552220000", "flow": "main-line", "version": "3", "campaign": "roofing"}}),
 		event(first, 1, 2, 2334*time.Millisecond, call.Event{Type: call.Step, Step: "welcome", Kind: "menu", Exit: "1", Why: "pressed 1", Millis: 2334}),
@@ -78,11 +79,11 @@ func TestListShowsTheCallsOfSeveralNodesNewestFirst(t *testing.T) {
 	if len(lines) != 3 || !strings.HasPrefix(lines[0], "STARTED ") {
 		t.Fatalf("printed:\n%s", out)
 	}
-	if got := strings.Fields(lines[1]); got[2] != second || got[8] != "open" || got[len(got)-1] != "hello" {
+	if got := strings.Fields(lines[1]); got[2] != second[:8] || got[8] != "open" || got[len(got)-1] != "hello" {
 		t.Errorf("first line: %q", lines[1])
 	}
 	got := strings.Join(strings.Fields(lines[2])[1:], " ")
-	if want := began.Local().Format("15:04:05 ") + first + " +15551110000 +15552220000 roofing main-line alice NORMAL_CLEARING 1:06 min sales"; got != want {
+	if want := began.Local().Format("15:04:05 ") + first[:8] + " +15551110000 +15552220000 roofing alice NORMAL_CLEARING 1:06 min sales"; got != want {
 		t.Errorf("second line:\n got %q\nwant %q", got, want)
 	}
 	if strings.Contains(out, "\x1b") {
@@ -156,7 +157,8 @@ func TestShowPrintsTheTimelineOfOneCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := first + `  +15551110000 → +15552220000  campaign roofing  flow main-line
+	want := first + `  +15551110000 → +15552220000
+campaign roofing  flow main-line
 2026-10-03 12:00:00.000 +0000  NORMAL_CLEARING after 1:06 min  billed 1:00 min  talked 58.0 s
 
     +0.000  call.started       +15551110000 → +15552220000  campaign=roofing  flow=main-line  version=3
@@ -165,14 +167,18 @@ func TestShowPrintsTheTimelineOfOneCall(t *testing.T) {
     +3.000  call.resumed       at sales
     +4.000  routing.decided    sales (dial)  1 not tried
     +5.000  target.dialed      sales  alice  address=sip:alice@pbx  attempt=1
-    +7.000  call.connected     alice  sip_call_id=b1@fs1
+    +7.000  call.connected     alice
  +1:05.000  call.released      alice  NORMAL_CLEARING  58.0 s
  +1:05.000  flow.step          sales (dial)  → completed  1:02 min
  +1:06.000  call.ended         NORMAL_CLEARING  billed=60000  by=caller  duration=66000
 
-LEG  TARGET  ADDRESS        DIALED  CONNECTED  ENDED      BILLED    CAUSE            Q.850  SIP CALL-ID
-A    -       -              +0.000  +6.000     +1:06.000  1:00 min  NORMAL_CLEARING  16     -
-B1   alice   sip:alice@pbx  +5.000  +7.000     +1:05.000  58.0 s    NORMAL_CLEARING  16     b1@fs1
+LEG  TARGET  ADDRESS        DIALED  CONNECTED  ENDED      BILLED    CAUSE            Q.850
+A    -       -              +0.000  +6.000     +1:06.000  1:00 min  NORMAL_CLEARING  16
+B1   alice   sip:alice@pbx  +5.000  +7.000     +1:05.000  58.0 s    NORMAL_CLEARING  16
+
+LEG  CHANNEL                               SIP CALL-ID
+A    ` + first + `  -
+B1   ` + leg + `  b1@fs1
 
 NOT TRIED  NODE   AT      RULE      VALUE
 bob` + "\ufffd" + `[2J    sales  +4.000  cap_hour  10 of 10
@@ -305,6 +311,20 @@ func TestTimesReadWell(t *testing.T) {
 		90 * time.Second: "1:30 min", 2*time.Hour + 3*time.Minute + 4*time.Second: "2:03:04 h"} {
 		if got := duration(d); got != want {
 			t.Errorf("duration of %v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// Lines break between parts, then between words, and never within one.
+func TestLinesBreakWhereTheyRead(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                              {""},
+		"a → b  c=d e  f":               {"a → b", "c=d e  f"},
+		"alice: closed, then bob: busy": {"alice:", "closed,", "then bob:", "busy"},
+		"a  tag=0123456789  b":          {"a", "tag=0123456789", "b"},
+	} {
+		if got := wrapped(text, 9); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ type callTree struct {
 func (t *callTree) call(r *flowtest.Result) error {
 	end, _ := r.End()
 	lines := []string{fmt.Sprintf("%s → %s, %s", plain(cmp.Or(r.Call.Caller.Number, "withheld")), plain(r.Call.Number), r.Call.Started.Format("Mon 2006-01-02 15:04 MST"))}
-	lines[0] += plain(campaignOf(r.Events))
+	lines[0] += plain(routeOf(r.Events))
 	lines = t.branches(lines, r.Tree(), "")
 	took := r.Lasted()
 	lines = append(lines, t.paint.paint(dim, fmt.Sprintf("%10s", offset(took)))+"  "+t.paint.paint(bold, plain(end))+" after "+duration(took))
@@ -32,9 +32,9 @@ func (t *callTree) call(r *flowtest.Result) error {
 	return err
 }
 
-// campaignOf says of a call to the number of a campaign which plan it runs, and by which
+// routeOf says of a call to the number of a campaign which plan it runs, and by which
 // override.
-func campaignOf(events []call.Event) string {
+func routeOf(events []call.Event) string {
 	i := slices.IndexFunc(events, func(e call.Event) bool { return e.Type == call.Started })
 	if i < 0 || events[i].Attrs["campaign"] == "" {
 		return ""

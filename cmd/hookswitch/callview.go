@@ -14,12 +14,12 @@ import (
 // newListing prints calls as a table; write takes a call, finish prints the last of them.
 func newListing(w io.Writer, now time.Time) (write func(*store.Call) error, finish func() error) {
 	p := painterFor(w)
-	rows := [][]string{{"STARTED", "CALL", "CALLER", "NUMBER", "CAMPAIGN", "FLOW", "TARGET", "STATE", "DURATION", "LAST NODE"}}
+	rows := [][]string{{"STARTED", "CALL", "CALLER", "NUMBER", "CAMPAIGN", "TARGET", "STATE", "DURATION", "LAST NODE"}}
 	styles := []style{bold}
 	t := &table{w: w}
 	finish = func() error {
 		err := t.print(rows, func(row, column int, text string) string {
-			if row > 0 && column == 7 {
+			if row > 0 && column == 6 {
 				return p.paint(styles[row], text)
 			}
 			return text
@@ -33,14 +33,22 @@ func newListing(w io.Writer, now time.Time) (write func(*store.Call) error, fini
 			style = causeStyle(c.Cause)
 		}
 		styles = append(styles, style)
-		rows = append(rows, []string{c.Started.Local().Format("2006-01-02 15:04:05"), plain(c.ID), dash(c.Caller), dash(c.Number), dash(c.Campaign),
-			dash(c.Flow), dash(c.Target), dash(stateOf(c)), duration(lasted(c, now)), dash(c.Step)})
+		rows = append(rows, []string{c.Started.Local().Format("2006-01-02 15:04:05"), shortID(c.ID), dash(c.Caller), dash(c.Number), dash(campaignOf(c)),
+			dash(c.Target), dash(stateOf(c)), duration(lasted(c, now)), dash(c.Step)})
 		if len(rows) < maxPage {
 			return nil
 		}
 		return finish()
 	}
 	return write, finish
+}
+
+// campaignOf is what a call belongs to: the flow of its number where that has no campaign.
+func campaignOf(c *store.Call) string {
+	if c.Campaign == "" && c.Flow != "" {
+		return "flow " + c.Flow
+	}
+	return c.Campaign
 }
 
 // stateOf is how a call ended, and whether something of it is still to come.
@@ -76,7 +84,7 @@ func showCall(w io.Writer, c *store.Call, now time.Time) error {
 			return err
 		}
 	}
-	for _, rows := range [][][]string{legRows(c), whyNotRows(c), tagRows(c)} {
+	for _, rows := range [][][]string{legRows(c), channelRows(c), whyNotRows(c), tagRows(c)} {
 		if len(rows) == 1 {
 			continue
 		}
@@ -100,9 +108,11 @@ func showCall(w io.Writer, c *store.Call, now time.Time) error {
 func head(c *store.Call, p painter, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s → %s", p.paint(bold, plain(c.ID)), dash(c.Caller), dash(c.Number))
-	for _, of := range [][2]string{{"name", c.Name}, {"campaign", c.Campaign}, {"publisher", c.Publisher}, {"flow", c.Flow}} {
+	before := "\n"
+	for _, of := range [][2]string{{"organization", c.Org}, {"campaign", c.Campaign}, {"publisher", c.Publisher}, {"flow", c.Flow}, {"name", c.Name}} {
 		if of[1] != "" {
-			fmt.Fprintf(&b, "  %s %s", of[0], plain(of[1]))
+			fmt.Fprintf(&b, "%s%s %s", before, of[0], plain(of[1]))
+			before = "  "
 		}
 	}
 	fmt.Fprintf(&b, "\n%s  %s after %s", c.Started.Local().Format("2006-01-02 15:04:05.000 -0700"), plain(stateOf(c)), duration(lasted(c, now)))
@@ -128,20 +138,32 @@ func since(c *store.Call, t *time.Time) string {
 }
 
 func legRows(c *store.Call) [][]string {
-	rows := [][]string{{"LEG", "TARGET", "ADDRESS", "DIALED", "CONNECTED", "ENDED", "BILLED", "CAUSE", "Q.850", "SIP CALL-ID"}}
+	rows := [][]string{{"LEG", "TARGET", "ADDRESS", "DIALED", "CONNECTED", "ENDED", "BILLED", "CAUSE", "Q.850"}}
 	for _, l := range c.Legs {
 		q850 := "-"
 		if l.Q850 > 0 {
 			q850 = strconv.Itoa(l.Q850)
 		}
-		name := l.Leg
-		if l.Attempt > 0 {
-			name += strconv.Itoa(l.Attempt)
-		}
-		rows = append(rows, []string{name, dash(l.Target), dash(l.Address), since(c, &l.Dialed), since(c, l.Connected), since(c, l.Ended),
-			duration(l.Billed.Duration()), dash(string(l.Cause)), q850, dash(l.SIPCallID)})
+		rows = append(rows, []string{legName(l), dash(l.Target), dash(l.Address), since(c, &l.Dialed), since(c, l.Connected), since(c, l.Ended),
+			duration(l.Billed.Duration()), dash(string(l.Cause)), q850})
 	}
 	return rows
+}
+
+// channelRows are what other systems call the legs.
+func channelRows(c *store.Call) [][]string {
+	rows := [][]string{{"LEG", "CHANNEL", "SIP CALL-ID"}}
+	for _, l := range c.Legs {
+		rows = append(rows, []string{legName(l), plain(l.UUID), dash(l.SIPCallID)})
+	}
+	return rows
+}
+
+func legName(l store.Leg) string {
+	if l.Attempt > 0 {
+		return l.Leg + strconv.Itoa(l.Attempt)
+	}
+	return l.Leg
 }
 
 func whyNotRows(c *store.Call) [][]string {

@@ -164,6 +164,7 @@ func (c *controller) other(checkpoint string) bool {
 // was not if it was another node's.
 func (c *controller) close(id, checkpoint string, end eslctl.End, source string) {
 	if !c.other(checkpoint) {
+		c.connection(id, checkpoint, end, source)
 		c.end(id, end, source)
 		return
 	}
@@ -245,6 +246,18 @@ func (c *controller) end(id string, end eslctl.End, source string) {
 		}
 		line.Msg("call ended")
 	}
+}
+
+// connection records that the call was connected with a target to its end, where no server
+// saw that.
+func (c *controller) connection(id, checkpoint string, end eslctl.End, source string) {
+	epoch, open := c.open(id)
+	if source == "" || !open || end.Callee == "" || !flowengine.Dialling(checkpoint) {
+		return
+	}
+	attrs := map[string]string{"late": "true", "ended": end.At.UTC().Format(time.RFC3339Nano)}
+	c.recorder(id, epoch).Record(call.Event{Type: call.Released, Leg: end.Callee, Cause: end.Cause, Millis: end.At.Sub(end.Bridged).Milliseconds(),
+		Why: "ended while no node controlled the call", Attrs: attrs})
 }
 
 // message records the message that a caller was leaving whose hangup no server saw.

@@ -1,32 +1,33 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/eslctl/esltest"
-	"github.com/hookswitch/hookswitch/examples"
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
 // demoOptions are those of the demonstration.
 type demoOptions struct {
-	once bool   // one call, its timeline, done
-	dir  string // folder with numbers, targets and flows; empty: the example
+	once bool   // a call to each campaign, what the call log has of it, done
+	dir  string // folder with numbers, targets and flows; empty: what the database has, at first the example
+	data string // folder that keeps everything; empty: a temporary one
 }
 
 func newDemo() *cobra.Command {
@@ -34,110 +35,158 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Shows calls without a FreeSWITCH: a simulated one, with callers and callees",
-		Long: "Starts the server with an example folder and a simulated FreeSWITCH beside it. The two speak the real\n" +
-			"protocol over TCP; callers call, press keys and hang up, callees answer, are busy or do not pick up.\n" +
-			"The timelines of the calls are printed as they happen, until an interrupt.",
+		Long: "Starts the server with an example and a simulated FreeSWITCH beside it: an organization with two campaigns,\n" +
+			"one on a routing plan, one on a flow. The two speak the real protocol over TCP; callers call, press keys and\n" +
+			"hang up, callees answer, are busy or do not pick up. What happens to the calls is printed as it happens, and\n" +
+			"after each call why targets were not tried, until an interrupt.\n\n" +
+			"With --data the database, with configuration and call log, and the journal stay in that folder. Killed and\n" +
+			"started again, the log has every call once; those that were live get their end when the switch has said that\n" +
+			"it does not know them, after some 15 seconds.",
+		Example: "  hookswitch demo --data data/demo\n  hookswitch calls list --data data/demo      # meanwhile, or afterwards\n" +
+			"  hookswitch calls show 1f3c --data data/demo",
 		Args: takes(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.once, "once", false, "place one call, print its timeline and stop")
-	cmd.Flags().StringVar(&o.dir, "config-dir", "", "folder with numbers, targets and flows (default: an example)")
+	cmd.Flags().BoolVar(&o.once, "once", false, "place one call to each campaign, print what the call log has of it and stop")
+	cmd.Flags().StringVar(&o.data, "data", "", "folder that keeps the configuration, the call log and the journal (default: a temporary one)")
+	cmd.Flags().StringVar(&o.dir, "config-dir", "", "folder with numbers, targets and flows (default: what the database has, at first an example)")
 	return cmd
 }
 
-// demoPace is how much faster than in life prompts, ringing and talk are.
-const demoPace = 4
-
-// runDemo places simulated calls and prints their timelines as they happen.
+// runDemo places simulated calls and shows what becomes of them.
 func runDemo(ctx context.Context, out io.Writer, o demoOptions) (err error) {
-	home, err := os.MkdirTemp("", "hookswitch-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(home)) }()
-	if o.dir == "" {
-		o.dir = filepath.Join(home, "conf")
-		example, err := fs.Sub(examples.Files, "main-line")
-		if err != nil {
+	keep := o.data != ""
+	if !keep {
+		if o.data, err = os.MkdirTemp("", "hookswitch-demo-"); err != nil {
 			return err
 		}
-		if err := os.CopyFS(o.dir, example); err != nil {
-			return err
-		}
+		defer func() { err = errors.Join(err, os.RemoveAll(o.data)) }()
 	}
-	d, err := startDemo(ctx, out, home, o)
+	d, err := startDemo(ctx, out, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
-	numbers := d.config.current().Numbers()
-	if len(numbers) == 0 {
-		return fmt.Errorf("%s has no number to call", o.dir)
+	if err := d.introduce(ctx, o.data, keep || !o.once); err != nil {
+		return err
 	}
-	defer d.sw.Close()
 	if o.once {
-		d.once(ctx, numbers[0].Number)
-		return nil
+		return d.once(ctx)
 	}
-	fmt.Fprintf(out, "Simulated calls to %s, %d times as fast as in life. Interrupt to stop.\n\n", numbers[0].Number, demoPace)
-	d.callers(ctx, numbers[0].Number)
+	d.callers(ctx)
 	return nil
 }
 
 // demo is a server and a simulated FreeSWITCH that speak TCP with each other.
 type demo struct {
-	*controller
-	sw   *esltest.Switch
-	stop func() error
+	*server
+	sw     *esltest.Switch
+	free   desk
+	out    io.Writer
+	before int // calls that the log had at the start
+
+	log    *os.File
+	cancel context.CancelFunc
+	parts  errgroup.Group
+	over   chan struct{} // closed when the server has stopped
 
 	mu    sync.Mutex
 	ended map[string]chan struct{} // by call, closed when its timeline is complete
 }
 
-func startDemo(ctx context.Context, out io.Writer, home string, o demoOptions) (*demo, error) {
-	s := &settings{Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", Node: "demo", ConfigDir: o.dir, Data: home,
-		Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Recordings: home, Profile: "external", TTS: ttsSettings{"flite", "slt"}}
-	j, err := openJournal(s, zerolog.Nop())
-	if err != nil {
+// demoSettings are those of a server that talks to nobody outside of this machine.
+func demoSettings(o demoOptions) *settings {
+	return &settings{
+		Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: "127.0.0.1:0", Node: "demo",
+		ConfigDir: o.dir, Data: o.data, Recordings: o.data, Drain: 5 * time.Second,
+		Allow:     []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		HTTPAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AvailabilityAtOnce: availability.DefaultAtOnce,
+		Profile: "external", TTS: ttsSettings{"flite", "slt"}, Log: logSettings{"info", "json"},
+	}
+}
+
+// startDemo returns when calls are taken.
+func startDemo(ctx context.Context, out io.Writer, o demoOptions) (_ *demo, err error) {
+	s := demoSettings(o)
+	if err := os.MkdirAll(s.journalDir(), 0o750); err != nil {
 		return nil, err
 	}
-	d := &demo{controller: newController(s, zerolog.Nop(), j, newMetrics(readBuildInfo())), ended: map[string]chan struct{}{}}
-	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	served, shown := make(chan error, 1), make(chan error, 1)
-	d.stop = func() error {
-		cancel()
-		return errors.Join(<-served, <-shown, j.Close())
+	if o.dir == "" {
+		if err := applyExample(ctx, out, s); err != nil {
+			return nil, err
+		}
 	}
-	if err := d.config.load(); err != nil {
+	d := &demo{sw: esltest.NewSwitch(), out: out, over: make(chan struct{}), ended: map[string]chan struct{}{}}
+	d.sw.Speed = demoPace
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	d.cancel = cancel
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		cancel()
-		return nil, errors.Join(err, j.Close())
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			cancel()
+			socket.Close()
+		}
+	}()
+	s.FreeSWITCH = []eventSocket{{Address: socket.Addr().String(), Password: secret(d.sw.Password)}}
+	if d.log, err = os.OpenFile(filepath.Join(o.data, "server.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640); err != nil {
+		return nil, err
 	}
 	events, err := journal.Follow(serving, s.journalDir())
 	if err != nil {
-		cancel()
-		return nil, errors.Join(err, j.Close())
+		return nil, errors.Join(err, d.log.Close())
 	}
-	go func() { shown <- d.show(newTimeline(out, painterFor(out), !o.once), events) }()
-	ready := make(chan struct{})
-	d.server.Listening = func() { close(ready) }
-	go func() { served <- d.server.Serve(serving) }()
+	if d.server, err = newServer(ctx, s, d.log); err != nil {
+		return nil, errors.Join(err, d.log.Close())
+	}
+	ready, listening := make(chan struct{}), d.controller.server.Listening
+	d.controller.server.Listening = func() {
+		listening()
+		close(ready)
+	}
+	go d.sw.Serve(socket)
+	d.parts.Go(func() error {
+		defer close(d.over)
+		return d.server.run(serving)
+	})
+	shown := out
+	if o.once {
+		shown = io.Discard // it is printed from the call log
+	}
+	d.parts.Go(func() error { return d.show(newTimeline(shown, painterFor(shown), true), events) })
+	for _, address := range d.asked() {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			fmt.Fprintf(out, "Another program says at %s who is free: %v.\n", address, err)
+			continue
+		}
+		d.parts.Go(func() error { return serveHTTP(serving, l, &d.free) })
+	}
 	select {
 	case <-ready:
-	case err := <-served:
-		served <- nil
-		return nil, errors.Join(err, d.stop())
+	case <-d.over:
+		return nil, d.stop()
 	}
-	d.sw = esltest.NewSwitch()
-	d.sw.Speed = demoPace
-	fresh, takeover := d.server.Addresses()
+	fresh, takeover := d.controller.server.Addresses()
 	d.sw.Dialplan = esltest.Dialplan(fresh, takeover, 60)
 	return d, nil
 }
 
-// show prints what the journal gets.
+// stop returns when the server has written everything.
+func (d *demo) stop() error {
+	d.sw.Close()
+	d.cancel()
+	return errors.Join(d.parts.Wait(), d.log.Close())
+}
+
+// show prints what the journal gets, and after a call why targets were not tried.
 func (d *demo) show(lines *timeline, events iter.Seq2[call.Event, error]) error {
+	calls := map[string][]call.Event{} // that have not ended
 	for e, err := range events {
 		if err != nil {
 			return err
@@ -145,9 +194,17 @@ func (d *demo) show(lines *timeline, events iter.Seq2[call.Event, error]) error 
 		if err := lines.event(e); err != nil {
 			return err
 		}
-		if e.Type == call.Ended {
-			close(d.end(e.Call))
+		calls[e.Call] = append(calls[e.Call], e)
+		if e.Type != call.Ended {
+			continue
 		}
+		for _, n := range store.Project(calls[e.Call]).WhyNot {
+			if err := lines.notTried(e, n); err != nil {
+				return err
+			}
+		}
+		delete(calls, e.Call)
+		close(d.end(e.Call))
 	}
 	return nil
 }
@@ -160,58 +217,4 @@ func (d *demo) end(id string) chan struct{} {
 		d.ended[id] = make(chan struct{})
 	}
 	return d.ended[id]
-}
-
-// once shows a menu, a digit, and a round robin whose first target is busy.
-func (d *demo) once(ctx context.Context, number string) {
-	d.people(esltest.Busy(), esltest.Answers(2*time.Second, 8*time.Second))
-	d.place(ctx, esltest.Caller{From: "+15550111", Name: "Ada Example", To: number,
-		Script: []esltest.Act{esltest.Press("1").WhenPlaying("Press 1").After(2 * time.Second)}})
-}
-
-// people says how the targets behave, in turn.
-func (d *demo) people(callees ...esltest.Callee) {
-	for i, t := range d.config.current().Targets() {
-		d.sw.SetCallee(cmp.Or(t.Address.Number, t.Address.URI, t.Address.User), callees[i%len(callees)])
-	}
-}
-
-// place makes a call and waits for the end of its timeline.
-func (d *demo) place(ctx context.Context, who esltest.Caller) {
-	select {
-	case <-d.end(d.sw.Call(who).UUID):
-	case <-ctx.Done():
-	}
-}
-
-// callers calls until ctx ends, one way after the other.
-func (d *demo) callers(ctx context.Context, number string) {
-	press := func(digits string) esltest.Act {
-		return esltest.Press(digits).WhenPlaying("Press 1").After(2 * time.Second)
-	}
-	talks := esltest.Answers(3*time.Second, 20*time.Second)
-	scenes := []struct {
-		script  []esltest.Act
-		callees []esltest.Callee
-	}{
-		{[]esltest.Act{press("1")}, []esltest.Callee{esltest.Busy(), talks}},
-		{[]esltest.Act{press("2")}, []esltest.Callee{talks}},
-		{[]esltest.Act{press("9"), press("1")}, []esltest.Callee{talks, talks}},
-		{nil, []esltest.Callee{esltest.RingsForever(), esltest.Rejects()}},
-		{[]esltest.Act{press("1"), esltest.HangUp().After(8 * time.Second)}, []esltest.Callee{esltest.RingsForever()}},
-	}
-	var live sync.WaitGroup
-	defer live.Wait()
-	for i := 0; ; i++ {
-		scene := scenes[i%len(scenes)]
-		d.people(scene.callees...)
-		live.Go(func() {
-			d.place(ctx, esltest.Caller{From: fmt.Sprintf("+1555%04d", 100+i%9900), To: number, Script: scene.script})
-		})
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(3 * time.Second):
-		}
-	}
 }

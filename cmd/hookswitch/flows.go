@@ -130,7 +130,7 @@ func newFlowsRollback() *cobra.Command {
 			}
 			a := applying{Store: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, dry: *dry, signed: signed,
 				base: map[string]int{org: r.Number}}
-			if err := a.run(cmd, c); err != nil {
+			if err := a.run(cmd.Context(), c); err != nil {
 				return err
 			}
 			is, _ := c.whole.Organization(org)

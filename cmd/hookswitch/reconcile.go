@@ -113,9 +113,9 @@ func (r *reconciler) heard(id, checkpoint string, end eslctl.End) {
 
 // readCDRs takes in what mod_json_cdr has written. A file is moved to "done"
 // once its end is on the disk here; one of another node's call is left to that
-// node.
+// node. All of them wait for a disk that fails.
 func (r *reconciler) readCDRs(ctx context.Context) {
-	if r.cdr == "" {
+	if r.cdr == "" || r.journal.Failing() {
 		return
 	}
 	files, err := os.ReadDir(r.cdr)

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -100,6 +102,37 @@ func TestEndBelongsToTheNodeOnTheChannel(t *testing.T) {
 	r.heard(other, end.Checkpoint, end)
 	if r.journal.Has(other) {
 		t.Error("the end of an unknown call was not left to its CDR")
+	}
+}
+
+// A connection that began and ended while no server was there is told, once, by the end of
+// the call, unless a controller has told of it.
+func TestConnectionThatNobodySaw(t *testing.T) {
+	checkpoint := func(committed bool) string {
+		payload := fmt.Sprintf(`{"v":1,"f":"main","h":"1","n":"sales","c":%v,"k":1,"d":1}`, committed)
+		return call.Checkpoint{Epoch: 1, Node: "b", Payload: base64.RawURLEncoding.EncodeToString([]byte(payload))}.String()
+	}
+	at := time.Date(2026, 10, 3, 9, 0, 0, 0, time.UTC)
+	met := eslctl.End{Known: true, Cause: call.NormalClearing, At: at, Callee: "b-leg", Bridged: at.Add(-time.Minute)}
+	for name, c := range map[string]struct {
+		end        eslctl.End
+		checkpoint string
+		told       []call.Type
+	}{
+		"connected":           {met, checkpoint(true), []call.Type{call.Started, call.Released, call.Ended}},
+		"told by a server":    {met, checkpoint(false), []call.Type{call.Started, call.Ended}},
+		"nobody has answered": {eslctl.End{Known: true, Cause: call.NormalClearing, At: at}, checkpoint(true), []call.Type{call.Started, call.Ended}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTestReconciler(t, "b", t.TempDir())
+			r.recorder(someCall, 1).Record(call.Event{Type: call.Started})
+			for range 2 {
+				r.heard(someCall, c.checkpoint, c.end)
+			}
+			if got := r.told(t, r.dir()); !slices.Equal(got, c.told) {
+				t.Errorf("journal: %v, want %v", got, c.told)
+			}
+		})
 	}
 }
 

@@ -132,7 +132,7 @@ func newRollback() *cobra.Command {
 				signed.note = fmt.Sprintf("rollback to revision %d", number)
 			}
 			a := applying{Store: db, settings: s, out: cmd.OutOrStdout(), warn: cmd.ErrOrStderr(), format: *format, dry: *dry, signed: signed}
-			return a.run(cmd, c)
+			return a.run(cmd.Context(), c)
 		})
 	}
 	return cmd

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -44,21 +45,36 @@ func newServe() *cobra.Command {
 
 // run is the server: it returns when ctx has ended and everything is on the
 // disk, or when a part of it fails.
-func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
-	log, err := newLog(logTo, s.Log, s.Node)
+func run(ctx context.Context, s *settings, logTo io.Writer) error {
+	srv, err := newServer(ctx, s, logTo)
 	if err != nil {
 		return err
+	}
+	return srv.run(ctx)
+}
+
+// server is all that takes calls and keeps what they tell.
+type server struct {
+	*controller
+	settings *settings
+	db       store.Store
+}
+
+// newServer returns a server with its journal and database open and its configuration in
+// force, which run has to follow.
+func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, err error) {
+	log, err := newLog(logTo, s.Log, s.Node)
+	if err != nil {
+		return nil, err
 	}
 	manager, err := newSystemd(log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	j, err := openJournal(s, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer j.Close() // where the server does not come to run; nothing was written then
-
 	m := newMetrics(readBuildInfo())
 	c := newController(s, log, j, m)
 	c.systemd, c.config.systemd = manager, manager
@@ -66,19 +82,39 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
 	db, err := openStore(ctx, s)
 	if err != nil {
-		return err
+		return nil, errors.Join(err, j.Close())
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := later(ctx, db); err != nil {
+		return nil, errors.Join(err, j.Close(), db.Close())
+	}
 	if s.ConfigDir == "" {
 		c.config.from(db)
 	}
-	counter := newCapacity(s.Node, log, m, db)
-	c.share(counter)
+	c.share(newCapacity(s.Node, log, m, db))
 	if err := c.config.start(ctx); err != nil {
-		return err
+		return nil, errors.Join(err, j.Close(), db.Close())
 	}
+	return &server{c, s, db}, nil
+}
+
+// later refuses a database whose tables a later version has made: they stay what they
+// are. One that does not answer may do so later.
+func later(ctx context.Context, db store.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, meetLimit)
+	defer cancel()
+	if err := db.Ping(ctx); errors.Is(err, store.ErrNewer) {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}
+
+// run serves until ctx ends, and closes what newServer has opened.
+func (srv *server) run(ctx context.Context) (err error) {
+	c, s, log := srv.controller, srv.settings, srv.log
+	defer func() { err = errors.Join(err, srv.db.Close()) }()
+	defer c.journal.Close() // where it does not come to serve; nothing was written then
 	ready := new(readiness)
-	ready.check("journal", j.Ready)
+	ready.check("journal", c.journal.Ready)
 	ready.check("configuration", c.config.ready)
 	ready.check("calls", c.ready)
 	l, err := net.Listen("tcp", s.HTTP)
@@ -102,26 +138,27 @@ func run(ctx context.Context, s *settings, logTo io.Writer) (err error) {
 			return err
 		})
 	}
-	part("http", func(ctx context.Context) error { return serveHTTP(ctx, l, newMux(ready, m.handler())) })
+	part("http", func(ctx context.Context) error { return serveHTTP(ctx, l, newMux(ready, c.metrics.handler())) })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
-	d := newDrain(s.Node, log, j, m, db)
+	d := newDrain(s.Node, log, c.journal, c.metrics, srv.db)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
-	part("upkeep", func(ctx context.Context) error { (&upkeep{log: log, db: db, keep: s.KeepCalls}).run(ctx); return nil })
+	u := &upkeep{log: log, db: srv.db, keep: s.KeepCalls, namesakes: newNamesakes(s.Node, log, c.journal, srv.db)}
+	part("upkeep", func(ctx context.Context) error { u.run(ctx); return nil })
 	reconciler := newReconciler(c, s)
 	part("reconciliation", func(ctx context.Context) error { reconciler.run(ctx); return nil })
-	part("capacity", func(ctx context.Context) error { counter.Run(ctx); return nil })
-	part("slots", func(ctx context.Context) error { reconciler.sweep(ctx, db); return nil })
+	part("capacity", func(ctx context.Context) error { c.capacity.Run(ctx); return nil })
+	part("slots", func(ctx context.Context) error { reconciler.sweep(ctx, srv.db); return nil })
 	part("service manager", func(ctx context.Context) error {
-		manager.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
+		c.systemd.attend(ctx, c.works, func() string { return fmt.Sprintf("%d calls%s", c.server.Live(), ready.faults()) })
 		return nil
 	})
 	meeting, cancel := context.WithTimeout(ctx, meetLimit)
-	counter.Met(meeting)
+	c.capacity.Met(meeting)
 	cancel()
 	err = c.serve(ctx, s.Drain)
 	stop()
 	// The journal is closed after the last part that writes to it, and drained after that.
-	err = errors.Join(err, parts.Wait(), j.Close())
+	err = errors.Join(err, parts.Wait(), c.journal.Close())
 	d.Finish(context.WithoutCancel(ctx))
 	return err
 }

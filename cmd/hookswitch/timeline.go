@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 // timeline prints events for people, one line each: of one call with the time
@@ -29,6 +31,19 @@ func newTimeline(w io.Writer, p painter, many bool) *timeline {
 
 // event prints one line.
 func (t *timeline) event(e call.Event) error {
+	return t.line(e, styleOf(e), plain(string(e.Type)), describe(e))
+}
+
+// notTried prints why a target was not tried, in a line below the end of its call.
+func (t *timeline) notTried(end call.Event, n store.WhyNot) error {
+	text := fmt.Sprintf("%s  %s", n.Target, n.Rule)
+	if n.Value != "" {
+		text += ": " + n.Value
+	}
+	return t.line(end, dim, "not tried", plain(text))
+}
+
+func (t *timeline) line(e call.Event, s style, what, text string) error {
 	var when string
 	if t.many {
 		when = e.Time.In(t.zone).Format("15:04:05.000") + "  " + pad(shortID(e.Call), 8)
@@ -38,9 +53,43 @@ func (t *timeline) event(e call.Event) error {
 		}
 		when = fmt.Sprintf("%10s", offset(e.Time.Sub(t.start)))
 	}
-	text := describe(e)
-	_, err := fmt.Fprintf(t.w, "%s  %s  %s\n", t.paint.paint(dim, when), t.paint.paint(styleOf(e), pad(plain(string(e.Type)), 17)), text)
+	if text == "" {
+		_, err := fmt.Fprintf(t.w, "%s  %s\n", t.paint.paint(dim, when), t.paint.paint(s, what))
+		return err
+	}
+	indent := "\n" + strings.Repeat(" ", len(when)+typeWidth+len("    "))
+	text = strings.Join(wrapped(text, lineWidth-len(indent)+1), indent)
+	_, err := fmt.Fprintf(t.w, "%s  %s  %s\n", t.paint.paint(dim, when), t.paint.paint(s, pad(what, typeWidth)), text)
 	return err
+}
+
+const (
+	lineWidth = 120 // a line of a timeline is no longer, if its parts are not
+	typeWidth = 17  // of a call.Type
+)
+
+// wrapped breaks a text between its parts, which have two spaces between them, and a part
+// that is too long between its words.
+func wrapped(text string, width int) (lines []string) {
+	line := ""
+	for part := range strings.SplitSeq(text, "  ") {
+		switch {
+		case line == "":
+			line = part
+		case utf8.RuneCountInString(line+"  "+part) <= width:
+			line += "  " + part
+		default:
+			lines, line = append(lines, line), part
+		}
+		for utf8.RuneCountInString(line) > width {
+			cut := strings.LastIndexByte(line[:width+1], ' ')
+			if cut < 1 {
+				break
+			}
+			lines, line = append(lines, line[:cut]), line[cut+1:]
+		}
+	}
+	return append(lines, line)
 }
 
 // describe tells what an event says beyond its type.
@@ -82,6 +131,9 @@ func describe(e call.Event) string {
 		if strings.HasPrefix(k, "not.") && (e.Type == call.Decided || e.Type == call.NotTried) {
 			excluded++ // there may be hundreds; the record has them
 			continue
+		}
+		if k == "sip_call_id" || k == "ended" && e.Type != call.Ended {
+			continue // of the leg, whose record has it
 		}
 		if (k == "from" || k == "to") && (e.Type == call.Started || e.Type == call.Resumed) || e.Attrs[k] == "" {
 			continue

@@ -23,9 +23,10 @@ const (
 // there are marked so, and those that were kept for long enough are removed. Servers that
 // share a database all do it, and do not get in each other's way.
 type upkeep struct {
-	log  zerolog.Logger
-	db   store.Log
-	keep time.Duration // 0: for ever
+	log       zerolog.Logger
+	db        store.Log
+	keep      time.Duration // 0: for ever
+	namesakes *namesakes
 
 	pruned  time.Time // when last
 	failing bool
@@ -58,6 +59,9 @@ func (u *upkeep) told(err error) {
 func (u *upkeep) do(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, upkeepLimit)
 	defer cancel()
+	if err := u.namesakes.look(ctx); err != nil {
+		return err
+	}
 	_, incomplete, err := u.db.Settle(ctx, now, settlePatience)
 	if err != nil {
 		return err

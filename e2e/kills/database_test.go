@@ -106,3 +106,38 @@ func TestLogOutlivesFiftyKills(t *testing.T) {
 	w.checkLog(records)
 	t.Logf("%d calls, %d of them caught by a kill", len(records), len(all))
 }
+
+// A server that dies while the database has its batch and does not answer: whether the
+// batch is taken in later or not, the next process neither loses nor doubles it.
+func TestServerDiesBeforeTheDatabaseAnswers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED with -short: servers that die under batches without an answer are not tested")
+	}
+	t.Parallel()
+	program, err := shipped()
+	must(t, err)
+	const kills = 10
+	pg := storetest.NewPostgres(t)
+	w := newWorld(t, 4*time.Minute)
+	w.database = pg.URL("hookswitch")
+	a := w.newNode("a", program, "10s")
+	w.open(60, a)
+	a.start()
+	disperse := w.crowd(50)
+	r := rand.New(rand.NewPCG(w.seed, kills))
+	var all []caught
+	for range kills {
+		w.moments.wait(w.ctx, 500+r.IntN(500))
+		must(t, pg.Hang())
+		w.moments.wait(w.ctx, 1+r.IntN(100))
+		all = append(all, w.kill(a)...)
+		must(t, pg.Resume())
+		a.start()
+	}
+	disperse()
+	w.settle()
+	records := w.check(all)
+	w.drained()
+	w.checkLog(records)
+	t.Logf("%d calls, %d of them caught by a kill", len(records), len(all))
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/postgres"
+	"github.com/hookswitch/hookswitch/store/sqlite"
 )
 
 // drained waits until nothing of the servers' journals is missing in the database, and
@@ -52,10 +53,9 @@ func (n *node) metric(name string) float64 {
 // its events in order, and no other.
 func (w *world) checkLog(records map[string]*record) {
 	w.t.Helper()
-	s, err := postgres.Open(w.ctx, w.database)
-	must(w.t, err)
+	s := w.log()
 	defer s.Close()
-	_, _, err = s.Settle(w.ctx, time.Now(), time.Minute)
+	_, _, err := s.Settle(w.ctx, time.Now(), time.Minute)
 	must(w.t, err)
 	wrong := 0
 	for id, rec := range records {
@@ -69,23 +69,28 @@ func (w *world) checkLog(records map[string]*record) {
 	if wrong > 0 {
 		w.t.Errorf("%d calls of %d are not in the log as they should be", wrong, len(records))
 	}
-	found := 0
-	for q := (store.Query{Limit: 1000}); ; {
-		page, err := s.Search(w.ctx, organization, q)
-		must(w.t, err)
-		found += len(page.Calls)
-		if q.After = page.Next; q.After == "" {
-			break
-		}
-	}
-	if found != len(records) {
+	if found := w.inLog(); found != len(records) {
 		w.t.Errorf("%d calls are in the log, %d in the journals", found, len(records))
 	}
 }
 
+// log opens the call log: that of all servers, or of the one there is.
+func (w *world) log() store.Store {
+	w.t.Helper()
+	var s store.Store
+	var err error
+	if w.database != "" {
+		s, err = postgres.Open(w.ctx, w.database)
+	} else {
+		s, err = sqlite.Open(w.ctx, w.nodes[0].databaseFile())
+	}
+	must(w.t, err)
+	return s
+}
+
 const organization = "default"
 
-func compareCall(ctx context.Context, s *postgres.Store, id string, rec *record) error {
+func compareCall(ctx context.Context, s store.Log, id string, rec *record) error {
 	c, err := s.Call(ctx, organization, id)
 	if err != nil {
 		return err

@@ -83,6 +83,7 @@ type node struct {
 	http     string // address of its metrics
 	home     string
 	file     string // its settings
+	drain    string // setting
 
 	process *os.Process
 	ready   chan struct{} // closed when it takes calls
@@ -97,9 +98,17 @@ type node struct {
 
 // newNode writes the settings of a server that does not run yet.
 func (w *world) newNode(name, program, drain string) *node {
-	n := &node{w: w, name: name, program: program, home: filepath.Join(w.dir, name), waiting: map[string]chan struct{}{}}
+	n := &node{w: w, name: name, program: program, drain: drain, home: filepath.Join(w.dir, name), waiting: map[string]chan struct{}{}}
 	n.fresh, n.takeover, n.http = freeAddress(w.t), freeAddress(w.t), freeAddress(w.t)
 	n.file = filepath.Join(n.home, "settings.yaml")
+	n.furnish()
+	w.nodes = append(w.nodes, n)
+	return n
+}
+
+// furnish makes its folder with its settings, as the world is now.
+func (n *node) furnish() {
+	w := n.w
 	must(w.t, os.MkdirAll(n.journalDir(), 0o755))
 	must(w.t, os.WriteFile(n.file, fmt.Appendf(nil, `listen: %s
 listen_takeover: %s
@@ -112,12 +121,12 @@ cdr: %s
 drain: %s
 freeswitch:
   - {address: "%s", password: %s}
-`, n.fresh, n.takeover, n.http, name, w.conf, n.home, w.database, w.sw.CDRDir, drain, w.socket, w.sw.Password), 0o600))
-	w.nodes = append(w.nodes, n)
-	return n
+`, n.fresh, n.takeover, n.http, n.name, w.conf, n.home, w.database, w.sw.CDRDir, n.drain, w.socket, w.sw.Password), 0o600))
 }
 
 func (n *node) journalDir() string { return filepath.Join(n.home, "journal") }
+
+func (n *node) databaseFile() string { return filepath.Join(n.home, "hookswitch.db") }
 
 // start starts the process. It returns when the process takes calls, or has
 // died of what env tells it to.
@@ -232,18 +241,22 @@ func (n *node) follow(ctx context.Context) *history {
 				n.w.t.Errorf("journal of %s: %v", n.name, err)
 				continue
 			}
-			h.mu.Lock()
-			h.events = append(h.events, e)
-			h.last[e.Call] = e.Type
-			if e.Type == call.Ended {
-				h.ends[e.Call]++
-			}
-			close(h.seen)
-			h.seen = make(chan struct{})
-			h.mu.Unlock()
+			h.take(e)
 		}
 	}()
 	return h
+}
+
+func (h *history) take(e call.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, e)
+	h.last[e.Call] = e.Type
+	if e.Type == call.Ended {
+		h.ends[e.Call]++
+	}
+	close(h.seen)
+	h.seen = make(chan struct{})
 }
 
 // until waits for something to be true of the journal.

@@ -137,7 +137,7 @@ func (c *channel) session() {
 	c.finish()
 	c.call.res.Cause, c.call.res.Ended = c.cause, clock()
 	if !c.call.res.Answered {
-		c.call.res.Status = statusOf(c.cause)
+		c.call.res.Status = c.status()
 	}
 }
 
@@ -260,6 +260,16 @@ const (
 		"m=audio 31614 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n" +
 		"a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
 )
+
+// status is the SIP status of a hangup before the answer: that of the callee who refused
+// last, unless it is not to be (mod_sofia.c, sofia_on_hangup; seen on 1.11.1).
+func (c *channel) status() int {
+	theirs, found := strings.CutPrefix(c.vars.get("last_bridge_proto_specific_hangup_cause"), "sip:")
+	if status, err := strconv.Atoi(theirs); found && err == nil && c.cause != call.OriginatorCancel && c.vars.get("sip_ignore_remote_cause") != "true" {
+		return status
+	}
+	return statusOf(c.cause)
+}
 
 // statusOf is the SIP status that a hangup before the answer sends
 // (mod_sofia.c, hangup_cause_to_sip; seen on 1.11.1 for every cause named here).

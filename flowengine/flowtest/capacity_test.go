@@ -3,6 +3,7 @@ package flowtest_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -54,7 +55,7 @@ func (l *ledger) free(t *testing.T, target string) {
 }
 
 const limited = `
-numbers: {"1000": {flow: main}, "2000": {flow: at-once}, "3000": {flow: plain}}
+numbers: {"1000": {flow: main}, "2000": {flow: at-once}, "3000": {flow: plain}, "4000": {flow: twice}}
 targets:
   alice: {user: alice@pbx, concurrency: 1, buyer: roofco}
   bob: {user: bob@pbx, concurrency: 1}
@@ -70,6 +71,12 @@ flow: at-once
 start: d
 nodes:
   d: {dial: {targets: [alice, bob], strategy: simultaneous}, exits: {else: bye}}
+  bye: {hangup: {}}
+---
+flow: twice
+start: d
+nodes:
+  d: {dial: {targets: [alice, alice, bob], strategy: simultaneous}, exits: {else: bye}}
   bye: {hangup: {}}
 ---
 flow: plain
@@ -132,7 +139,7 @@ func TestClaimsTellWhoseTheyAre(t *testing.T) {
 	r := place(t, l, flowtest.Scenario{}, "1000")
 	want := call.Claim{Org: "default", Target: "alice", Call: r.Call.ID, Leg: r.Dialled[0], Buyer: "roofco", Caller: "15550111", Switch: "fs1", Node: "n1",
 		At: flowtest.Epoch, Limits: call.Limits{Concurrency: 1, Zone: l.claims[0].Limits.Zone}}
-	if l.claims[0] != want {
+	if !reflect.DeepEqual(l.claims[0], want) {
 		t.Errorf("got  %+v\nwant %+v", l.claims[0], want)
 	}
 	if at := l.claims[1].At; at != flowtest.Epoch.Add(time.Second) { // when it was connected
@@ -163,6 +170,34 @@ func TestAReserveThatIsRefusedIsTold(t *testing.T) {
 	}
 	if got := fmt.Sprint(r.Targets()); got != "[bob]" {
 		t.Errorf("%s rang", got)
+	}
+}
+
+// A call that dials a target twice at once needs two slots of it.
+func TestOneCallCannotPassALimit(t *testing.T) {
+	l := &ledger{}
+	r := place(t, l, flowtest.Scenario{}, "4000")
+	targets := r.Targets()
+	slices.Sort(targets)
+	if got := fmt.Sprint(targets); got != "[alice bob]" {
+		t.Errorf("%s rang, at once\n%s", got, r.Trace())
+	}
+	if !slices.ContainsFunc(r.Events, func(e call.Event) bool {
+		return e.Type == call.NotTried && e.Attrs["not.alice"] == "concurrency: 1 of 1"
+	}) {
+		t.Errorf("nothing tells of the other leg to alice\n%s", r.Trace())
+	}
+	if !strings.Contains(r.Trace(), "then alice answered") {
+		t.Errorf("it is not told who answered\n%s", r.Trace())
+	}
+	l.free(t, "alice")
+	for point := 1; point <= r.Points; point++ {
+		l := &ledger{}
+		r := place(t, l, flowtest.Scenario{}, "4000", point)
+		if n := len(r.Dialled); n < 2 {
+			t.Errorf("lost at %d: %d legs rang\n%s", point, n, r.Trace())
+		}
+		l.free(t, "alice")
 	}
 }
 

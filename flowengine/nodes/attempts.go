@@ -38,6 +38,7 @@ type calls struct {
 // run makes one attempt after the other until one is connected, for long enough. After
 // a takeover it goes on with the attempt that was under way.
 func (c *calls) run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	s.Seek()
 	state, err := c.order(ctx, s)
 	if err != nil {
 		return flowengine.Result{}, err
@@ -71,7 +72,10 @@ func (c *calls) run(ctx context.Context, s *flowengine.Session) (flowengine.Resu
 func (c *calls) tell(legs []call.BridgeLeg, r flowengine.Attempted) (done bool) {
 	for _, n := range r.Refused {
 		c.told = append(c.told, notTried(n.Target, n.Refusal))
-		legs = slices.DeleteFunc(slices.Clone(legs), func(l call.BridgeLeg) bool { return l.Target == n.Target })
+		// A target may have two legs.
+		if i := slices.IndexFunc(legs, func(l call.BridgeLeg) bool { return l.Target == n.Target && l.UUID != r.Winner }); i >= 0 {
+			legs = slices.Delete(slices.Clone(legs), i, i+1)
+		}
 	}
 	switch who := winner(legs, r.BridgeResult); {
 	case r.Outcome == "":

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 	"github.com/hookswitch/hookswitch/store/journal"
@@ -112,7 +113,7 @@ nodes: {d: {plan: {plan: all}, exits: {else: bye}}, bye: {hangup: {}}}
 			byDial := s.Simulate(test)
 			test.To = "2000"
 			byPlan := s.Simulate(test)
-			a, b := decided(byDial)[0].Attrs, maps.Clone(decided(byPlan)[0].Attrs)
+			a, b := withoutTimes(decided(byDial)[0].Attrs), withoutTimes(decided(byPlan)[0].Attrs)
 			if b["plan"] != "all" {
 				t.Errorf("%s: the plan is told as %q", strategy, b["plan"])
 			}
@@ -124,6 +125,17 @@ nodes: {d: {plan: {plan: all}, exits: {else: bye}}, bye: {hangup: {}}}
 			}
 		}
 	}
+}
+
+// withoutTimes returns attributes without how long an answer took.
+func withoutTimes(attrs map[string]string) map[string]string {
+	out := maps.Clone(attrs)
+	for name, value := range out {
+		if strings.HasPrefix(name, "asked.") {
+			out[name], _, _ = strings.Cut(value, " in ")
+		}
+	}
+	return out
 }
 
 // A campaign that is opted into a flow, and back, routes as before: the version of its
@@ -166,3 +178,31 @@ nodes: {hello: {play: {prompt: "say:Hello."}, next: p}, p: {plan: {plan: roofing
 }
 
 func isDecided(e call.Event) bool { return e.Type == call.Decided }
+
+// A plan of which nobody can be tried has not brought the call to anybody, and it is said
+// so, also where another controller ends the call.
+func TestThatNobodyCouldBeTriedIsTold(t *testing.T) {
+	s := parseScript(t, `
+numbers: {"1000": {campaign: closed}}
+targets: {alice: {user: a@pbx, enabled: false}}
+plans: {nobody: {members: [alice]}}
+campaigns: {closed: {plan: nobody, flow: sorry, mode: call_flow}}
+---
+flow: sorry
+start: p
+nodes:
+  p: {plan: {plan: nobody}, exits: {else: sorry}}
+  sorry: {say: "Nobody is there.", next: bye}
+  bye: {hangup: {}}
+`)
+	play := func(lose int) *flowtest.Result {
+		p := flowtest.NewPhone(flowtest.Scenario{Call: call.Call{Number: "1000"}}, nil)
+		return flowtest.RunEach(func(int) *flowengine.Engine { return flowtest.NewEngine(s.Snapshot, p.Clock, 1) }, p, lose)
+	}
+	for lose := range play(0).Points + 1 {
+		r := play(lose)
+		if !slices.ContainsFunc(r.Events, func(e call.Event) bool { return e.Type == call.Failed && e.Why == "nobody took the call" }) {
+			t.Errorf("lost at %d, and the call ended without a word:\n%s", lose, r.Trace())
+		}
+	}
+}

@@ -84,12 +84,17 @@ func (p *Part) Merge(have []call.Event) {
 	}
 }
 
+// identity is what no two events of a call have in common. The time is a part of it: a
+// node whose journal was lost, or put back, gives a place that it had given before.
 type identity struct {
 	epoch, seq int
 	node       string
+	time       int64 // in nanoseconds
 }
 
-func identify(e *call.Event) identity { return identity{e.Epoch, e.Seq, e.Node} }
+func identify(e *call.Event) identity {
+	return identity{e.Epoch, e.Seq, e.Node, e.Time.UnixNano()}
+}
 
 // ascending says that no event can be there twice, as it is in a journal that is whole.
 func ascending(lines []*store.Line) bool {

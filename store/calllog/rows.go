@@ -22,6 +22,7 @@ type Chunk struct {
 	Epoch int
 	Node  string
 	Seq   int
+	Time  time.Time
 	Lines []byte
 }
 
@@ -93,7 +94,7 @@ func (r *Rows) Add(p *Part, c *Call) {
 	r.Calls = append(r.Calls, c)
 	if len(p.lines) > 0 {
 		first := &p.lines[0].Event
-		r.Chunks = append(r.Chunks, &Chunk{Org: c.Org, N: c.N, Epoch: first.Epoch, Node: Name(first.Node), Seq: first.Seq, Lines: p.Raw()})
+		r.Chunks = append(r.Chunks, &Chunk{Org: c.Org, N: c.N, Epoch: first.Epoch, Node: Name(first.Node), Seq: first.Seq, Time: first.Time, Lines: p.Raw()})
 	}
 	for i := range c.Legs {
 		if i == 0 { // the caller's is in the call's own row
@@ -166,6 +167,7 @@ var ChunkColumns = []Column[*Chunk]{
 	{"epoch", func(r *Chunk) any { return &r.Epoch }},
 	{"node", func(r *Chunk) any { return &r.Node }},
 	{"seq", func(r *Chunk) any { return &r.Seq }},
+	{"time", func(r *Chunk) any { return &r.Time }},
 	{"lines", func(r *Chunk) any { return &r.Lines }},
 }
 

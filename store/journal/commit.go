@@ -166,14 +166,18 @@ func (j *Journal) write(buf []byte) error {
 
 // begin starts a new segment.
 func (j *Journal) begin() error {
-	// A number is never used again, so that nobody who follows the journal reads
-	// on in the wrong file.
+	// A number is never used again, not by the next process either, so that nobody who
+	// follows the journal reads on in the wrong file.
 	j.highest++
 	f, err := j.o.FS.OpenFile(segmentPath(j.dir, j.highest), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return fmt.Errorf("journal %s: %w", j.dir, err)
 	}
 	j.file = f
+	if j.empty != 0 {
+		_ = os.Remove(segmentPath(j.dir, j.empty)) // if it stays, it is empty or holds copies
+		j.empty = 0
+	}
 	j.mu.Lock()
 	j.files = append(j.files, segment{n: j.highest})
 	j.mu.Unlock()
@@ -198,7 +202,7 @@ func (j *Journal) abandon() {
 		j.mu.Lock()
 		j.files = j.files[:len(j.files)-1]
 		j.mu.Unlock()
-		_ = os.Remove(segmentPath(j.dir, s.n)) // if it stays, it is empty or holds copies
+		j.empty = s.n // it stays until there is a later one, and keeps the number taken
 	}
 }
 

@@ -164,6 +164,7 @@ type Journal struct {
 	// Of the committer alone.
 	highest int  // number of the newest segment ever begun
 	file    File // of the last segment; nil: the next write begins a new one
+	empty   int  // number of an abandoned segment in which nothing is; 0: none
 }
 
 // group is what is written with one fsync.

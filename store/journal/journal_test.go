@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -491,6 +492,72 @@ func TestEventsOutliveAFailingDisk(t *testing.T) {
 				t.Errorf("open after reopening: %v", j.Open())
 			}
 		})
+	}
+}
+
+// seenFS fails every fsync, if it is bad, after what was written has been seen.
+type seenFS struct {
+	osFS
+	bad  atomic.Bool
+	seen chan struct{} // closed when it has
+	done chan struct{} // gets a value for each failure
+}
+
+type seenFile struct {
+	File
+	fs *seenFS
+}
+
+func (f *seenFS) OpenFile(path string, flag int, perm os.FileMode) (File, error) {
+	file, err := f.osFS.OpenFile(path, flag, perm)
+	return &seenFile{file, f}, err
+}
+
+func (f *seenFile) Sync() error {
+	if !f.fs.bad.Load() {
+		return f.File.Sync()
+	}
+	<-f.fs.seen
+	select {
+	case f.fs.done <- struct{}{}:
+	default:
+	}
+	return syscall.EIO
+}
+
+// Whoever follows the journal may have seen what a failing disk did not keep. It sees what
+// the next process writes all the same, though that gives the place in the call again.
+func TestFollowGoesOnAfterAProcessDiedUnderAFailingDisk(t *testing.T) {
+	dir := t.TempDir()
+	disk := &seenFS{seen: make(chan struct{}), done: make(chan struct{}, 1)}
+	j := open(t, dir, Options{FS: disk, Retry: time.Millisecond})
+	r := j.Recorder("a", 1, "n", nil)
+	r.Record(call.Event{Type: call.Started})
+	flush(t, j)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	follow, err := Follow(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, stop := iter.Pull2(follow)
+	defer stop()
+	disk.bad.Store(true)
+	r.Record(call.Event{Type: call.Step, Step: "lost"})
+	if e, err, _ := next(); err != nil || e.Step != "lost" {
+		t.Fatalf("followed %+v %v", e, err)
+	}
+	close(disk.seen)
+	for range 3 {
+		<-disk.done
+	}
+	if err := j.Close(); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("Close: %v", err)
+	}
+	again := open(t, dir, Options{})
+	again.End("a", call.NormalClearing, nil)
+	if e, err, _ := next(); err != nil || e.Type != call.Ended || e.Seq != 2 {
+		t.Errorf("followed %+v %v", e, err)
 	}
 }
 

@@ -43,8 +43,9 @@ func (j *Journal) load() error {
 	return nil
 }
 
-// openLast opens the last segment to write on in it, if it has room. What a
-// process wrote and did not live to sync counts as recorded from here on.
+// openLast opens the last segment to write on in it, if it has room and was not
+// abandoned. What a process wrote and did not live to sync counts as recorded from
+// here on.
 func (j *Journal) openLast() error {
 	if len(j.files) == 0 {
 		return nil
@@ -58,7 +59,7 @@ func (j *Journal) openLast() error {
 		f.Close()
 		return err
 	}
-	if s.size >= j.o.SegmentSize {
+	if s.size >= j.o.SegmentSize || s.size == 0 {
 		return f.Close()
 	}
 	j.file = f

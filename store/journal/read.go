@@ -120,10 +120,11 @@ type copies struct {
 type identity struct {
 	call       uint64 // hash of the id
 	epoch, seq int
+	time       int64 // in nanoseconds: a place whose event was never on the disk may be given again
 }
 
 func identityOf(e *call.Event) identity {
-	return identity{maphash.String(identitySeed, e.Call), e.Epoch, e.Seq}
+	return identity{maphash.String(identitySeed, e.Call), e.Epoch, e.Seq, e.Time.UnixNano()}
 }
 
 var identitySeed = maphash.MakeSeed()

@@ -318,6 +318,15 @@ func (s *Store) Position(ctx context.Context, journal string) (p store.Position,
 	return p, err
 }
 
+// Journals lists those of a node.
+func (s *Store) Journals(ctx context.Context, node string) (all []store.Journal, err error) {
+	rows, err := s.pool.Query(ctx, "SELECT journal, until, closed FROM journals WHERE node = $1 ORDER BY until DESC, journal LIMIT 100", node)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[store.Journal])
+}
+
 func position(ctx context.Context, conn *pgx.Conn, journal string) (p store.Position, err error) {
 	err = conn.QueryRow(ctx, `SELECT segment, "offset" FROM journals WHERE journal = $1`, journal).Scan(&p.Segment, &p.Offset)
 	if errors.Is(err, pgx.ErrNoRows) {

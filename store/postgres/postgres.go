@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -22,7 +24,9 @@ import (
 
 // Store is a database. Its methods are safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	closed context.Context
+	close  context.CancelFunc
 
 	mu      sync.Mutex
 	current bool // the tables are of this program's version
@@ -50,6 +54,9 @@ const migrateLimit = 30 * time.Minute
 func New(url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
+		if bad := (*pgconn.ParseConfigError)(nil); errors.As(err, &bad) {
+			bad.ConnString = "URL" // it may hold a password where pgconn does not look for one
+		}
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	config.ConnConfig.ConnectTimeout = connectLimit
@@ -65,6 +72,7 @@ func New(url string) (*Store, error) {
 		config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	}
 	s := new(Store)
+	s.closed, s.close = context.WithCancel(context.Background())
 	migrating := config.ConnConfig.Copy()
 	config.AfterConnect = func(context.Context, *pgx.Conn) error { return s.update(migrating) }
 	if s.pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
@@ -80,14 +88,13 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		return nil, err
 	}
 	if err := s.Ping(ctx); err != nil {
-		s.pool.Close()
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, errors.Join(fmt.Errorf("database: %w", err), s.Close())
 	}
 	return s, nil
 }
 
 // update brings the tables up to date once, over a connection of its own. It is not
-// ended by whoever happened to be the first to ask for a connection.
+// ended by whoever happened to be the first to ask for a connection, but by Close.
 func (s *Store) update(config *pgx.ConnConfig) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +115,7 @@ func (s *Store) update(config *pgx.ConnConfig) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), migrateLimit)
+	ctx, cancel := context.WithTimeout(s.closed, migrateLimit)
 	defer cancel()
 	if _, err := p.Up(ctx); err != nil {
 		return err
@@ -129,6 +136,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
 
 // Close lets go of all connections.
 func (s *Store) Close() error {
+	s.close()
 	s.pool.Close()
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -99,3 +100,23 @@ func TestShared(t *testing.T) {
 	storetest.RunShared(t, func(t *testing.T) store.Shared { return open(t) })
 }
 func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }
+
+// Whatever is wrong with a URL, no error repeats it: there are many places for a password.
+func TestErrorsTellNoPassword(t *testing.T) {
+	for _, url := range []string{
+		"postgres://u:secret@h/db?sslmode=odd",
+		"postgres://u@h/db?password=secret&connect_timeout=odd",
+		"postgres://u@h/db?password=secret&pool_max_conns=odd",
+		"postgres://u@h/db?sslpassword=secret&sslmode=odd",
+		"postgres://u:secret%k@h/db",
+		"host=h password='secret' port=odd",
+	} {
+		s, err := postgres.New(url)
+		if err == nil {
+			s.Close()
+			t.Errorf("%s is taken", url)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Error(err)
+		}
+	}
+}

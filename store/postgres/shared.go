@@ -338,7 +338,8 @@ func (s *Store) Beat(ctx context.Context, node string) (nodes []store.Node, err 
 // PruneShared removes what nobody asks about any more.
 func (s *Store) PruneShared(ctx context.Context, keep time.Duration) error {
 	b := new(pgx.Batch)
-	b.Queue(`DELETE FROM slots WHERE freed < now() - interval '1 day' AND (connected IS NULL OR connected < now() - $1::float8 * interval '1 second')`, keep.Seconds())
+	b.Queue(`DELETE FROM slots WHERE freed < now() - interval '1 day' AND connected IS NULL`)
+	b.Queue(`DELETE FROM slots WHERE freed < now() - interval '1 day' AND connected < now() - $1::float8 * interval '1 second'`, keep.Seconds())
 	b.Queue(`DELETE FROM counts WHERE period IN ('hour', 'day') AND since < now() - interval '3 days' OR period = 'month' AND since < now() - interval '40 days'`)
 	b.Queue(`DELETE FROM nodes WHERE seen < now() - interval '1 day'`)
 	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {

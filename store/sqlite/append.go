@@ -306,6 +306,23 @@ func unfit(err error) bool {
 	return false
 }
 
+// Journals lists those of a node.
+func (s *Store) Journals(ctx context.Context, node string) (all []store.Journal, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT journal, until, closed FROM journals WHERE node = ? ORDER BY until DESC, journal LIMIT 100", node)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var j store.Journal
+		if err := rows.Scan(&j.ID, &moment{set: func(t time.Time) { j.Until = t }}, &j.Closed); err != nil {
+			return nil, err
+		}
+		all = append(all, j)
+	}
+	return all, rows.Err()
+}
+
 // Position returns up to where a journal was taken in.
 func (s *Store) Position(ctx context.Context, journal string) (store.Position, error) {
 	return position(ctx, s.read, journal)

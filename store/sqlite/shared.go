@@ -24,12 +24,13 @@ const (
 	selectLast = `SELECT max(connected) FROM slots WHERE org = ? AND caller = ? AND connected IS NOT NULL
 	AND CASE ? WHEN 'target' THEN target WHEN 'buyer' THEN buyer ELSE campaign END = ?`
 
-	upsertSlot = `INSERT INTO slots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	upsertSlot = `INSERT INTO slots (call, org, leg, target, campaign, buyer, caller, switch, node,
+	hour, day, month, counted, connected, freed, renewed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (call, org, leg) DO UPDATE SET target = excluded.target, campaign = excluded.campaign, buyer = excluded.buyer, caller = excluded.caller,
 	switch = excluded.switch, node = excluded.node, hour = excluded.hour, day = excluded.day, month = excluded.month,
 	counted = excluded.counted, connected = excluded.connected, freed = excluded.freed, renewed = excluded.renewed`
 
-	addCount = `INSERT INTO counts VALUES (?, ?, ?, ?, ?) ON CONFLICT (org, target, period, since) DO UPDATE SET n = n + excluded.n`
+	addCount = `INSERT INTO counts (org, target, period, since, n) VALUES (?, ?, ?, ?, ?) ON CONFLICT (org, target, period, since) DO UPDATE SET n = n + excluded.n`
 )
 
 // Usage returns what is taken of the targets of claims.
@@ -236,7 +237,7 @@ func (s *Store) Turns(ctx context.Context, keys []store.TurnKey) (out []uint64, 
 		out = make([]uint64, len(keys))
 		for i, k := range keys {
 			var after int64
-			if err := tx.QueryRowContext(ctx, `INSERT INTO turns VALUES (?, ?, 1) ON CONFLICT (org, key) DO UPDATE SET n = n + 1 RETURNING n`, k.Org, k.Key).Scan(&after); err != nil {
+			if err := tx.QueryRowContext(ctx, `INSERT INTO turns (org, key, n) VALUES (?, ?, 1) ON CONFLICT (org, key) DO UPDATE SET n = n + 1 RETURNING n`, k.Org, k.Key).Scan(&after); err != nil {
 				return err
 			}
 			out[i] = uint64(after - 1)
@@ -253,7 +254,7 @@ func (s *Store) Turns(ctx context.Context, keys []store.TurnKey) (out []uint64, 
 func (s *Store) Beat(ctx context.Context, node string) (nodes []store.Node, err error) {
 	now := time.Now()
 	err = inTx(ctx, s.write, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO nodes VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET seen = excluded.seen`, node, now.UnixMicro()); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO nodes (node, seen) VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET seen = excluded.seen`, node, now.UnixMicro()); err != nil {
 			return err
 		}
 		rows, err := tx.QueryContext(ctx, `SELECT node, seen FROM nodes WHERE seen > ? ORDER BY node`, now.Add(-time.Minute).UnixMicro())
@@ -283,10 +284,11 @@ func (s *Store) PruneShared(ctx context.Context, keep time.Duration) error {
 	before := func(d time.Duration) int64 { return time.Now().Add(-d).UnixMicro() }
 	const day = 24 * time.Hour
 	return inTx(ctx, s.write, func(tx *sql.Tx) error {
-		_, err1 := tx.ExecContext(ctx, `DELETE FROM slots WHERE freed < ? AND (connected IS NULL OR connected < ?)`, before(day), before(keep))
-		_, err2 := tx.ExecContext(ctx, `DELETE FROM counts WHERE period IN ('hour', 'day') AND since < ? OR period = 'month' AND since < ?`, before(3*day), before(40*day))
-		_, err3 := tx.ExecContext(ctx, `DELETE FROM nodes WHERE seen < ?`, before(day))
-		return errors.Join(err1, err2, err3)
+		_, err1 := tx.ExecContext(ctx, `DELETE FROM slots WHERE freed < ? AND connected IS NULL`, before(day))
+		_, err2 := tx.ExecContext(ctx, `DELETE FROM slots WHERE freed < ? AND connected < ?`, before(day), before(keep))
+		_, err3 := tx.ExecContext(ctx, `DELETE FROM counts WHERE period IN ('hour', 'day') AND since < ? OR period = 'month' AND since < ?`, before(3*day), before(40*day))
+		_, err4 := tx.ExecContext(ctx, `DELETE FROM nodes WHERE seen < ?`, before(day))
+		return errors.Join(err1, err2, err3, err4)
 	})
 }
 

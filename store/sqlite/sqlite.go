@@ -15,9 +15,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/hookswitch/hookswitch/store"
 )
@@ -49,9 +51,18 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		return nil, errors.Join(err, s.write.Close())
 	}
 	if err := s.migrate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", file, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("database %s: %w%s", file, err, hint(err)), s.Close())
 	}
 	return s, nil
+}
+
+// hint says what to do about a file that is damaged.
+func hint(err error) string {
+	var failed *sqlite.Error
+	if errors.As(err, &failed) && slices.Contains([]int{sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}, failed.Code()&0xff) {
+		return "; put a backup in its place, or move it away: what the journal still has is written again"
+	}
+	return ""
 }
 
 func open(file string, connections int, options string) (*sql.DB, error) {

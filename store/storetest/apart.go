@@ -79,6 +79,7 @@ var ofTheNode = map[string]string{
 	"Current":       "servers ask for the revisions of all organizations at once, whose calls they take",
 	"FlowVersion":   "a version is a hash of all that the flow says: who knows it has seen the flow",
 	"Position":      "a journal holds the calls of all organizations; the answer is a place in it",
+	"Journals":      "as Position",
 	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
 	"Slots":         "it lists what switches are asked for, whoever it belongs to",
 	"Beat":          "it is about the nodes",

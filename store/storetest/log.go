@@ -24,7 +24,9 @@ func RunLog(t *testing.T, open func(testing.TB) store.Store) {
 		"one of many senders wins":                                 oneSenderWins,
 		"a batch without events moves the moment only":             momentMoves,
 		"the record is that of all events, however they come":      anyOrder,
+		"a node's journals are told apart":                         journalsTold,
 		"nodes write one call at once":                             nodesAtOnce,
+		"a node that lost its journal loses nothing that follows":  journalLost,
 		"hostile values are kept":                                  hostileValues,
 		"a call is found by every field":                           foundByFields,
 		"pages come to the end, also where calls began together":   pagesToTheEnd,
@@ -250,6 +252,37 @@ func anyOrder(t *testing.T, log store.Store) {
 			expect(t, log, "acme", id, sent, "")
 		}
 	}
+}
+
+func journalsTold(t *testing.T, log store.Store) {
+	closed := store.Batch{Journal: "old", Node: "n1", Until: began, Closed: true}
+	for _, b := range []store.Batch{closed, {Journal: "new", Node: "n1", Until: began.Add(time.Hour)}, {Journal: "another", Node: "n2", Until: began}} {
+		if err := log.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := log.Journals(t.Context(), "n1")
+	if err != nil || len(got) != 2 || got[0].ID != "new" || got[0].Closed || !got[0].Until.Equal(began.Add(time.Hour)) || got[1].ID != "old" || !got[1].Closed {
+		t.Errorf("journals %+v %v", got, err)
+	}
+}
+
+// journalLost: the node gives places in the call that it had given before, to events of
+// another time.
+func journalLost(t *testing.T, log store.Store) {
+	events := simple("acme", "c1", began)
+	j := newJournal(t, log, "n1")
+	j.send(began.Add(time.Minute), events[:3]...)
+	again := []call.Event{events[2], events[3]}
+	for i := range again {
+		again[i].Time = again[i].Time.Add(time.Hour)
+		again[i].Seq = 2 + i
+	}
+	other := &journal{t: t, log: log, id: "another journal of n1", node: "n1"}
+	other.send(began.Add(2*time.Hour), again...)
+	expect(t, log, "acme", "c1", slices.Concat(events[:3], again), store.Complete)
+	other.send(began.Add(2*time.Hour), again[0]) // and what is the same is not there twice
+	expect(t, log, "acme", "c1", slices.Concat(events[:3], again), store.Complete)
 }
 
 func nodesAtOnce(t *testing.T, log store.Store) {

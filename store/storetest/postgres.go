@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -140,9 +141,8 @@ func newPostgres() (p *Postgres, err error) {
 	if p.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	initdb := p.command("initdb", "-D", p.data(), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	if err := p.run("initdb", "-D", p.data(), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"); err != nil {
+		return nil, err
 	}
 	return p, p.Start()
 }
@@ -259,6 +259,42 @@ func (p *Postgres) signalAll(s syscall.Signal) error {
 		}
 	}
 	return p.server.Process.Signal(s)
+}
+
+// Dump writes a backup of a database to a file, as its operator would, and returns the
+// file.
+func (p *Postgres) Dump(database string) (file string, err error) {
+	file = filepath.Join(p.home, database+".dump")
+	return file, p.run("pg_dump", "--format=custom", "--file="+file, p.URL(database))
+}
+
+// Restore writes what Dump of this or another cluster has written into an empty database.
+func (p *Postgres) Restore(database, file string) error {
+	return p.run("pg_restore", "--no-owner", "--dbname="+p.URL(database), file)
+}
+
+// DumpSQL returns SQL that makes the tables of a database that Database has given, and
+// SQL that makes its rows, for any version of PostgreSQL.
+func DumpSQL(t testing.TB, url string) (schema, rows string) {
+	t.Helper()
+	for part, to := range map[string]*string{"--schema-only": &schema, "--data-only": &rows} {
+		out, err := shared.pg.command("pg_dump", part, "--inserts", "--no-owner", "--no-privileges", url).Output()
+		if err != nil {
+			t.Fatalf("pg_dump: %v", err)
+		}
+		*to = onlyHere.ReplaceAllString(string(out), "")
+	}
+	return schema, rows
+}
+
+// onlyHere matches lines of a dump that say nothing of what is in it.
+var onlyHere = regexp.MustCompile(`(?m)^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\.*)?\n`)
+
+func (p *Postgres) run(name string, args ...string) error {
+	if out, err := p.command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
 }
 
 // Remove ends the cluster and removes its files.

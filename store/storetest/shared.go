@@ -28,6 +28,7 @@ func RunShared(t *testing.T, open func(t *testing.T) store.Shared) {
 		"hours, days and months count for themselves":          periodsCount,
 		"a caller who was connected is a duplicate":            duplicates,
 		"a call is not in its own way":                         ownWay,
+		"a target that is dialled twice at once takes two":     besides,
 		"the switch's word frees all legs of a call":           callGone,
 		"organizations do not meet":                            sharedApart,
 		"slots that nobody renews are listed":                  idleSlots,
@@ -292,6 +293,16 @@ func ownWay(s *sharing) {
 	again := moved
 	again.Leg = "a2"
 	s.want("once connected it counts", s.reserve(again), []string{"cap_total: 1 of 1"})
+}
+
+func besides(s *sharing) {
+	l := call.Limits{Concurrency: 1}
+	first, second := claim("a", "a1", l), claim("a", "a2", l)
+	first.Beside, second.Beside = []string{"a2"}, []string{"a1"}
+	s.want("in one question", s.reserve(first, second), []string{"", "concurrency: 1 of 1"})
+	s.want("again", s.reserve(second), []string{"concurrency: 1 of 1"})
+	alone := claim("a", "a3", l)
+	s.want("after an attempt that was lost", s.reserve(alone), []string{""})
 }
 
 func callGone(s *sharing) {

@@ -58,8 +58,9 @@ CREATE TABLE events (                   -- what one batch of a journal held of a
     epoch bigint NOT NULL, -- of the first event
     node  text COLLATE "C" NOT NULL,
     seq   bigint NOT NULL,
+    time  timestamptz NOT NULL,
     lines bytea NOT NULL,  -- as they stand in the journal
-    PRIMARY KEY (org, call, epoch, node, seq)
+    PRIMARY KEY (org, call, epoch, node, seq, time)
 );
 
 CREATE TABLE legs (                     -- that were dialled; the caller's is in calls

@@ -21,7 +21,8 @@ CREATE TABLE slots (                   -- what legs take of targets, and took
 CREATE INDEX slots_in_use ON slots (org, target) WHERE freed IS NULL;
 CREATE INDEX slots_renewed ON slots (renewed) WHERE freed IS NULL;
 CREATE INDEX slots_connected ON slots (org, caller, connected) WHERE connected IS NOT NULL;
-CREATE INDEX slots_freed ON slots (freed) WHERE freed IS NOT NULL;
+CREATE INDEX slots_unconnected ON slots (freed) WHERE freed IS NOT NULL AND connected IS NULL;
+CREATE INDEX slots_by_time ON slots (connected) WHERE freed IS NOT NULL AND connected IS NOT NULL;
 
 CREATE TABLE counts (                  -- calls of a target in a period, reserved or connected
     org    text NOT NULL,

@@ -54,8 +54,9 @@ CREATE TABLE events (                   -- what one batch of a journal held of a
     epoch INTEGER NOT NULL, -- of the first event
     node  TEXT NOT NULL,
     seq   INTEGER NOT NULL,
+    time  INTEGER NOT NULL,
     lines BLOB NOT NULL,    -- as they stand in the journal
-    UNIQUE (org, call, epoch, node, seq)
+    UNIQUE (org, call, epoch, node, seq, time)
 ) STRICT; -- with a rowid: its pages hold long lines, the others' but 1 KB of them
 
 CREATE TABLE legs (                     -- that were dialled; the caller's is in calls

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/hookswitch/hookswitch/examples"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/store"
+)
+
+// applyExample puts the example into a database without a configuration, as hookswitch
+// apply does.
+func applyExample(ctx context.Context, out io.Writer, s *settings) (err error) {
+	db, err := askStore(ctx, s, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	current, err := db.Current(ctx)
+	if err != nil || len(current) > 0 {
+		return err
+	}
+	dir, err := os.MkdirTemp(s.Data, "example-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	example, err := fs.Sub(examples.Files, "campaigns")
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(dir, example); err != nil {
+		return err
+	}
+	f, err := readFolder(dir)
+	if err != nil {
+		return err
+	}
+	c, err := newChangeset(ctx, db, f, nil)
+	if err != nil {
+		return err
+	}
+	a := applying{Store: db, settings: s, out: out, warn: out, format: outputText, signed: &signature{"demo", "the example"}}
+	return a.run(ctx, c)
+}
+
+// introduce says what there is, and how to look at it.
+func (d *demo) introduce(ctx context.Context, data string, stays bool) (err error) {
+	numbers := d.config.current().Numbers()
+	if len(numbers) == 0 {
+		return errors.New("the configuration has no number to call")
+	}
+	rows := [][]string{{"NUMBER", "ORGANIZATION", "CAMPAIGN", "PUBLISHER", "RUNS"}}
+	for _, r := range numbers {
+		campaign := ""
+		if r.Campaign != nil {
+			campaign = r.Campaign.Name
+		}
+		rows = append(rows, []string{r.Number, r.Org.Name, dash(campaign), dash(r.Publisher), runs(r)})
+	}
+	p := painterFor(d.out)
+	err = (&table{w: d.out}).print(rows, func(row, _ int, text string) string {
+		if row == 0 {
+			return p.paint(bold, text)
+		}
+		return text
+	})
+	if err != nil {
+		return err
+	}
+	open := len(d.journal.Open())
+	if d.before, err = d.logged(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "\nThe call log has %s.", counted(d.before, "call"))
+	if open > 0 {
+		fmt.Fprintf(d.out, " %s had no end when the process died, and get one in some 15 seconds.", counted(open, "call"))
+	}
+	fmt.Fprintln(d.out)
+	if !stays {
+		return nil
+	}
+	for _, line := range [][2]string{
+		{"calls list", "from another terminal, or afterwards"},
+		{"calls show ID", "timeline, legs, why targets were not tried, tags"},
+		{"revisions", "of the configuration"},
+	} {
+		command := fmt.Sprintf("%s %s --data %s", os.Args[0], line[0], data)
+		fmt.Fprintf(d.out, "  %s  %s\n", pad(command, len(os.Args[0])+len(data)+22), p.paint(dim, "# "+line[1]))
+	}
+	return nil
+}
+
+// runs says what calls to a number run.
+func runs(r *flowengine.Route) string {
+	if r.Campaign != nil && r.Campaign.Mode == flowengine.PlanMode {
+		return "plan " + r.Campaign.Plan
+	}
+	return "flow " + r.Flow.Name
+}
+
+// logged counts the calls in the log.
+func (d *demo) logged(ctx context.Context) (n int, err error) {
+	orgs, err := d.db.Organizations(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, org := range orgs {
+		for q := (store.Query{Limit: maxPage}); ; {
+			page, err := d.db.Search(ctx, org, q)
+			if err != nil {
+				return 0, err
+			}
+			n += len(page.Calls)
+			if q.After = page.Next; q.After == "" {
+				break
+			}
+		}
+	}
+	return n, nil
+}
+
+// once places a call to each campaign and prints what the call log has of it.
+func (d *demo) once(ctx context.Context) error {
+	for i, s := range d.onePerCampaign() {
+		id := d.play(ctx, s, d.before+i)
+		c, err := d.recorded(ctx, d.organization("", s.to), id)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(d.out, "\n%s\n\n", s.title)
+		if err := showCall(d.out, c, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordLimit is how long a call that ended may take to be in the log.
+const recordLimit = 10 * time.Second
+
+// recorded returns a call that ended, as soon as the log has all of it.
+func (d *demo) recorded(ctx context.Context, org, id string) (*store.Call, error) {
+	ctx, cancel := context.WithTimeout(ctx, recordLimit)
+	defer cancel()
+	for {
+		c, err := d.db.Call(ctx, org, id)
+		if err == nil && c.State == store.Complete {
+			return c, nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("call %s is not in the log: %w", id, ctx.Err())
+		}
+	}
+}

@@ -1,0 +1,283 @@
+CREATE TABLE calls (
+    org         TEXT NOT NULL,
+    n           INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL, -- UUID of the A leg's channel
+    state       TEXT NOT NULL, -- open, settling, complete, incomplete
+    waits       INTEGER,       -- settling: when that was first seen
+    started     INTEGER NOT NULL,
+    answered    INTEGER,
+    connected   INTEGER,       -- with the first target
+    ended       INTEGER,
+    number      TEXT NOT NULL, -- that was dialled
+    caller      TEXT NOT NULL,
+    name        TEXT NOT NULL, -- of the caller
+    campaign    TEXT NOT NULL,
+    publisher   TEXT NOT NULL,
+    mode        TEXT NOT NULL,
+    flow        TEXT NOT NULL,
+    version     TEXT NOT NULL,
+    target      TEXT NOT NULL, -- connected last
+    step        TEXT NOT NULL,
+    cause       TEXT NOT NULL,
+    q850        INTEGER NOT NULL,
+    hung_up_by  TEXT NOT NULL,
+    billed_ms   INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    talked_ms   INTEGER NOT NULL,
+    switch      TEXT NOT NULL,
+    sip_call_id TEXT NOT NULL,
+    node        TEXT NOT NULL, -- last controller
+    late        INTEGER NOT NULL,
+    UNIQUE (org, id)
+) STRICT;
+CREATE TABLE counts (                  -- calls of a target in a period, reserved or connected
+    org    TEXT NOT NULL,
+    target TEXT NOT NULL,
+    period TEXT NOT NULL,              -- hour, day, month, total
+    since  INTEGER NOT NULL,           -- total: 0
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (org, target, period, since)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE entities (
+    org   TEXT NOT NULL,
+    kind  TEXT NOT NULL,
+    slug  TEXT NOT NULL,
+    id    TEXT NOT NULL UNIQUE,        -- UUID
+    first INTEGER NOT NULL,
+    last  INTEGER,
+    PRIMARY KEY (org, kind, slug)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE events (                   -- what one batch of a journal held of a call
+    org   TEXT NOT NULL,
+    call  INTEGER NOT NULL,
+    epoch INTEGER NOT NULL, -- of the first event
+    node  TEXT NOT NULL,
+    seq   INTEGER NOT NULL,
+    time  INTEGER NOT NULL,
+    lines BLOB NOT NULL,    -- as they stand in the journal
+    UNIQUE (org, call, epoch, node, seq, time)
+) STRICT;
+CREATE TABLE files (
+    org   TEXT NOT NULL,
+    path  TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last  INTEGER,
+    hash  BLOB NOT NULL,
+    PRIMARY KEY (org, path, first),
+    FOREIGN KEY (org, hash) REFERENCES texts
+) STRICT, WITHOUT ROWID;
+CREATE TABLE flow_versions (
+    org     TEXT NOT NULL,
+    flow    TEXT NOT NULL,
+    version TEXT NOT NULL,
+    bundle  TEXT NOT NULL,
+    first   INTEGER NOT NULL,
+    last    INTEGER,
+    PRIMARY KEY (org, flow, version),
+    FOREIGN KEY (org, first) REFERENCES revisions
+) STRICT;
+CREATE TABLE gaps (                     -- journals that may still hold events of a call
+    org   TEXT NOT NULL,
+    call  INTEGER NOT NULL,
+    node  TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (org, call, node)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE goose_db_version (
+		id INTEGER PRIMARY KEY AUTOINCREMENT,
+		version_id INTEGER NOT NULL,
+		is_applied INTEGER NOT NULL,
+		tstamp TIMESTAMP DEFAULT (datetime('now'))
+	);
+CREATE TABLE journals (
+    journal  TEXT PRIMARY KEY,         -- id
+    node     TEXT NOT NULL,
+    segment  INTEGER NOT NULL,         -- up to where it was taken in
+    "offset" INTEGER NOT NULL,
+    until    INTEGER NOT NULL          -- what it recorded before is here
+, since INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
+    org         TEXT NOT NULL,
+    call        INTEGER NOT NULL,
+    place       INTEGER NOT NULL,
+    started     INTEGER NOT NULL, -- of the call
+    first       INTEGER NOT NULL, -- leg of the call to this target
+    uuid        TEXT NOT NULL,
+    attempt     INTEGER NOT NULL,
+    target      TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    step        TEXT NOT NULL,
+    dialed      INTEGER NOT NULL,
+    ringing     INTEGER,
+    connected   INTEGER,
+    ended       INTEGER,
+    cause       TEXT NOT NULL,
+    q850        INTEGER NOT NULL,
+    billed_ms   INTEGER NOT NULL,
+    sip_call_id TEXT NOT NULL,
+    PRIMARY KEY (org, call, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE nodes (
+    node TEXT PRIMARY KEY,
+    seen INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE organizations (
+    org      TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,         -- the newest
+    removed  INTEGER NOT NULL          -- 1: by that revision
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rejected (                 -- events of which no rows could be made
+    org     TEXT NOT NULL,
+    id      TEXT NOT NULL,    -- of the call
+    journal TEXT NOT NULL,
+    until   INTEGER NOT NULL, -- of the batch
+    reason  TEXT NOT NULL,
+    lines   BLOB NOT NULL
+) STRICT;
+CREATE TABLE revisions (
+    org      TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    author   TEXT NOT NULL,
+    note     TEXT NOT NULL,
+    time     INTEGER NOT NULL,
+    removed  INTEGER NOT NULL,
+    folder   TEXT NOT NULL,
+    counts   TEXT NOT NULL,            -- JSON
+    PRIMARY KEY (org, revision)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE slots (                   -- what legs take of targets, and took
+    call      TEXT NOT NULL,           -- first, since a switch knows no organization
+    org       TEXT NOT NULL,
+    leg       TEXT NOT NULL,           -- UUID of the channel
+    target    TEXT NOT NULL,
+    campaign  TEXT NOT NULL,
+    buyer     TEXT NOT NULL,
+    caller    TEXT NOT NULL,
+    switch    TEXT NOT NULL,           -- name of the FreeSWITCH that holds the call
+    node      TEXT NOT NULL,           -- that controls it
+    hour      INTEGER NOT NULL,        -- the periods that it counts in
+    day       INTEGER NOT NULL,
+    month     INTEGER NOT NULL,
+    counted   INTEGER NOT NULL,        -- in the caps: 1
+    connected INTEGER,                 -- null: not, as far as is known
+    freed     INTEGER,                 -- null: in use
+    renewed   INTEGER NOT NULL,
+    PRIMARY KEY (call, org, leg)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tags (                     -- every write of one
+    org      TEXT NOT NULL,
+    call     INTEGER NOT NULL,
+    place    INTEGER NOT NULL,
+    started  INTEGER NOT NULL, -- of the call
+    name     TEXT NOT NULL,
+    value    TEXT NOT NULL,
+    source   TEXT NOT NULL,
+    step     TEXT NOT NULL,
+    time     INTEGER NOT NULL,
+    replaced TEXT,
+    current  INTEGER NOT NULL, -- not replaced by a later one
+    PRIMARY KEY (org, call, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE texts (
+    org  TEXT NOT NULL,
+    hash BLOB NOT NULL,                -- SHA-256
+    text BLOB NOT NULL,
+    PRIMARY KEY (org, hash)
+) STRICT;
+CREATE TABLE turns (
+    org TEXT NOT NULL,
+    key TEXT NOT NULL,
+    n   INTEGER NOT NULL,              -- how often it was asked for
+    PRIMARY KEY (org, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE why_not (
+    org    TEXT NOT NULL,
+    call   INTEGER NOT NULL,
+    place  INTEGER NOT NULL,
+    step   TEXT NOT NULL,
+    target TEXT NOT NULL,
+    rule   TEXT NOT NULL,
+    value  TEXT NOT NULL,
+    time   INTEGER NOT NULL,
+    PRIMARY KEY (org, call, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX calls_by_caller ON calls (org, ltrim(caller, '+'), started);
+CREATE INDEX calls_by_campaign ON calls (org, campaign, started) WHERE campaign <> '';
+CREATE INDEX calls_by_cause ON calls (org, cause, started) WHERE cause <> '';
+CREATE INDEX calls_by_number ON calls (org, ltrim(number, '+'), started);
+CREATE INDEX calls_by_state ON calls (org, state, started) WHERE state <> 'complete';
+CREATE INDEX calls_by_time ON calls (org, started);
+CREATE INDEX calls_waiting ON calls (waits) WHERE state = 'settling';
+CREATE INDEX counts_since ON counts (since);
+CREATE INDEX flow_versions_of_any ON flow_versions (flow, version);
+CREATE INDEX gaps_of_node ON gaps (node, since);
+CREATE INDEX journals_of_node ON journals (node);
+CREATE INDEX legs_by_target ON legs (org, target, started, call) WHERE first;
+CREATE UNIQUE INDEX numbers_in_force ON entities (slug) WHERE kind = 'number' AND last IS NULL;
+CREATE INDEX slots_by_time ON slots (connected) WHERE freed IS NOT NULL AND connected IS NOT NULL;
+CREATE INDEX slots_connected ON slots (org, caller, connected) WHERE connected IS NOT NULL;
+CREATE INDEX slots_in_use ON slots (org, target) WHERE freed IS NULL;
+CREATE INDEX slots_renewed ON slots (renewed) WHERE freed IS NULL;
+CREATE INDEX slots_unconnected ON slots (freed) WHERE freed IS NOT NULL AND connected IS NULL;
+CREATE INDEX tags_by_name ON tags (org, name, started, call) WHERE current;
+CREATE INDEX tags_by_value ON tags (org, name, substr(value, 1, 100), started, call) WHERE current;
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 14:18:36');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 14:18:36');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 14:18:36');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 14:18:36');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 14:18:37');
+INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n1', 'n1', 0, 859, 1772722800123456, 1772719200123456, 0);
+INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n2', 'n2', 0, 1294, 1772722800123456, 1772719200123456, 0);
+INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('acme', 1, 'call of acme', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0);
+INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('acme', 3, 'settling', 'settling', NULL, 1772719260123456, NULL, NULL, 1772719261123456, '', '', '', '', '', '', '', '', '', '', 'NORMAL_CLEARING', 16, '', 0, 1000, 0, '', '', 'n2', 0);
+INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('acme', 4, 'open', 'open', NULL, 1772719200123456, 1772719201123456, NULL, NULL, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', '', '', 0, '', 0, 0, 0, '', '', 'n1', 0);
+INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('beta', 2, 'call of beta', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0);
+INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('acme', 1, 1, 'n1', 1, 1772719200123456, X'7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A312C2274696D65223A22323032362D30332D30355431343A30303A30302E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E73746172746564222C226174747273223A7B2263616D706169676E223A22726F6F66696E67222C2266726F6D223A222B3133313035353530313131222C22746F223A222B3135353530313030227D7D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A322C2274696D65223A22323032362D30332D30355431343A30303A30312E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E616E737765726564227D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A332C2274696D65223A22323032362D30332D30355431343A30303A30322E3132333435365A222C226E6F6465223A226E31222C2274797065223A22666C6F772E73746570222C2273746570223A2277656C636F6D65222C226B696E64223A226D656E75222C2265786974223A2231222C226D73223A313230307D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A342C2274696D65223A22323032362D30332D30355431343A30303A30302E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22746167223A226F66222C2276616C7565223A2261636D65227D7D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A352C2274696D65223A22323032362D30332D30355431343A30303A30332E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E656E646564222C226361757365223A224E4F524D414C5F434C454152494E47222C226174747273223A7B2262696C6C6564223A2232303030222C226475726174696F6E223A2233303030227D7D0A');
+INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('acme', 3, 2, 'n2', 1, 1772719260123456, X'7B2263616C6C223A22736574746C696E67222C226F7267223A2261636D65222C2265706F6368223A322C22736571223A312C2274696D65223A22323032362D30332D30355431343A30313A30302E3132333435365A222C226E6F6465223A226E32222C2274797065223A2263616C6C2E726573756D6564222C226174747273223A7B2266726F6D5F6E6F6465223A226E33227D7D0A7B2263616C6C223A22736574746C696E67222C226F7267223A2261636D65222C2265706F6368223A322C22736571223A322C2274696D65223A22323032362D30332D30355431343A30313A30312E3132333435365A222C226E6F6465223A226E32222C2274797065223A2263616C6C2E656E646564222C226361757365223A224E4F524D414C5F434C454152494E47227D0A');
+INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('acme', 4, 1, 'n1', 1, 1772719200123456, X'7B2263616C6C223A226F70656E222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A312C2274696D65223A22323032362D30332D30355431343A30303A30302E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E73746172746564222C226174747273223A7B2263616D706169676E223A22726F6F66696E67222C2266726F6D223A222B3133313035353530313131222C22746F223A222B3135353530313030227D7D0A7B2263616C6C223A226F70656E222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A322C2274696D65223A22323032362D30332D30355431343A30303A30312E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E616E737765726564227D0A');
+INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('beta', 2, 1, 'n1', 1, 1772719200123456, X'7B2263616C6C223A2263616C6C206F662062657461222C226F7267223A2262657461222C2265706F6368223A312C22736571223A312C2274696D65223A22323032362D30332D30355431343A30303A30302E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E73746172746564222C226174747273223A7B2263616D706169676E223A22726F6F66696E67222C2266726F6D223A222B3133313035353530313131222C22746F223A222B3135353530313030227D7D0A7B2263616C6C223A2263616C6C206F662062657461222C226F7267223A2262657461222C2265706F6368223A312C22736571223A322C2274696D65223A22323032362D30332D30355431343A30303A30312E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E616E737765726564227D0A7B2263616C6C223A2263616C6C206F662062657461222C226F7267223A2262657461222C2265706F6368223A312C22736571223A332C2274696D65223A22323032362D30332D30355431343A30303A30322E3132333435365A222C226E6F6465223A226E31222C2274797065223A22666C6F772E73746570222C2273746570223A2277656C636F6D65222C226B696E64223A226D656E75222C2265786974223A2231222C226D73223A313230307D0A7B2263616C6C223A2263616C6C206F662062657461222C226F7267223A2262657461222C2265706F6368223A312C22736571223A342C2274696D65223A22323032362D30332D30355431343A30303A30332E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E656E646564222C226361757365223A224E4F524D414C5F434C454152494E47222C226174747273223A7B2262696C6C6564223A2232303030222C226475726174696F6E223A2233303030227D7D0A');
+INSERT INTO tags ("org", "call", "place", "started", "name", "value", "source", "step", "time", "replaced", "current") VALUES ('acme', 1, 0, 1772719200123456, 'of', 'acme', '', '', 1772719200123456, NULL, 1);
+INSERT INTO gaps ("org", "call", "node", "since") VALUES ('acme', 3, 'n3', 1772719260123456);
+INSERT INTO organizations ("org", "revision", "removed") VALUES ('acme', 2, 0);
+INSERT INTO organizations ("org", "revision", "removed") VALUES ('beta', 1, 0);
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795616317058749, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795616317067726, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795616317067802, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5', X'73616D65');
+INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'3BE941053B894D32E38B382A85504D627315E1C2901A81513302ED4FE34310B9', X'61636D6531');
+INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'6B86B273FF34FCE19D6B804EFF5A3F5747ADA4EAA22F1D49C01E52DDB7875B4B', X'31');
+INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'AE1D7E0F956AF7B70E9B1707F4F50E47B23D8C39956CEEC41FCE5A8756F24176', X'61636D6532');
+INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'D4735E3A265E16EEE03F59718B9B5D03019C07D8B6C51F90DA3A666EEC13AB35', X'32');
+INSERT INTO texts ("org", "hash", "text") VALUES ('beta', X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5', X'73616D65');
+INSERT INTO texts ("org", "hash", "text") VALUES ('beta', X'4E07408562BEDB8B60CE05C1DECFE3AD16B72230967DE01F640B7E4729B49FCE', X'33');
+INSERT INTO texts ("org", "hash", "text") VALUES ('beta', X'94C92C82C83E4CA2C1E892707C42C1E9A6ABBAE5C02AD3684CE0B554FCAEF745', X'6265746133');
+INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', '1.yaml', 1, 1, X'6B86B273FF34FCE19D6B804EFF5A3F5747ADA4EAA22F1D49C01E52DDB7875B4B');
+INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', '2.yaml', 2, NULL, X'D4735E3A265E16EEE03F59718B9B5D03019C07D8B6C51F90DA3A666EEC13AB35');
+INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', 'a.yaml', 1, 1, X'3BE941053B894D32E38B382A85504D627315E1C2901A81513302ED4FE34310B9');
+INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', 'a.yaml', 2, NULL, X'AE1D7E0F956AF7B70E9B1707F4F50E47B23D8C39956CEEC41FCE5A8756F24176');
+INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', 'same.yaml', 1, NULL, X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5');
+INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', '3.yaml', 1, NULL, X'4E07408562BEDB8B60CE05C1DECFE3AD16B72230967DE01F640B7E4729B49FCE');
+INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'a.yaml', 1, NULL, X'94C92C82C83E4CA2C1E892707C42C1E9A6ABBAE5C02AD3684CE0B554FCAEF745');
+INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'same.yaml', 1, NULL, X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5');
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', '16114a90-0d85-4868-983f-78cd9e61d777', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', '0e206011-b661-48f5-9063-f15b535cdcfb', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', '9686ee65-fb90-41aa-ac12-1c427e16279c', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', '6d9a950f-0d6f-407d-b398-1976cdd6142d', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', 'f3b93f07-90ff-4e31-ba54-cb1e02110bc1', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', 'e13337cb-982f-466d-b514-e59f35aecaa6', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', '78b59721-ed2b-4df2-8dd9-9efc302244d0', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', '2f974a23-18ea-4273-a513-ec7b3cf404f3', 1, NULL);
+INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
+INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
+INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795616317059674);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795616317068959);
+INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'day', 1772668800000000, 1);
+INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'hour', 1772719200000000, 1);
+INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'month', 1772323200000000, 1);
+INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'total', 0, 1);
+INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'alice', 'day', 1772668800000000, 1);
+INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'alice', 'hour', 1772719200000000, 1);
+INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'alice', 'month', 1772323200000000, 1);
+INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'alice', 'total', 0, 1);
+INSERT INTO turns ("org", "key", "n") VALUES ('acme', 'sales', 1);
