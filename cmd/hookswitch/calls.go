@@ -27,7 +27,6 @@ func newCalls() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringArray("journal", nil, "folder of a journal, to be read instead of the store; repeatable")
-	databaseFlags(cmd.PersistentFlags())
 	cmd.AddCommand(newCallsList(), newCallsShow(), newCallsTail())
 	return cmd
 }

@@ -3,8 +3,8 @@ package postgres_test
 import (
 	"errors"
 	"os"
-	"sync"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
