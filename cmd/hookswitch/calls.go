@@ -26,6 +26,7 @@ func newCalls() *cobra.Command {
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	databaseFlags(cmd.PersistentFlags())
 	cmd.PersistentFlags().StringArray("journal", nil, "folder of a journal, to be read instead of the store; repeatable")
 	cmd.AddCommand(newCallsList(), newCallsShow(), newCallsTail())
 	return cmd
