@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -114,6 +115,11 @@ type Refusal struct {
 // String returns the refusal as it stands in events: "rule: value".
 func (r Refusal) String() string { return string(r.Rule) + ": " + r.Value }
 
+// ShortDuration writes a duration without the zeros at its end: 24h, not 24h0m0s.
+func ShortDuration(d time.Duration) string {
+	return strings.Replace(strings.Replace(d.String(), "m0s", "m", 1), "h0m", "h", 1)
+}
+
 // Refuse returns why a target with this usage takes no further call; nil when it
 // does. Everybody who counts asks it, so that all count alike.
 func (l Limits) Refuse(u Usage, at time.Time) *Refusal {
@@ -126,7 +132,7 @@ func (l Limits) Refuse(u Usage, at time.Time) *Refusal {
 		}
 	}
 	if l.Within > 0 && !u.Last.IsZero() && at.Sub(u.Last) < l.Within {
-		return &Refusal{Duplicate, fmt.Sprintf("connected with the %s at %s, within %s", l.Of, u.Last.UTC().Format(time.RFC3339), l.Within)}
+		return &Refusal{Duplicate, fmt.Sprintf("connected with the %s at %s, within %s", l.Of, u.Last.UTC().Format(time.RFC3339), ShortDuration(l.Within))}
 	}
 	return nil
 }

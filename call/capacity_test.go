@@ -21,7 +21,7 @@ func TestLimitsRefuseAtTheBound(t *testing.T) {
 		{call.Usage{Day: 6}, "cap_day: 6 of 5"},
 		{call.Usage{Month: 7}, "cap_month: 7 of 7"},
 		{call.Usage{Total: 9}, "cap_total: 9 of 9"},
-		{call.Usage{Last: now.Add(-time.Minute)}, "duplicate: connected with the buyer at 2026-11-01T11:59:00Z, within 1h0m0s"},
+		{call.Usage{Last: now.Add(-time.Minute)}, "duplicate: connected with the buyer at 2026-11-01T11:59:00Z, within 1h"},
 	} {
 		got := ""
 		if r := limits.Refuse(c.used, now); r != nil {

@@ -291,33 +291,6 @@ func TestHowCallsBegin(t *testing.T) {
 	}
 }
 
-// A call for which nobody was even eligible has failed as one that nobody answered, also
-// when another server ends it.
-func TestNobodyIsEligible(t *testing.T) {
-	s := loadPlans(t, `
-targets: {alice: {user: alice@pbx, enabled: false}}
-plans: {main: {members: [alice]}}
-campaigns: {c: {plan: main}}
-numbers: {1: {campaign: c}, 2: {flow: ivr}}
----
-flow: ivr
-start: plan
-nodes:
-  plan: {plan: {plan: main}, exits: {else: sorry}}
-  sorry: {say: "Nobody is there.", next: bye}
-  bye: {hangup: {}}
-`)
-	for _, number := range []string{"1", "2"} {
-		for point := range 8 {
-			r := place(s, call.Call{Number: number}, nil, point)
-			failed := slices.IndexFunc(r.Events, func(e call.Event) bool { return e.Type == call.Failed })
-			if failed < 0 || r.Events[failed].Why != "nobody took the call" {
-				t.Errorf("number %s, lost at %d: not failed\n%s", number, point, r.Trace())
-			}
-		}
-	}
-}
-
 // A plan that is changed, and a target that is disabled, while a call goes on: the call
 // keeps the order of its version.
 func TestCallsKeepTheirPlan(t *testing.T) {

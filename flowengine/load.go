@@ -50,11 +50,15 @@ func (c *collection) walk(fsys fs.FS, dir string, wanted func(name string) bool,
 	}
 }
 
-// LoadDir is Load on a directory; the problems name files as dir/file.
+// LoadDir is Load on a directory; the problems name files as dir/file. One without any
+// document is a problem: a folder that was not mounted must not take all numbers away.
 func LoadDir(dir string, kinds Kinds) (*Snapshot, []Problem) {
 	c := &collection{kinds: kinds}
 	if c.exists(dir) {
 		c.walk(os.DirFS(dir), dir, isDocument, c.file)
+		if len(c.docs) == 0 && len(c.problems) == 0 {
+			c.add(Problem{File: dir, Message: "the folder holds no YAML", Hint: "name the folder of a configuration"})
+		}
 	}
 	return c.finish()
 }

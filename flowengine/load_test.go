@@ -124,6 +124,9 @@ func TestFolder(t *testing.T) {
 	if _, problems := flowengine.LoadDir(filepath.Join(t.TempDir(), "none"), nodes.Kinds); len(problems) != 1 {
 		t.Errorf("a missing folder: %v", problems)
 	}
+	if _, problems := flowengine.LoadDir(t.TempDir(), nodes.Kinds); len(problems) != 1 || problems[0].Message != "the folder holds no YAML" {
+		t.Errorf("an empty folder: %v", problems)
+	}
 }
 
 func TestVersionIsOfTheContent(t *testing.T) {

@@ -205,7 +205,7 @@ func TestRollbackBringsFilesBack(t *testing.T) {
 		w.write("acme/a.yaml", acmeHead+"---\n"+acmeMain)
 		w.run("", "apply", w.dir, "--author", "bob")
 		w.fails("--org names the organization; there are acme, beta", "rollback", "1")
-		w.fails("revision 7 of organization acme: not found", "rollback", "7", "--org", "acme")
+		w.fails("revision 7 of organization acme: not found; hookswitch revisions lists them", "rollback", "7", "--org", "acme")
 		w.run("acme: revision 3: 3 added, 0 changed, 0 removed, in 5 files\n", "rollback", "1", "--org", "acme", "--author", "eve")
 		w.wantExported(first)
 		out, _, err := command(w.T, "revisions", "--org", "acme", "-o", "json", "--config", w.settings)

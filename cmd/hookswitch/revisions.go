@@ -119,7 +119,7 @@ func newRollback() *cobra.Command {
 			}
 			r, err := db.Revision(cmd.Context(), org, number)
 			if err != nil {
-				return err
+				return unknownRevision(err)
 			}
 			if r.Removed {
 				return fmt.Errorf("with revision %d organization %s was removed: there is nothing in it", number, org)

@@ -63,7 +63,7 @@ type unreadError struct{ error }
 func (e *unreadError) Unwrap() error { return e.error }
 
 // errNothingStored says that the store has no organization, though there was one.
-var errNothingStored = &unreadError{errors.New("there is no organization in the database; the configuration that was in force stays")}
+var errNothingStored = &unreadError{errors.New("there is no organization in the database; the one that was in force stays")}
 
 // poll puts in force what the store has, if that is new and valid, and keeps a copy of it.
 func (c *configuration) poll(ctx context.Context, limit time.Duration) error {
@@ -114,7 +114,7 @@ func (s *stored) organizations(ctx context.Context, current map[string]int) (org
 		r := s.read[org]
 		if r == nil || r.Number != current[org] {
 			if r, err = s.Revision(ctx, org, current[org]); err != nil {
-				return nil, err
+				return nil, unknownRevision(err)
 			}
 		}
 		read[org] = r
@@ -122,6 +122,14 @@ func (s *stored) organizations(ctx context.Context, current map[string]int) (org
 	}
 	s.read = read
 	return orgs, nil
+}
+
+// unknownRevision says where revisions are listed, if err is that there is none.
+func unknownRevision(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w; hookswitch revisions lists them", err)
+	}
+	return err
 }
 
 func revisionList(current map[string]int) string {
@@ -163,7 +171,7 @@ func (c *configuration) startStored(ctx context.Context) error {
 	}
 	dir, missing := c.kept.find()
 	if missing != nil {
-		return err
+		return fmt.Errorf("%w; this server has no copy of an earlier one to start with", err)
 	}
 	if failed := c.apply(dir); failed != nil {
 		return errors.Join(err, failed)
@@ -222,9 +230,13 @@ func (c *configuration) polled(err error) {
 // say tells what is wrong with the configuration.
 func (c *configuration) say(err error) {
 	var invalid *invalidConfig
-	if errors.As(err, &invalid) {
+	var unread *unreadError
+	switch {
+	case errors.As(err, &invalid):
 		c.complain(invalid)
-	} else {
+	case errors.As(err, &unread):
+		c.log.Error().Err(err).Msg("the configuration cannot be read from the database, the last one stays in force")
+	default:
 		c.log.Error().Err(err).Msg("configuration")
 	}
 }

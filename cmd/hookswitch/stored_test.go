@@ -356,6 +356,8 @@ func TestServerStartsBeforeItsDatabase(t *testing.T) {
 	if err := pg.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	anew := &world{T: t, dir: w.dir, settings: settingsText(t, "data: "+t.TempDir()+"\ndatabase: '"+pg.URL("hookswitch")+"'\nnode: n2\n")}
+	anew.fails("this server has no copy of an earlier one to start with", "serve")
 	await := w.serve()
 	if line := await("the copy of the configuration on this disk is in force"); line.Revisions != "acme revision 1, beta revision 1" {
 		t.Errorf("in force: %s", line.Revisions)

@@ -65,6 +65,6 @@ func checkAsking(c *flowengine.Check, tries int, timeout flowengine.Duration) {
 
 func checkWait(c *flowengine.Check, at string, wait flowengine.Duration) {
 	if d := time.Duration(wait); d < time.Second || d > time.Minute {
-		c.Problem(at, "", "%s: %s is not between 1s and 1m", at, round(d))
+		c.Problem(at, "", "%s: %s is not between 1s and 1m", at, call.ShortDuration(d))
 	}
 }

@@ -57,11 +57,6 @@ func (d *Dial) checkMember(c *flowengine.Check, at string, m Member) {
 func wholeSeconds(c *flowengine.Check, at string, v flowengine.Duration, most time.Duration) {
 	if d := time.Duration(v); d != 0 && (d < time.Second || d > most || d%time.Second != 0) {
 		name := at[strings.LastIndexByte(at, '/')+1:]
-		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, round(d), round(most))
+		c.Problem(at, "", "%s: %s is not between 1s and %s, in whole seconds", name, call.ShortDuration(d), call.ShortDuration(most))
 	}
-}
-
-// round writes a time span without what is zero.
-func round(d time.Duration) string {
-	return strings.Replace(strings.Replace(d.String(), "m0s", "m", 1), "h0m", "h", 1)
 }

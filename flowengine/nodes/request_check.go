@@ -35,7 +35,7 @@ func (r *Request) Check(c *flowengine.Check) {
 		c.Problem("url", wrong.Hint, "url: %s", wrong.Message)
 	}
 	if d := time.Duration(r.Timeout); d < 100*time.Millisecond || d > 30*time.Second {
-		c.Problem("timeout", "", "timeout: %s is not between 100ms and 30s", round(d))
+		c.Problem("timeout", "", "timeout: %s is not between 100ms and 30s", call.ShortDuration(d))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		canonical := textproto.CanonicalMIMEHeaderKey(name)

@@ -51,7 +51,7 @@ func (v *Voicemail) Check(c *flowengine.Check) {
 	wholeSeconds(c, "max", v.Max, time.Hour)
 	wholeSeconds(c, "silence", v.Silence, time.Minute)
 	if least, most := time.Duration(v.Min), time.Duration(v.Max); least < shortest || least > most {
-		c.Problem("min", "", "min: %s is not between %s and max, which is %s", least, shortest, round(most))
+		c.Problem("min", "", "min: %s is not between %s and max, which is %s", least, shortest, call.ShortDuration(most))
 	}
 	if strings.Trim(v.Keys, "0123456789*#") != "" {
 		c.Problem("keys", `write them one after the other, as in "#*", or "" for none`, "keys: %q holds more than 0-9, * and #", v.Keys)
@@ -83,7 +83,7 @@ func (v *Voicemail) Run(ctx context.Context, s *flowengine.Session) (flowengine.
 		return flowengine.Result{}, err
 	}
 	if m.Length < time.Duration(v.Min) {
-		return flowengine.Result{Exit: empty, Why: fmt.Sprintf("recorded %s, less than %s", m.Length, round(time.Duration(v.Min)))}, err
+		return flowengine.Result{Exit: empty, Why: fmt.Sprintf("recorded %s, less than %s", m.Length, call.ShortDuration(time.Duration(v.Min)))}, err
 	}
 	e := call.Event{Type: call.Voicemail, Millis: m.Length.Milliseconds(), Attrs: map[string]string{"path": file}}
 	if v.Box != "" {

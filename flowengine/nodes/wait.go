@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
 )
 
@@ -16,7 +17,7 @@ type Wait struct {
 // Check holds the time within what a caller waits for.
 func (w *Wait) Check(c *flowengine.Check) {
 	if d := time.Duration(w.For); d < time.Millisecond || d > time.Hour {
-		c.Problem("for", "", "for: %s is not between 1ms and 1h", round(d))
+		c.Problem("for", "", "for: %s is not between 1ms and 1h", call.ShortDuration(d))
 	}
 	repeatable(c, "music", &w.Music)
 }
