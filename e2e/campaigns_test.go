@@ -129,7 +129,6 @@ func TestCampaigns(t *testing.T) {
 					if a.heardSoFar() > 0 {
 						t.Errorf("the caller heard something, codes %v", codes)
 					}
-					t.Logf("the caller has %v", codes)
 				})
 			}
 		})
