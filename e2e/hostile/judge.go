@@ -57,7 +57,7 @@ var lines = map[string]*regexp.Regexp{
 
 // variables are those that a server sets, together and alone.
 var (
-	variables = regexp.MustCompile(`^(hookswitch_(checkpoint|socket|digits|recording|message|quiet|refused)|socket_resume|sensitive_dtmf|read_result|read_terminator_used` +
+	variables = regexp.MustCompile(`^(hookswitch_(checkpoint|socket|digits|recording|message|quiet|refused)|socket_resume|sip_ignore_remote_cause|sensitive_dtmf|read_result|read_terminator_used` +
 		`|record_completion_cause|continue_on_fail|hangup_after_bridge|playback_terminators|tts_engine|tts_voice|instant_ringback|ringback|transfer_ringback` +
 		`|group_confirm_(key|file)|bridge_pre_execute_bleg_app|originate_(disposition|failed_cause|causes)|originated_legs|DIALSTATUS` +
 		`|bridge_hangup_cause|last_bridge_(hangup_cause|to|role)|bridge_uuid)$`)
