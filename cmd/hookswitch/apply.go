@@ -96,6 +96,9 @@ func (a *applying) run(ctx context.Context, c *changeset) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkBases(a.base); err != nil {
+		return err
+	}
 	revisions := map[string]int{}
 	if !a.dry {
 		if revisions, err = c.apply(ctx, a.Store, a.signed.by(), a.signed.note, a.base); err != nil {

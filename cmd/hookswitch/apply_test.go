@@ -191,6 +191,8 @@ func TestConflictNamesWhoApplied(t *testing.T) {
 		w.write("acme/a.yaml", acmeHead+"---\n"+acmeMain)
 		w.run("", "apply", w.dir, "--author", "bob")
 		w.fails("organization acme is at revision 2, which bob applied at ", "apply", ann, "--base", "acme=1")
+		w.fails("organization acme is at revision 2, which bob applied at ", "apply", ann, "--base", "acme=1", "--dry-run")
+		w.fails("--base: the folder holds no organization foo", "apply", ann, "--base", "foo=3")
 		w.fails(`"acme" is not ORG=REVISION`, "apply", ann, "--base", "acme")
 		w.wantExported(w.files, "--org", "acme")
 		w.run("", "apply", ann, "--base", "acme=2")

@@ -177,6 +177,25 @@ func (c *changeset) differences() ([]orgDifference, error) {
 	return out, nil
 }
 
+// checkBases refuses revisions of organizations that are not changed, or that are not in
+// force.
+func (c *changeset) checkBases(base map[string]int) error {
+	for _, org := range slices.Sorted(maps.Keys(base)) {
+		in := func(o confdir.Organization) bool { return o.Name == org }
+		if !slices.ContainsFunc(c.after, in) && !slices.Contains(c.remove, org) {
+			return fmt.Errorf("--base: the folder holds no organization %s", org)
+		}
+		conflict := &store.ConflictError{Org: org, Base: base[org]}
+		if r := c.before[org]; r != nil {
+			conflict.Current, conflict.Author, conflict.Time = r.Number, r.Author, r.Time
+		}
+		if conflict.Current != conflict.Base {
+			return conflict
+		}
+	}
+	return nil
+}
+
 // apply makes the revisions. base says of which revision an organization was changed, where
 // that is another than the one in force was a moment ago.
 func (c *changeset) apply(ctx context.Context, db store.Configurations, author, note string, base map[string]int) (map[string]int, error) {
