@@ -23,7 +23,7 @@ demo: build ## simulated calls on this terminal, kept in data/demo; ARGS=--once 
 test: gcc postgres ## formatting, vet, and all tests with the race detector
 	@unformatted="$$(gofmt -l .)"; if [[ -n "$$unformatted" ]]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
 	go vet $(PKG)
-	CGO_ENABLED=1 go test -race -v $(PKG)
+	CGO_ENABLED=1 go test -race -v -timeout 40m $(PKG)
 
 .PHONY: test-freeswitch
 test-freeswitch: ## SIP calls through a real FreeSWITCH of its own, where one is installed
