@@ -74,7 +74,8 @@ func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 	log := c.log.With().Str("call", is.ID).Int("epoch", leg.Epoch()).Logger()
 	log.Info().Str("from", is.Caller.Number).Str("to", is.Number).Str("switch", is.Switch).Msg("call taken")
 
-	if last, err := call.ParseCheckpoint(leg.Taken()); err == nil && last.Node == c.node && !c.journal.Has(is.ID) {
+	// Of a later epoch the beginning is told by who had the first.
+	if last, err := call.ParseCheckpoint(leg.Taken()); err == nil && last.Node == c.node && last.Epoch == 1 && !c.journal.Has(is.ID) {
 		c.late(is, leg.Taken(), leg.Epoch(), "its beginning was lost with the process that saw it")
 	}
 	defer c.left(is.ID)

@@ -79,8 +79,11 @@ func TestLimitsHoldOverTwoNodes(t *testing.T) {
 	for _, n := range []int{1, 7, 50} {
 		for limits, holds := range map[string]func(t *testing.T, dials []esltest.Dialed){
 			fmt.Sprintf("concurrency: %d", n): func(t *testing.T, dials []esltest.Dialed) {
-				if most := together(dials); most != n {
-					t.Errorf("%d calls at once, %d were to be", most, n)
+				if most := together(dials); most > n {
+					t.Errorf("%d calls at once, at most %d were to be", most, n)
+				}
+				if len(dials) < n {
+					t.Errorf("only %d calls were put through, there was room for %d at once", len(dials), n)
 				}
 			},
 			fmt.Sprintf("caps: {total: %d}", n): func(t *testing.T, dials []esltest.Dialed) {

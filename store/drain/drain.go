@@ -42,8 +42,8 @@ type Drain struct {
 	Log     Log
 	Node    string        // name of the Hookswitch node that writes the journal
 	Every   time.Duration // least time between two batches that are not full; 50 ms, at most 200 ms
-	Events  int           // in a batch at most; 2,000
-	Bytes   int           // in a batch, and at most one line more; 1 MiB
+	Events  int           // in a batch at most; 10,000
+	Bytes   int           // in a batch, and at most one line more; 4 MiB
 	Limit   time.Duration // of one Append; 10 s
 	// Problem is told when the log cannot be written any more, and nil when it can
 	// again; besides, what is lost or cannot be read. It must not block.
@@ -75,10 +75,10 @@ func (d *Drain) setDefaults() {
 	}
 	d.Every = min(d.Every, 200*time.Millisecond)
 	if d.Events <= 0 {
-		d.Events = 2000
+		d.Events = 10_000
 	}
 	if d.Bytes <= 0 {
-		d.Bytes = 1 << 20
+		d.Bytes = 4 << 20
 	}
 	if d.Limit <= 0 {
 		d.Limit = 10 * time.Second

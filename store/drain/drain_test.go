@@ -219,7 +219,7 @@ func TestABacklogGoesInBatchesWithoutPauses(t *testing.T) {
 		w := newWorld(t)
 		w.log.set(fails)
 		r := w.journal.Recorder("a", 1, "n1", nil)
-		for i := range 12_000 {
+		for i := range 24_000 {
 			r.Record(call.Event{Type: call.Step, Why: strings.Repeat("w", i%1000)})
 		}
 		pass(10 * time.Second)
@@ -242,14 +242,14 @@ func TestABacklogGoesInBatchesWithoutPauses(t *testing.T) {
 			for _, l := range b.Lines {
 				size += len(l.Raw)
 			}
-			if len(b.Lines) > 2000 || size > 1<<20+journal.MaxLine {
+			if len(b.Lines) > 10_000 || size > 4<<20+journal.MaxLine {
 				t.Errorf("a batch has %d events, %d bytes", len(b.Lines), size)
 			}
-			if len(b.Lines) > 1000 {
+			if len(b.Lines) > 5000 {
 				full++
 			}
 		}
-		if full < 6 || len(batches) > 12 {
+		if full < 3 || len(batches) > 8 {
 			t.Errorf("%d batches, of these %d full", len(batches), full)
 		}
 		w.stop()
