@@ -91,9 +91,9 @@ func TestNobodyWaitsLongerThanTheLimit(t *testing.T) {
 			case "hangs":
 				<-over // whatever the context says
 			case "slow":
-				time.Sleep(600 * time.Millisecond)
+				<-time.After(600 * time.Millisecond)
 			case "quick":
-				time.Sleep(200 * time.Millisecond)
+				<-time.After(200 * time.Millisecond)
 			}
 			return call.Response{Status: 200, Body: []byte("1")}, nil
 		}
@@ -124,7 +124,7 @@ func TestAnswersComeWhenAllAreKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		availability.New(10).Check(t.Context(), []availability.Question{question("", time.Minute), question("", time.Second)}, func(context.Context, call.Request) (call.Response, error) {
-			time.Sleep(10 * time.Millisecond)
+			<-time.After(10 * time.Millisecond)
 			return call.Response{Status: 200, Body: []byte("1")}, nil
 		})
 		if took := time.Since(began); took != 10*time.Millisecond {
@@ -143,7 +143,7 @@ func TestQuestionsAreBounded(t *testing.T) {
 			defer at.Add(-1)
 			for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
 			}
-			time.Sleep(400 * time.Millisecond)
+			<-time.After(400 * time.Millisecond)
 			return call.Response{Status: 200, Body: []byte("1")}, nil
 		}
 		questions := make([]availability.Question, 9)

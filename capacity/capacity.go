@@ -67,7 +67,7 @@ type Capacity struct {
 // New returns the counter of a node. It counts once Run runs.
 func New(node string, s Store) *Capacity {
 	c := &Capacity{Patience: 50 * time.Millisecond, Silence: time.Second, node: node, store: s, posting: make(chan struct{}, 1), entries: make(chan struct{}, 1), lost: make(chan struct{}, 1), first: make(chan struct{}),
-		rooms: map[place]*room{}, held: map[string]map[string]*slot{}, mine: map[store.TurnKey]uint64{}}
+		link: link{lost: make(chan struct{})}, rooms: map[place]*room{}, held: map[string]map[string]*slot{}, mine: map[store.TurnKey]uint64{}}
 	c.usage.init(func(q []call.Claim) int { return len(q) })
 	c.reserve.init(func(*wish) int { return 1 })
 	c.turns.init(func(store.TurnKey) int { return 1 })

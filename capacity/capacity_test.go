@@ -39,7 +39,7 @@ func inWorld(t *testing.T, nodes int, limits call.Limits, test func(w *world)) {
 			w.nodes = append(w.nodes, c)
 			go c.Run(ctx)
 		}
-		time.Sleep(3 * time.Second) // until who is new has a share
+		<-time.After(3 * time.Second) // until who is new has a share
 		w.look(limits)
 		test(w)
 	})
@@ -133,6 +133,7 @@ func TestSlowStoreStillDecides(t *testing.T) {
 		wait.Wait()
 		w.want("admitted", admitted.Load(), int64(3))
 		w.store.answerAfter(0)
+		<-time.After(time.Second) // until what was asked before is answered
 	})
 }
 
@@ -151,10 +152,10 @@ func TestNobodyWaitsForLong(t *testing.T) {
 			}
 			w.want("waited", time.Since(began), want)
 			w.want("admission", a, call.Admission{Fallback: fmt.Sprintf("no answer from the database for %.1f s: %d of this node's share of 100", 1+float64(i), i+1)})
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		w.store.mend()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		_, a := w.take(0, 1, limits)
 		w.want("fallback", a.Fallback, "")
 		w.want("in use", w.store.inUse("alice"), 6)
@@ -187,7 +188,7 @@ func TestSharesAreTheLimit(t *testing.T) {
 				held[i], _ = w.take(i, n, limits)
 				w.want("held", len(held[i]), n)
 			}
-			time.Sleep(1500 * time.Millisecond) // everybody hears of it
+			<-time.After(1500 * time.Millisecond) // everybody hears of it
 			w.store.fail()
 			for i := range of.have {
 				more, last := w.take(i, of.limit+1, limits)
@@ -217,10 +218,10 @@ func TestStoreThatIsBackKnowsAll(t *testing.T) {
 				w.want("b", len(b), 3)
 				w.nodes[1].Connected(b[0])
 				w.release(1, b[0])
-				time.Sleep(3 * time.Second)
+				<-time.After(3 * time.Second)
 				w.store.mend()
 				for range 60 {
-					time.Sleep(50 * time.Millisecond)
+					<-time.After(50 * time.Millisecond)
 					w.take(0, 1, limits)
 					if w.at["alice"] > 7 {
 						w.Fatalf("%d legs at a target for 7", w.at["alice"])
@@ -246,7 +247,7 @@ func TestSlotOfARefusedLegIsGivenBack(t *testing.T) {
 			w.Fatalf("admitted: %+v", last)
 		}
 		w.store.mend()
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		w.want("in use", w.store.inUse("alice"), 1)
 	})
 }
@@ -262,7 +263,7 @@ func TestLivesAreToldLater(t *testing.T) {
 		w.nodes[0].Gone("another")
 		w.want("said", w.store.posted(), []store.What(nil))
 		w.store.mend()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		w.want("said", w.store.posted(), []store.What{store.Admitted, store.Admitted, store.Connected, store.Released, store.Released, store.Gone})
 		used, fallback := w.nodes[0].Usage(w.Context(), []call.Claim{w.claim(limits)})
 		w.want("usage", used, []call.Usage{{Hour: 1, Day: 1, Month: 1, Total: 1}})
@@ -279,7 +280,7 @@ func TestNewHourHasNewShares(t *testing.T) {
 			w.nodes[0].Connected(c)
 		}
 		w.release(0, got...)
-		time.Sleep(1500 * time.Millisecond)
+		<-time.After(1500 * time.Millisecond)
 		w.store.fail()
 		for hour, want := range [][]int{{0, 0}, {3, 2}, {3, 2}} {
 			for node, n := range want {
@@ -291,7 +292,7 @@ func TestNewHourHasNewShares(t *testing.T) {
 				}
 				w.release(node, got...)
 			}
-			time.Sleep(time.Hour)
+			<-time.After(time.Hour)
 		}
 	})
 }
@@ -318,7 +319,7 @@ func TestWhoKnowsNothingHasNoShare(t *testing.T) {
 		_, last := w.take(0, 1, limits)
 		w.want("refusal", last.Refused, &call.Refusal{Rule: call.Concurrency, Value: "0 of this node's share of 0"})
 		w.store.mend()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		late := capacity.New("late", w.store)
 		ctx, cancel := context.WithCancel(w.Context())
 		defer cancel()
@@ -355,11 +356,11 @@ func TestExpectedTargetsHaveAShare(t *testing.T) {
 			return n
 		}
 		w.nodes[0].Expect(all)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		w.want("shares", shares(), len(all))
 		all = all[:1]
 		w.nodes[0].Expect(all)
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		w.want("shares after the configuration was changed", shares(), 1)
 	})
 }
@@ -379,7 +380,7 @@ func TestDroppedEntriesAreTold(t *testing.T) {
 		for range 50_010 {
 			c.Gone("call")
 		}
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		synctest.Wait()
 		if told != 10 {
 			t.Errorf("told of %d entries, want 10", told)
@@ -405,7 +406,7 @@ func TestTurnsGoOnAlone(t *testing.T) {
 			w.want(fmt.Sprint(i), []any{at, fell}, []any{of.at, of.fell})
 		}
 		w.store.mend()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		at, fell := turn(1)
 		w.want("back", []any{at, fell}, []any{uint64(3), false})
 	})
@@ -418,7 +419,7 @@ func TestSlotsAreRenewed(t *testing.T) {
 		got, _ := w.take(0, 2, limits)
 		renewed := func() (n int) {
 			w.store.posted()
-			time.Sleep(10 * time.Second)
+			<-time.After(10 * time.Second)
 			for _, what := range w.store.posted() {
 				if what == store.Renewed {
 					n++
@@ -447,7 +448,7 @@ func TestCallThatEndsTakesNothing(t *testing.T) {
 			w.Errorf("%+v", a)
 		}
 		w.store.mend()
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		w.want("in use", w.store.inUse("alice"), 0)
 	})
 }
@@ -486,7 +487,7 @@ func TestLimitHoldsWhateverTheStoreDoes(t *testing.T) {
 			}
 			most, down, fell := 0, false, 0
 			for range 600 {
-				time.Sleep(time.Duration(r.IntN(40)) * time.Millisecond)
+				<-time.After(time.Duration(r.IntN(40)) * time.Millisecond)
 				switch node := r.IntN(nodes); {
 				case r.IntN(60) == 0 && !down:
 					if down = true; r.IntN(2) == 0 {
@@ -520,7 +521,7 @@ func TestLimitHoldsWhateverTheStoreDoes(t *testing.T) {
 			for node := range held {
 				w.release(node, held[node]...)
 			}
-			time.Sleep(10 * time.Second)
+			<-time.After(10 * time.Second)
 			w.want(fmt.Sprintf("seed %d: in use after all", seed), w.store.inUse("alice"), 0)
 		})
 	}

@@ -38,6 +38,7 @@ type link struct {
 	joined time.Time       // from when on there is a share; zero: the store has never answered
 	nodes  []string        // alive at the last contact, in order
 	await  map[string]bool // nodes that have not beaten since the contact came back
+	lost   chan struct{}   // closed when it is lost: who waits for an answer waits no longer
 }
 
 // why says in what way the contact fails.
@@ -51,10 +52,20 @@ func (l *link) why() string {
 	return fmt.Sprintf("no answer from the database for %.1f s", time.Since(l.since).Seconds())
 }
 
-func (c *Capacity) contact() contactState {
+func (c *Capacity) state() contactState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.link.state
+}
+
+// contact returns what is closed when the contact is lost; nil when there is none.
+func (c *Capacity) contact() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link.state != linkUp {
+		return nil
+	}
+	return c.link.lost
 }
 
 // Met waits until the store has answered for the first time: before, this node has no
@@ -72,6 +83,9 @@ func (c *Capacity) loseContact(asked time.Time, err error) {
 	before := c.link.state
 	if before != linkLost {
 		c.link.state, c.link.since = linkLost, asked
+	}
+	if before == linkUp {
+		close(c.link.lost)
 	}
 	c.mu.Unlock()
 	if before == linkLost {
@@ -185,7 +199,7 @@ func (c *Capacity) met(nodes []store.Node, now time.Time) {
 			waits = waits || w
 		}
 		if back = !waits || now.Sub(l.since) >= aliveFor; back {
-			l.state = linkUp
+			l.state, l.lost = linkUp, make(chan struct{})
 		} else {
 			alive = append(alive, l.nodes...)
 		}

@@ -49,7 +49,8 @@ func (g *gathering[Q, A]) init(size func(Q) int) {
 // when it has answered nobody for Silence; until it is back nobody asks.
 func ask[Q, A any](ctx context.Context, c *Capacity, g *gathering[Q, A], q Q, exact bool) (A, error) {
 	var none A
-	if c.contact() != linkUp {
+	lost := c.contact()
+	if lost == nil {
 		return none, errNotAsked
 	}
 	x := &question[Q, A]{q: q, done: make(chan struct{})}
@@ -79,6 +80,12 @@ func ask[Q, A any](ctx context.Context, c *Capacity, g *gathering[Q, A], q Q, ex
 			}
 			c.loseContact(began, errSilent)
 			return none, errSilent
+		case <-lost: // an answer that comes later must not add to what is admitted without one
+			if x.taken.CompareAndSwap(false, true) {
+				return none, errSilent
+			}
+			<-x.done
+			waiting = false
 		case <-ctx.Done():
 			if x.taken.CompareAndSwap(false, true) {
 				return none, errLeft

@@ -80,7 +80,7 @@ func (m *memory) do(ctx context.Context, f func()) error {
 	}
 	if slow := m.slow; slow > 0 {
 		m.mu.Unlock()
-		time.Sleep(slow)
+		<-time.After(slow)
 		m.mu.Lock()
 	}
 	defer m.mu.Unlock()

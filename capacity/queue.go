@@ -51,7 +51,7 @@ func (c *Capacity) post(ctx context.Context) {
 		case <-renewal.C:
 			c.renew()
 		}
-		if c.contact() != linkLost {
+		if c.state() != linkLost {
 			began := time.Now()
 			if err := c.flush(ctx); err != nil && ctx.Err() == nil {
 				c.loseContact(began, err)

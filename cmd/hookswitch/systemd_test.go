@@ -143,7 +143,7 @@ func TestWatchdogHearsOnlyOfAServerThatWorks(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				go s.attend(ctx, works, func() string { return "7 calls" })
-				time.Sleep(10 * time.Minute)
+				<-time.After(10 * time.Minute)
 				synctest.Wait()
 				if want := []time.Duration{0, 15 * time.Second, 30 * time.Second}; !slices.Equal(alive, want) || asked < 4 {
 					t.Errorf("alive at %v, asked %d times", alive, asked)
@@ -165,7 +165,7 @@ func TestDrainHasAsMuchTimeAsItsCallsNeed(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s.stopping()
 		go s.attend(ctx, func(context.Context) error { return nil }, func() string { return "7 calls; calls: draining" })
-		time.Sleep(11 * time.Second)
+		<-time.After(11 * time.Second)
 		cancel()
 		synctest.Wait()
 		sign := "WATCHDOG=1\nSTATUS=7 calls; calls: draining\nEXTEND_TIMEOUT_USEC=70000000"
