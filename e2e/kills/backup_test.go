@@ -14,9 +14,7 @@ import (
 // A backup that was made while calls ran, restored as docs/operations.md says, is brought
 // up to date from the journals: the log has every call of before, between and after, once.
 func TestRestoredDatabaseIsBroughtUpToDate(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: a restored database under whole servers is not tested")
-	}
+	long(t, "a restored database under whole servers is not tested")
 	program, err := shipped()
 	must(t, err)
 	t.Run("PostgreSQL", func(t *testing.T) {

@@ -14,9 +14,7 @@ const outage = time.Minute
 // A database that is gone, and one that does not answer, cost no call and no event:
 // new calls are routed meanwhile, and the log has all of it in the end.
 func TestCallsOutlastTheDatabase(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: a database that is away for minutes is not tested")
-	}
+	long(t, "a database that is away for minutes is not tested")
 	t.Parallel()
 	program, err := shipped()
 	must(t, err)
@@ -67,9 +65,7 @@ func (w *world) over() int {
 // A server that dies at any moment while its calls go on at the other leaves a log in
 // which nothing is missing or twice.
 func TestLogOutlivesFiftyKills(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: the call log under fifty kills is not tested")
-	}
+	long(t, "the call log under fifty kills is not tested")
 	t.Parallel()
 	program, err := shipped()
 	must(t, err)
@@ -104,9 +100,7 @@ func TestLogOutlivesFiftyKills(t *testing.T) {
 // A server that dies while the database has its batch and does not answer: whether the
 // batch is taken in later or not, the next process neither loses nor doubles it.
 func TestServerDiesBeforeTheDatabaseAnswers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: servers that die under batches without an answer are not tested")
-	}
+	long(t, "servers that die under batches without an answer are not tested")
 	t.Parallel()
 	program, err := shipped()
 	must(t, err)

@@ -88,9 +88,7 @@ func connected(t call.Type) bool { return t == call.Connected }
 // The demonstration is killed in the middle of calls and started again on the same
 // folder: the log has every call that had begun, once, whole, with one end.
 func TestKilledDemonstrationLosesNoCall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: a demonstration that is killed and started again is not tested")
-	}
+	long(t, "a demonstration that is killed and started again is not tested")
 	t.Parallel()
 	program, err := shipped()
 	must(t, err)

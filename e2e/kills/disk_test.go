@@ -25,9 +25,7 @@ const (
 // call and no event: new calls are routed meanwhile, the server says that it is not ready,
 // and the log has all of it in the end.
 func TestCallsOutlastTheDisk(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: a disk that is full or fails is not tested")
-	}
+	long(t, "a disk that is full or fails is not tested")
 	program, err := shipped()
 	must(t, err)
 	for name, disk := range map[string]struct {

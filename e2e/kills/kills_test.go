@@ -57,9 +57,7 @@ func (w *world) crowd(population int) (disperse func()) {
 }
 
 func TestFiftyKillsUnderTwoHundredCalls(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: servers killed at random moments under 200 calls are not tested")
-	}
+	long(t, "servers killed at random moments under 200 calls are not tested")
 	program, err := shipped()
 	must(t, err)
 	const population, kills = 200, 50

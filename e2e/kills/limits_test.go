@@ -72,9 +72,7 @@ func together(dials []esltest.Dialed) (most int) {
 // Two servers never put more calls through to a target at once, or in all, than it
 // takes; and they use the room that there is.
 func TestLimitsHoldOverTwoNodes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: limits over two nodes are not tested")
-	}
+	long(t, "limits over two nodes are not tested")
 	const calls = 200
 	for _, n := range []int{1, 7, 50} {
 		for limits, holds := range map[string]func(t *testing.T, dials []esltest.Dialed){

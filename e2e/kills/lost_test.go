@@ -18,9 +18,7 @@ import (
 // and after the CDRs were put back as docs/operations.md says, every call is in the log
 // once, with its end.
 func TestServerThatLostItsDisk(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: a server that lost its disk is not tested")
-	}
+	long(t, "a server that lost its disk is not tested")
 	program, err := shipped()
 	must(t, err)
 	for name, c := range map[string]struct {
@@ -148,9 +146,7 @@ func (w *world) checkAfterLoss(records map[string]*record, lost string) (missing
 
 // Two servers that have one name are told so, until one of them is gone.
 func TestServersOfOneNameAreTold(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: two servers of one name are not tested")
-	}
+	long(t, "two servers of one name are not tested")
 	t.Parallel()
 	program, err := shipped()
 	must(t, err)

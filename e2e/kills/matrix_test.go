@@ -19,9 +19,7 @@ type after struct {
 }
 
 func TestCrashPoints(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: servers that die at each crash point are not tested")
-	}
+	long(t, "servers that die at each crash point are not tested")
 	t.Parallel()
 	points := []struct {
 		name string

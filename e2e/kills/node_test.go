@@ -43,6 +43,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// long leaves a test of minutes out with -short, and says aloud what is not tested then.
+func long(t *testing.T, left string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED with -short: " + left)
+	}
+}
+
 // sources are the folders that the program is made of.
 var sources = []string{"availability", "call", "capacity", "cmd", "confdir", "eslctl", "examples", "flowengine", "store", "webhooks"}
 

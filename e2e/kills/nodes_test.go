@@ -11,9 +11,7 @@ import (
 )
 
 func TestTwoNodesInTurn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: two nodes that die in turn are not tested")
-	}
+	long(t, "two nodes that die in turn are not tested")
 	t.Parallel()
 	program, err := shipped()
 	must(t, err)

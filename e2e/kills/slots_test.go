@@ -27,9 +27,7 @@ nodes:
 // The server that dialled is killed while two people talk. Their target stays taken for
 // the other server, and is free as soon as the conversation has ended, whoever hangs up.
 func TestSlotOfADeadServer(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED with -short: slots are not tested while servers die")
-	}
+	long(t, "slots are not tested while servers die")
 	program, err := shipped()
 	must(t, err)
 	for name, of := range map[string]struct {
