@@ -39,14 +39,29 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
+	"webhooks/standard":   {},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "tags", "webhooks", "examples"},
+	"cmd/hookswitch": {
+		"call", "availability", "capacity", "confdir",
+		"eslctl", "eslctl/doctor", "eslctl/esltest",
+		"examples",
+		"flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite",
+		"tags",
+		"webhooks",
+		"webhooks/standard",
+	},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
-var standardOnly = []string{"call", "tags", "flowengine/routing", "examples"}
+var standardOnly = []string{
+	"call",
+	"examples",
+	"flowengine/routing",
+	"tags",
+	"webhooks/standard",
+}
 
 // Packages import each other in one direction only.
 func TestImports(t *testing.T) {
