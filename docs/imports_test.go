@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 	"flowengine/routing":  {"call"},
 	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
 	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
+	"keys":                {},
+	"seal":                {},
 	"confdir":             {"call", "availability", "flowengine", "flowengine/hours", "store"},
 	"store":               {"call"},
 	"store/journal":       {"call", "store"},
