@@ -41,14 +41,15 @@ var mayImport = map[string][]string{
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
 	"webhooks/standard":   {},
+	"webhooks/secrets":    {"call", "seal", "store", "webhooks/standard"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/standard", "examples"},
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/standard", "webhooks/secrets", "keys", "seal", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
-var standardOnly = []string{"call", "flowengine/routing", "webhooks/standard", "examples"}
+var standardOnly = []string{"call", "flowengine/routing", "keys", "seal", "webhooks/standard", "examples"}
 
 // Packages import each other in one direction only.
 func TestImports(t *testing.T) {
