@@ -1,4 +1,4 @@
-package secrets_test
+package credentials_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"github.com/hookswitch/hookswitch/seal"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/sqlite"
-	"github.com/hookswitch/hookswitch/webhooks/secrets"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 	"github.com/hookswitch/hookswitch/webhooks/standard"
 )
 
@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // server is the keeper of one whose file of keys has these, each of one digit.
-func (w *world) server(keys ...byte) *secrets.Keeper {
+func (w *world) server(keys ...byte) *credentials.Keeper {
 	w.Helper()
 	var text string
 	for _, k := range keys {
@@ -54,12 +54,12 @@ func (w *world) server(keys ...byte) *secrets.Keeper {
 	if err != nil {
 		w.Fatal(err)
 	}
-	k := secrets.New(w.db, ring)
+	k := credentials.New(w.db, ring)
 	k.Now = func() time.Time { return w.now }
 	return k
 }
 
-func (w *world) signing(k *secrets.Keeper, org, endpoint string) []standard.Secret {
+func (w *world) signing(k *credentials.Keeper, org, endpoint string) []standard.Secret {
 	w.Helper()
 	list, err := k.For(w.Context(), org, endpoint)
 	if err != nil {
@@ -68,7 +68,7 @@ func (w *world) signing(k *secrets.Keeper, org, endpoint string) []standard.Secr
 	return list
 }
 
-func (w *world) rotate(k *secrets.Keeper, overlap time.Duration) standard.Secret {
+func (w *world) rotate(k *credentials.Keeper, overlap time.Duration) standard.Secret {
 	w.Helper()
 	list, err := k.Rotate(w.Context(), "acme", "crm", overlap)
 	if err != nil {
@@ -78,7 +78,7 @@ func (w *world) rotate(k *secrets.Keeper, overlap time.Duration) standard.Secret
 }
 
 // want is what signs for an endpoint, newest first.
-func (w *world) want(k *secrets.Keeper, want ...standard.Secret) {
+func (w *world) want(k *credentials.Keeper, want ...standard.Secret) {
 	w.Helper()
 	list := w.signing(k, "acme", "crm")
 	same := len(list) == len(want)
@@ -124,12 +124,12 @@ func TestSecretsSignBesideEachOtherForTheOverlap(t *testing.T) {
 	second := w.rotate(k, time.Hour)
 	w.want(k, second, first)
 	w.want(other, first) // it has asked just now
-	w.now = w.now.Add(secrets.Memory)
+	w.now = w.now.Add(credentials.Memory)
 	w.want(other, second, first)
-	w.now = w.now.Add(time.Hour - 2*secrets.Memory)
+	w.now = w.now.Add(time.Hour - 2*credentials.Memory)
 	w.want(k, second, first)
-	w.now = w.now.Add(secrets.Memory)
-	for _, k := range []*secrets.Keeper{k, other, w.server(1)} {
+	w.now = w.now.Add(credentials.Memory)
+	for _, k := range []*credentials.Keeper{k, other, w.server(1)} {
 		w.want(k, second)
 	}
 	third := w.rotate(k, 0)
@@ -146,7 +146,7 @@ func TestTheSecretsThatSignAtOnceAreBounded(t *testing.T) {
 	if _, err := k.Rotate(t.Context(), "acme", "crm", time.Hour); err == nil || !strings.Contains(err.Error(), "10 secrets that still sign") {
 		t.Errorf("an eleventh: %v", err)
 	}
-	for _, overlap := range []time.Duration{-1, secrets.MaxOverlap + 1} {
+	for _, overlap := range []time.Duration{-1, credentials.MaxOverlap + 1} {
 		if _, err := k.Rotate(t.Context(), "acme", "crm", overlap); err == nil || !strings.Contains(err.Error(), "from 0s to") {
 			t.Errorf("an overlap of %v: %v", overlap, err)
 		}
@@ -178,7 +178,7 @@ func TestValuesAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := func(k *secrets.Keeper, org string, values map[string]string) {
+	want := func(k *credentials.Keeper, org string, values map[string]string) {
 		t.Helper()
 		got, err := k.Values(t.Context(), org, []string{"CRM", "OTHER"})
 		if err != nil || !maps.Equal(got, values) {
@@ -193,7 +193,7 @@ func TestValuesAreRead(t *testing.T) {
 	w.signing(k, "acme", "CRM") // the endpoint of that name has a secret, not a value
 	want(k, "acme", map[string]string{"CRM": "b"})
 	want(k, "beta", map[string]string{"OTHER": "c"})
-	w.now = w.now.Add(secrets.Memory)
+	w.now = w.now.Add(credentials.Memory)
 	want(other, "acme", map[string]string{"CRM": "b"})
 	if list, err := k.List(t.Context(), "acme"); err != nil || len(list) != 1 || list[0].Name != "CRM" || list[0].Created.IsZero() {
 		t.Errorf("listed %v %v", list, err)

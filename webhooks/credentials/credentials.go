@@ -1,11 +1,11 @@
-// Package secrets keeps what outgoing webhooks must know and nobody else: the secrets that
+// Package credentials keeps what outgoing webhooks must know and nobody else: the secrets that
 // sign what is sent to an endpoint, and the values that templates read as secrets.NAME. Both
 // are sealed in the store.
 //
 // A Keeper remembers what it has read for a few seconds. So a secret that another server has
 // changed is in use here Memory later, and a rotation without overlap has that much of one in
 // which either secret may sign.
-package secrets
+package credentials
 
 import (
 	"context"
