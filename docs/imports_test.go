@@ -30,6 +30,8 @@ var mayImport = map[string][]string{
 	"flowengine/routing":  {"call"},
 	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing", "tags"},
 	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing", "tags"},
+	"keys":                {},
+	"seal":                {},
 	"confdir":             {"call", "availability", "flowengine", "flowengine/hours", "store", "tags"},
 	"store":               {"call"},
 	"store/journal":       {"call", "store"},
@@ -48,10 +50,12 @@ var mayImport = map[string][]string{
 		"examples",
 		"flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
 		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite",
-		"tags",
+		"tags", "keys", "seal",
 		"webhooks",
+		"webhooks/credentials",
 		"webhooks/standard",
 	},
+	"webhooks/credentials": {"call", "seal", "store", "webhooks/standard"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
@@ -59,6 +63,8 @@ var standardOnly = []string{
 	"call",
 	"examples",
 	"flowengine/routing",
+	"keys",
+	"seal",
 	"tags",
 	"webhooks/standard",
 }
