@@ -181,7 +181,12 @@ func (s *Session) takeIn(in Input) (events []call.Event) {
 }
 
 // tagValue makes of a value that came as text what expressions see.
-func (s *Session) tagValue(_, text string) any { return text }
+func (s *Session) tagValue(name, text string) any {
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		return o.TagValue(name, text)
+	}
+	return text
+}
 
 // inputs are the numbers of those that a call has, ascending: the last maxInputs. One that
 // is lower than all of them counts as known.

@@ -28,6 +28,7 @@ type Session struct {
 	campaign  string
 	publisher string
 	about     map[string]string // the campaign, as expressions see it
+	rules     map[string]string // of the campaign, see Campaign.rules
 
 	flow     *Flow
 	step     *step
@@ -272,7 +273,7 @@ func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, err
 	s.desk.Lock()
 	defer s.desk.Unlock()
 	has := cmp.Or(s.desk.kept, &s.desk.content)
-	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
+	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Rules: s.rules, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
 		Vars: s.vars, Tags: has.tags, Inputs: has.inputs, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Sought: s.sought, Connected: s.connected}
 	text, err := p.encode(s.epoch, s.node)
 	if s.desk.kept == nil {
