@@ -30,6 +30,8 @@ var mayImport = map[string][]string{
 	"flowengine/routing":  {"call"},
 	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing", "tags"},
 	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing", "tags"},
+	"keys":                {},
+	"seal":                {},
 	"confdir":             {"call", "availability", "flowengine", "flowengine/hours", "store", "tags"},
 	"store":               {"call"},
 	"store/journal":       {"call", "store"},
@@ -39,14 +41,16 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
+	"webhooks/incoming":   {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "keys", "store", "tags"},
+	"webhooks/standard":   {},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "tags", "webhooks", "examples"},
+		"keys", "store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "tags", "webhooks", "webhooks/incoming", "webhooks/standard", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
-var standardOnly = []string{"call", "tags", "flowengine/routing", "examples"}
+var standardOnly = []string{"call", "tags", "flowengine/routing", "webhooks/standard", "examples"}
 
 // Packages import each other in one direction only.
 func TestImports(t *testing.T) {
