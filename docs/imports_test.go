@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
+	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "store"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
