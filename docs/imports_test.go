@@ -23,15 +23,15 @@ var mayImport = map[string][]string{
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"eslctl/doctor":       {"call", "eslctl"},
-	"flowengine":          {"call", "availability", "flowengine/hours"},
+	"flowengine":          {"call", "availability", "flowengine/hours", "tags"},
 	"flowengine/geo":      {},
 	"flowengine/hours":    {},
 	"flowengine/routing":  {"call"},
-	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
-	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
+	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing", "tags"},
+	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing", "tags"},
 	"keys":                {},
 	"seal":                {},
-	"confdir":             {"call", "availability", "flowengine", "flowengine/hours", "store"},
+	"confdir":             {"call", "availability", "flowengine", "flowengine/hours", "store", "tags"},
 	"store":               {"call"},
 	"store/journal":       {"call", "store"},
 	"store/drain":         {"call", "store", "store/journal"},
@@ -44,12 +44,13 @@ var mayImport = map[string][]string{
 	"webhooks/standard":   {},
 	"examples":            {},
 	"docs":                {},
+	"tags":                {},
 	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/standard", "examples"},
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/standard", "examples", "tags"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
-var standardOnly = []string{"call", "flowengine/routing", "webhooks/standard", "examples"}
+var standardOnly = []string{"call", "flowengine/routing", "webhooks/standard", "examples", "tags"}
 
 // Packages import each other in one direction only.
 func TestImports(t *testing.T) {
