@@ -96,9 +96,8 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 	for _, l := range b.Legs {
 		s.engine.used(s.org + "/" + l.Target)
 		attrs := map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}
-		if fallback != "" {
-			attrs["fallback"] = fallback
-		}
+		put(attrs, "fallback", fallback)
+		put(attrs, "recording", b.Record)
 		s.record(call.Event{Type: call.TargetDialed, Leg: l.UUID, Target: l.Target, Attrs: attrs})
 	}
 	s.settle()
