@@ -37,6 +37,7 @@ func (s *Session) runs(attrs map[string]string) {
 	}
 	put(attrs, "plan", main.Plan())
 	attrs["flow"], attrs["version"] = main.Name, main.Version
+	maps.Copy(attrs, s.rules)
 }
 
 func put(attrs map[string]string, name, value string) {
@@ -47,9 +48,9 @@ func put(attrs map[string]string, name, value string) {
 
 // begin enters the flow in which the call begins, or turns the call away.
 func (e *Engine) begin(ctx context.Context, s *Session, b beginning) error {
-	s.org, s.campaign, s.publisher = b.org, "", b.publisher
+	s.org, s.campaign, s.publisher, s.rules = b.org, "", b.publisher, nil
 	if b.campaign != nil {
-		s.campaign = b.campaign.Name
+		s.campaign, s.rules = b.campaign.Name, b.campaign.rules()
 	}
 	attrs := s.opening.Attrs
 	if b.flow == nil {

@@ -25,6 +25,7 @@ type payload struct {
 	Org       string            `json:"g,omitempty"`
 	Campaign  string            `json:"m,omitempty"`
 	Publisher string            `json:"p,omitempty"`
+	Rules     map[string]string `json:"e,omitempty"` // of the campaign, as they were when the call began
 	Step      string            `json:"n"`           // path of the node
 	State     json.RawMessage   `json:"s,omitempty"` // of the node, private to it
 	Committed bool              `json:"c,omitempty"` // the node's dial attempt belongs to the switch

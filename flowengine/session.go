@@ -27,6 +27,7 @@ type Session struct {
 	campaign  string
 	publisher string
 	about     map[string]string // the campaign, as expressions see it
+	rules     map[string]string // of the campaign, see Campaign.rules
 
 	flow     *Flow
 	step     *step
@@ -262,7 +263,7 @@ func (s *Session) Gather(ctx context.Context, g call.Gather) (call.Digits, error
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
 	main := s.main()
-	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
+	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Rules: s.rules, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
 		Vars: s.vars, Tags: s.tags, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Sought: s.sought, Connected: s.connected}
 	text, err := p.encode(s.epoch, s.node)
 	s.size = len(text)

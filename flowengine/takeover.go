@@ -30,6 +30,7 @@ func (e *Engine) resume(s *Session, taken string) string {
 		return err.Error()
 	}
 	s.org, s.campaign, s.publisher = p.Org, p.Campaign, p.Publisher
+	s.rules = p.Rules
 	if s.org == "" { // an older program has begun it
 		if r, ok := e.Current().Lookup(s.call.Number); ok {
 			s.org = r.Org.Name

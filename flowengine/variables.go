@@ -74,9 +74,22 @@ func (s *Session) SetSecret(name, value string) error {
 	return nil
 }
 
+// TagRefusedError says that a value was not written since it does not fit the definition of
+// the tag. It holds nothing of the value.
+type TagRefusedError struct{ Name, Why string }
+
+func (e *TagRefusedError) Error() string { return fmt.Sprintf("tag %s refused: %s", e.Name, e.Why) }
+
 // Tag writes a tag of the call. What it replaces is in the event. It fails, and writes
-// nothing, when the checkpoint has no room for it.
+// nothing, when the value does not fit the definition of the tag (*TagRefusedError), and when
+// the checkpoint has no room for it.
 func (s *Session) Tag(name string, value any) error {
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		var err error
+		if value, err = o.fit(name, value, "flow"); err != nil {
+			return err
+		}
+	}
 	attrs := map[string]string{"tag": name, "value": spell(value), "source": "flow"}
 	if old, ok := s.tags[name]; ok {
 		attrs["replaced"] = spell(old)
@@ -177,13 +190,12 @@ func (s *Session) Prompt(p *Prompt) (call.Prompt, error) {
 	return p.Render(s.Variables())
 }
 
-// Text returns what a text is in this call; each value in it is passed through as,
-// unless that is nil, together with the text before it.
-func (s *Session) Text(t *Text, as func(before, value string) string) (string, error) {
+// Text returns what a text is in this call.
+func (s *Session) Text(t *Text) (string, error) {
 	if err := s.has(t); err != nil {
 		return "", err
 	}
-	return t.template.render(s.environment(), as)
+	return t.template.render(s.environment(), nil)
 }
 
 // Value returns a text, a number or a truth.

@@ -82,15 +82,16 @@ func (p *Publisher) Publish(c *store.Call, news []call.Event) (out []store.Messa
 }
 
 // Disabled returns what the other endpoints of an organization are told of one that is
-// sent nothing more; false: none of them wants to know.
-func (p *Publisher) Disabled(org, endpoint, why string, at time.Time) (store.Message, bool) {
-	is := p.Organization(org)
-	if is == nil {
-		return store.Message{}, false
+// sent nothing more; To is empty where none of them wants to know.
+func (p *Publisher) Disabled(l store.LaneName, why string, at time.Time) store.Message {
+	org := p.Organization(l.Org)
+	if org == nil {
+		return store.Message{}
 	}
-	others := slices.DeleteFunc(slices.Clone(is.Endpoints()), func(e Endpoint) bool { return e.Name() == endpoint || !e.Hears(EndpointDisabled) })
-	t := disabling(endpoint, why, at)
-	return p.message(org, t.body(org, nil), others)
+	others := slices.DeleteFunc(slices.Clone(org.Endpoints()), func(e Endpoint) bool { return e.Name() == l.Endpoint || !e.Hears(EndpointDisabled) })
+	t := disabling(l.Endpoint, why, at)
+	m, _ := p.message(l.Org, t.body(l.Org, nil), others)
+	return m
 }
 
 // message writes the body for those who want it; false: nobody does.

@@ -360,16 +360,18 @@ func TestPanicIsTold(t *testing.T) {
 // The other endpoints are told of one that was disabled.
 func TestDisabledEndpointIsToldOf(t *testing.T) {
 	p := publisher(t, organization{endpoint{name: "crm"}, endpoint{name: "ops", types: []string{EndpointDisabled}}, endpoint{name: "other", types: []string{CallEnded}}})
-	m, ok := p.Disabled("acme", "crm", "410 Gone", sampled)
-	if !ok || !slices.Equal(m.To, []string{"ops"}) || m.Call != "" {
+	m := p.Disabled(store.LaneName{Org: "acme", Endpoint: "crm"}, "410 Gone", sampled)
+	if !slices.Equal(m.To, []string{"ops"}) || m.Call != "" {
 		t.Errorf("%+v", m)
 	}
 	conform(t)(m)
-	if m, ok := p.Disabled("acme", "ops", "410 Gone", sampled); !ok || !slices.Equal(m.To, []string{"crm"}) {
-		t.Errorf("%+v", m)
+	for endpoint, want := range map[string][]string{"ops": {"crm"}, "other": {"crm", "ops"}} {
+		if m := p.Disabled(store.LaneName{Org: "acme", Endpoint: endpoint}, "410 Gone", sampled); !slices.Equal(m.To, want) {
+			t.Errorf("of %s are told %q, not %q", endpoint, m.To, want)
+		}
 	}
-	if _, ok := publisher(t, hears(CallEnded)).Disabled("acme", "ops", "410 Gone", sampled); ok {
-		t.Error("somebody is told who does not hear of it")
+	if m := p.Disabled(store.LaneName{Org: "nobody's", Endpoint: "ops"}, "410 Gone", sampled); len(m.To) > 0 {
+		t.Errorf("%+v", m)
 	}
 }
 
