@@ -11,7 +11,7 @@ import (
 func BenchmarkPublish(b *testing.B) {
 	texan := func(v *flowengine.EventVariables) (bool, error) { return v.Tags["state"] == "TX", nil }
 	three := func(wants func(*flowengine.EventVariables) (bool, error)) organization {
-		return organization{endpoint{"crm", nil, wants}, endpoint{"ops", []string{CallFailed, FlowError}, wants}, endpoint{"sheet", []string{CallEnded, CallCompleted}, wants}}
+		return organization{{"crm", nil, wants}, {"ops", []string{CallFailed, FlowError}, wants}, {"sheet", []string{CallEnded, CallCompleted}, wants}}
 	}
 	events := laid(connected)
 	c := record(events)

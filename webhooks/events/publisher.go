@@ -24,7 +24,9 @@ import (
 
 // Organization is what an organization has configured about its events.
 type Organization interface {
-	Endpoints() []Endpoint
+	// Hearing returns the endpoints that are told of events of a type, unless their filters
+	// keep one from them.
+	Hearing(typ string) []Endpoint
 	// Tag returns the value of a tag as it is defined, a string, a number or a boolean,
 	// and whether endpoints may see it.
 	Tag(name, value string) (typed any, public bool)
@@ -33,16 +35,15 @@ type Organization interface {
 // Endpoint is somebody who is told.
 type Endpoint interface {
 	Name() string
-	// Hears says whether the endpoint is told of events of a type, if it is told of any.
-	Hears(typ string) bool
-	// Wants says whether its filter lets an event through that it hears; it asks about the
-	// event only if there is a filter.
+	// Wants says whether the filter lets an event through. It asks about the event only if
+	// there is a filter.
 	Wants(about func() (*flowengine.EventVariables, error)) (bool, error)
 }
 
 // Publisher makes messages of what happens to calls. It is a store.Publisher.
 type Publisher struct {
-	// Organization returns what is in force now of an organization; nil: there is none.
+	// Organization returns what is in force now of an organization; nil: none of its
+	// endpoints is told of anything.
 	Organization func(name string) Organization
 	// Problem is told what kept an endpoint from being told, or all of them for "". It may
 	// be told the same again, and waits for nothing.
@@ -56,10 +57,6 @@ func (p *Publisher) Publish(c *store.Call, news []call.Event) (out []store.Messa
 	if org == nil {
 		return nil
 	}
-	all := org.Endpoints()
-	if len(all) == 0 {
-		return nil
-	}
 	defer func() {
 		if v := recover(); v != nil {
 			p.Problem(c.Org, "", fmt.Errorf("what call %s tells: panic: %v", c.ID, v))
@@ -67,14 +64,14 @@ func (p *Publisher) Publish(c *store.Call, news []call.Event) (out []store.Messa
 	}()
 	var about *Call // made when it is needed
 	for _, t := range tell(c, news, org) {
-		ears := slices.DeleteFunc(slices.Clone(all), func(e Endpoint) bool { return !e.Hears(t.typ) })
-		if len(ears) == 0 {
+		hearing := org.Hearing(t.typ)
+		if len(hearing) == 0 {
 			continue
 		}
 		if about == nil {
 			about = callOf(c, org)
 		}
-		if m, ok := p.message(c.Org, t.body(c.Org, about), ears); ok {
+		if m, ok := p.message(c.Org, t.body(c.Org, about), hearing); ok {
 			out = append(out, m)
 		}
 	}
@@ -88,21 +85,21 @@ func (p *Publisher) Disabled(l store.LaneName, why string, at time.Time) store.M
 	if org == nil {
 		return store.Message{}
 	}
-	others := slices.DeleteFunc(slices.Clone(org.Endpoints()), func(e Endpoint) bool { return e.Name() == l.Endpoint || !e.Hears(EndpointDisabled) })
+	others := slices.DeleteFunc(slices.Clone(org.Hearing(EndpointDisabled)), func(e Endpoint) bool { return e.Name() == l.Endpoint })
 	t := disabling(l.Endpoint, why, at)
 	m, _ := p.message(l.Org, t.body(l.Org, nil), others)
 	return m
 }
 
 // message writes the body for those who want it; false: nobody does.
-func (p *Publisher) message(org string, b *Body, ears []Endpoint) (store.Message, bool) {
+func (p *Publisher) message(org string, b *Body, hearing []Endpoint) (store.Message, bool) {
 	m, err := b.message(org)
 	if err != nil {
 		p.Problem(org, "", err)
 		return m, false
 	}
 	about := sync.OnceValues(func() (*flowengine.EventVariables, error) { return Variables(m) })
-	for _, e := range ears {
+	for _, e := range hearing {
 		wants, err := e.Wants(about)
 		if err != nil {
 			p.Problem(org, e.Name(), fmt.Errorf("filter, at %s: %w", b.Type, err))

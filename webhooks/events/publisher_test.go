@@ -21,8 +21,7 @@ type endpoint struct {
 	wants func(v *flowengine.EventVariables) (bool, error)
 }
 
-func (e endpoint) Name() string          { return e.name }
-func (e endpoint) Hears(typ string) bool { return e.types == nil || slices.Contains(e.types, typ) }
+func (e endpoint) Name() string { return e.name }
 func (e endpoint) Wants(about func() (*flowengine.EventVariables, error)) (bool, error) {
 	if e.wants == nil {
 		return true, nil
@@ -36,9 +35,16 @@ func (e endpoint) Wants(about func() (*flowengine.EventVariables, error)) (bool,
 
 // organization has endpoints; tags that begin with "own" are not public, and those called
 // rooms are numbers.
-type organization []Endpoint
+type organization []endpoint
 
-func (o organization) Endpoints() []Endpoint { return o }
+func (o organization) Hearing(typ string) (out []Endpoint) {
+	for _, e := range o {
+		if e.types == nil || slices.Contains(e.types, typ) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
 func (o organization) Tag(name, value string) (any, bool) {
 	if name == "rooms" {
 		return len(value), true
@@ -50,7 +56,7 @@ func (o organization) Tag(name, value string) (any, bool) {
 func publisher(t testing.TB, o organization) *Publisher {
 	return &Publisher{
 		Organization: func(name string) Organization {
-			if name != "acme" {
+			if name != "acme" || o == nil {
 				return nil
 			}
 			return o
@@ -60,7 +66,7 @@ func publisher(t testing.TB, o organization) *Publisher {
 }
 
 // hears is an organization with an endpoint that hears of everything, or of some types.
-func hears(types ...string) organization { return organization{endpoint{name: "crm", types: types}} }
+func hears(types ...string) organization { return organization{{name: "crm", types: types}} }
 
 const callID = "7c1f0c52-1111-4222-8333-444455556666"
 
@@ -312,7 +318,7 @@ func TestEndpointsAreToldWhatTheyWant(t *testing.T) {
 	}
 	broken := func(v *flowengine.EventVariables) (bool, error) { return false, errors.New("no such index") }
 	p := publisher(t, organization{
-		endpoint{"all", nil, nil}, endpoint{"texan", nil, texan}, endpoint{"ends", []string{CallEnded}, nil}, endpoint{"broken", []string{CallEnded}, broken}})
+		{"all", nil, nil}, {"texan", nil, texan}, {"ends", []string{CallEnded}, nil}, {"broken", []string{CallEnded}, broken}})
 	var problems []string
 	p.Problem = func(org, endpoint string, err error) { problems = append(problems, org+" "+endpoint+": "+err.Error()) }
 	events := laid(connected)
@@ -348,7 +354,7 @@ func TestNobodyHears(t *testing.T) {
 
 // A panic is told aloud and costs the messages alone.
 func TestPanicIsTold(t *testing.T) {
-	p := publisher(t, organization{endpoint{"crm", []string{CallStarted}, nil}, endpoint{"broken", []string{CallEnded}, func(*flowengine.EventVariables) (bool, error) { panic("oh") }}})
+	p := publisher(t, organization{{"crm", []string{CallStarted}, nil}, {"broken", []string{CallEnded}, func(*flowengine.EventVariables) (bool, error) { panic("oh") }}})
 	var problem string
 	p.Problem = func(org, endpoint string, err error) { problem = org + endpoint + " " + err.Error() }
 	events := laid(connected)
@@ -359,7 +365,7 @@ func TestPanicIsTold(t *testing.T) {
 
 // The other endpoints are told of one that was disabled.
 func TestDisabledEndpointIsToldOf(t *testing.T) {
-	p := publisher(t, organization{endpoint{name: "crm"}, endpoint{name: "ops", types: []string{EndpointDisabled}}, endpoint{name: "other", types: []string{CallEnded}}})
+	p := publisher(t, organization{{name: "crm"}, {name: "ops", types: []string{EndpointDisabled}}, {name: "other", types: []string{CallEnded}}})
 	m := p.Disabled(store.LaneName{Org: "acme", Endpoint: "crm"}, "410 Gone", sampled)
 	if !slices.Equal(m.To, []string{"ops"}) || m.Call != "" {
 		t.Errorf("%+v", m)
@@ -372,6 +378,17 @@ func TestDisabledEndpointIsToldOf(t *testing.T) {
 	}
 	if m := p.Disabled(store.LaneName{Org: "nobody's", Endpoint: "ops"}, "410 Gone", sampled); len(m.To) > 0 {
 		t.Errorf("%+v", m)
+	}
+}
+
+// The configuration knows the types that there are.
+func TestTypesAreThoseOfTheConfiguration(t *testing.T) {
+	var names []string
+	for _, typ := range Types() {
+		names = append(names, typ.Name)
+	}
+	if want := slices.Sorted(slices.Values(flowengine.EventTypes)); !slices.Equal(slices.Sorted(slices.Values(names)), want) {
+		t.Errorf("types %q, in the configuration %q", names, want)
 	}
 }
 
