@@ -7,8 +7,8 @@ type Type string
 
 // The events of a call, in about the order in which they come.
 const (
-	Started       Type = "call.started"         // the switch handed the call over; Attrs: from, to, name, switch, sip_call_id, campaign, publisher, mode, plan, override, override_priority, flow, version, conversion (ms connected that make one), payout (a Terms)
-	Resumed       Type = "call.resumed"         // another connection took the call over; Why says where it goes on; Attrs: from, to, flow, version, from_node, conversion, payout
+	Started       Type = "call.started"         // the switch handed the call over; Attrs: from, to, name, switch, sip_call_id, campaign, publisher, mode, plan, override, override_priority, flow, version, fallback, conversion (ms connected that make one), payout (a Terms)
+	Resumed       Type = "call.resumed"         // another connection took the call over; Why says where it goes on; Attrs: from, to, flow, version, from_node, fallback, conversion, payout
 	Refused       Type = "call.refused"         // the call was sent to the last resort; Why; Attrs: from_node
 	Step          Type = "flow.step"            // a node was left: Step, Kind, Exit, Why, Millis
 	FlowError     Type = "flow.error"           // a node failed: Step, Kind, Why
