@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"eslctl/doctor":       {"call", "eslctl"},
+	"tags":                {},
 	"flowengine":          {"call", "availability", "flowengine/hours", "tags"},
 	"flowengine/geo":      {},
 	"flowengine/hours":    {},
@@ -40,7 +41,7 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
-	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "store"},
+	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "store", "tags"},
 	"webhooks/incoming":   {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "keys", "store", "tags"},
 	"webhooks/standard":   {},
 	"examples":            {},
@@ -55,9 +56,11 @@ var mayImport = map[string][]string{
 		"tags", "keys", "seal",
 		"webhooks",
 		"webhooks/credentials",
+		"webhooks/events",
 		"webhooks/incoming",
 		"webhooks/standard",
 	},
+	"webhooks/events":      {"call", "availability", "flowengine", "flowengine/hours", "store", "tags"},
 	"webhooks/credentials": {"call", "seal", "store", "webhooks/standard"},
 }
 
