@@ -55,9 +55,11 @@ var mayImport = map[string][]string{
 		"tags", "keys", "seal",
 		"webhooks",
 		"webhooks/credentials",
+		"webhooks/events",
 		"webhooks/incoming",
 		"webhooks/standard",
 	},
+	"webhooks/events":      {"call", "availability", "flowengine", "flowengine/hours", "store", "tags"},
 	"webhooks/credentials": {"call", "seal", "store", "webhooks/standard"},
 }
 
