@@ -39,10 +39,11 @@ var mayImport = map[string][]string{
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
 	"webhooks/standard":   {},
+	"webhooks/delivery":   {"call", "store", "webhooks", "webhooks/standard"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/standard", "examples"},
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/delivery", "webhooks/standard", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
