@@ -3,8 +3,10 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -38,7 +40,7 @@ func (d *Deliverer) attempt(ctx context.Context, h *hold) (store.Attempt, time.D
 		a.State, a.Error = store.Dropped, "the endpoint is no longer configured"
 		return a, 0
 	}
-	request, err := h.endpoint.Render(h.Message)
+	request, hidden, err := h.endpoint.Render(ctx, h.Message)
 	if err == nil {
 		err = d.sign(ctx, h, &request)
 	}
@@ -49,7 +51,7 @@ func (d *Deliverer) attempt(ctx context.Context, h *hold) (store.Attempt, time.D
 	}
 	end := time.Now()
 	a.Took = end.Sub(a.At)
-	hide := h.lane.mask.of(h.endpoint.Hidden())
+	hide := h.lane.mask.of(hidden)
 	a.Request, a.Response = hide.request(request, h.Message.Body), hide.response(answer)
 	if err != nil {
 		a.Error = hide.text(plain(err))
@@ -74,9 +76,9 @@ func plain(err error) string {
 
 // sign adds the headers of Standard Webhooks.
 func (d *Deliverer) sign(ctx context.Context, h *hold, r *call.Request) error {
-	secrets, err := h.lane.signer.secrets(ctx, h.lane.name, d.Secrets)
+	secrets, err := d.Secrets(ctx, h.lane.name.Org, h.lane.name.Endpoint)
 	if err != nil {
-		return err
+		return fmt.Errorf("signing secret: %w", err)
 	}
 	header := make(map[string]string, len(r.Header)+3)
 	maps.Copy(header, r.Header)
@@ -132,7 +134,7 @@ func why(a store.Attempt) string {
 	case a.State == store.Delivered:
 		return ""
 	case a.Response.Status != 0:
-		return "it answered " + http.StatusText(a.Response.Status)
+		return strings.TrimSpace(fmt.Sprintf("it answered %d %s", a.Response.Status, http.StatusText(a.Response.Status)))
 	}
 	return a.Error
 }

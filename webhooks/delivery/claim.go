@@ -31,14 +31,15 @@ func (d *Deliverer) claim(ctx, sending context.Context) {
 			pause = firstPause
 		}
 		// Claims that are apart find more, and cost less for each delivery.
-		if !sleep(ctx, time.Until(began.Add(pace))) {
+		if next > 0 && !sleep(ctx, time.Until(began.Add(pace))) {
 			return
 		}
 		timer.Reset(max(0, next-time.Since(began)))
 	}
 }
 
-// claimOnce makes one claim and returns how long to wait for the next.
+// claimOnce makes one claim and returns how long to wait for the next: not at all, when
+// this one was as large as it could be.
 func (d *Deliverer) claimOnce(ctx, sending context.Context) (time.Duration, error) {
 	wish, ok := d.wish(time.Now())
 	if !ok {

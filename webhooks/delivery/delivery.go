@@ -56,13 +56,12 @@ type Client interface {
 // Endpoint is where an organization has messages sent.
 type Endpoint interface {
 	// Render makes the request for a message, but for the headers of Standard Webhooks.
-	Render(m store.Message) (call.Request, error)
+	// The values of hidden are in it, and nobody may see them. An error holds none.
+	Render(ctx context.Context, m store.Message) (r call.Request, hidden []string, err error)
 	// AtOnce is how many requests may be under way to it, from each node.
 	AtOnce() int
 	// Enabled says whether it is sent anything; what is due waits.
 	Enabled() bool
-	// Hidden are the values in its requests that nobody may see.
-	Hidden() []string
 }
 
 // Turn is how the state of an endpoint has changed, as this node sees it.
@@ -102,13 +101,13 @@ type Deliverer struct {
 	Outbox Outbox
 	Client Client
 	// Secrets returns the signing secrets of an endpoint, newest first; it makes the first.
-	Secrets func(ctx context.Context, l store.LaneName) ([]standard.Secret, error)
+	Secrets func(ctx context.Context, org, endpoint string) ([]standard.Secret, error)
 
 	// Requests that may be under way at once; slow and failing endpoints may have half as many more. 1,000.
 	AtOnce int
 
-	// Announce makes the message that an endpoint was disabled; without To it is not sent. May be nil.
-	Announce func(l store.LaneName, why string, at time.Time) store.Message
+	// Announce makes the message that an endpoint was disabled; false: nobody wants to know. May be nil.
+	Announce func(org, endpoint, why string, at time.Time) (store.Message, bool)
 	// Attempted is told of every attempt, and how old the delivery was when it ended. It must not block; may be nil.
 	Attempted func(a *store.Attempt, age time.Duration)
 	// Turned is told when an endpoint's state changes. It must not block; may be nil.

@@ -31,8 +31,7 @@ type lane struct {
 	rest  time.Time // nothing is begun before
 	turn  Turn      // last told
 
-	signer signer
-	mask   mask
+	mask mask
 }
 
 // The behaviour of lanes.

@@ -121,7 +121,7 @@ func (d *Deliverer) disable(ctx context.Context, name store.LaneName, why string
 	if d.Announce == nil {
 		return
 	}
-	if m := d.Announce(name, why, time.Now()); len(m.To) > 0 {
+	if m, ok := d.Announce(name.Org, name.Endpoint, why, time.Now()); ok {
 		d.insist(ctx, func(ctx context.Context) error { return d.Outbox.Send(ctx, m) })
 		d.Wake()
 	}

@@ -28,18 +28,18 @@ type endpoint struct {
 	render func(store.Message) (call.Request, error)
 }
 
-func (e endpoint) AtOnce() int      { return e.atOnce }
-func (e endpoint) Enabled() bool    { return !e.off }
-func (e endpoint) Hidden() []string { return e.hidden }
-func (e endpoint) Render(m store.Message) (call.Request, error) {
+func (e endpoint) AtOnce() int   { return e.atOnce }
+func (e endpoint) Enabled() bool { return !e.off }
+func (e endpoint) Render(_ context.Context, m store.Message) (call.Request, []string, error) {
 	if e.render != nil {
-		return e.render(m)
+		r, err := e.render(m)
+		return r, e.hidden, err
 	}
 	url := e.url
 	if url == "" {
 		url = "https://" + e.name + ".example/hook"
 	}
-	return call.Request{Method: "POST", URL: url, Header: map[string]string{"Content-Type": "application/json"}, Body: m.Body, Timeout: 15 * time.Second}, nil
+	return call.Request{Method: "POST", URL: url, Header: map[string]string{"Content-Type": "application/json"}, Body: m.Body, Timeout: 15 * time.Second}, e.hidden, nil
 }
 
 // named returns endpoints by their names.
@@ -51,10 +51,13 @@ func named(endpoints ...endpoint) map[store.LaneName]Endpoint {
 	return out
 }
 
-// secret is that of every endpoint.
+// secret is that of every endpoint but one.
 var secret = standard.NewSecret()
 
-func ask(context.Context, store.LaneName) ([]standard.Secret, error) {
+func ask(_ context.Context, _, endpoint string) ([]standard.Secret, error) {
+	if endpoint == "unsigned" {
+		return nil, errors.New("sealed with another key")
+	}
 	return []standard.Secret{secret}, nil
 }
 
@@ -97,12 +100,9 @@ func run(t *testing.T, o *outbox, node string, c Client, endpoints map[store.Lan
 	t.Helper()
 	w := &world{Deliverer: New(node, o, c), outbox: o}
 	w.Secrets = ask
-	w.Announce = func(l store.LaneName, why string, at time.Time) store.Message {
-		m := store.Message{Org: l.Org, ID: fmt.Sprintf("msg_disabled_%s_%d", l.Endpoint, at.Unix()), Type: "endpoint.disabled", Time: at, Body: []byte(`"` + why + `"`)}
-		if _, ok := endpoints[store.LaneName{Org: l.Org, Endpoint: "ops"}]; ok {
-			m.To = []string{"ops"}
-		}
-		return m
+	w.Announce = func(org, endpoint, why string, at time.Time) (store.Message, bool) {
+		_, ok := endpoints[store.LaneName{Org: org, Endpoint: "ops"}]
+		return store.Message{Org: org, ID: fmt.Sprintf("msg_disabled_%s_%d", endpoint, at.Unix()), Type: "endpoint.disabled", Time: at, Body: []byte(`"` + why + `"`), To: []string{"ops"}}, ok
 	}
 	w.Turned = func(l store.LaneName, to Turn, why string) {
 		w.mu.Lock()
