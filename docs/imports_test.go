@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
-	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "store"},
+	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "keys", "seal", "store", "tags", "webhooks/standard"},
 	"webhooks/standard":   {},
 	"examples":            {},
 	"docs":                {},
