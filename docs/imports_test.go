@@ -40,17 +40,38 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
-	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "keys", "seal", "store", "tags", "webhooks/standard"},
-	"webhooks/standard":   {},
-	"examples":            {},
-	"docs":                {},
-	"tags":                {},
-	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/standard", "examples", "tags"},
+	"portal": {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo",
+		"keys", "seal", "store", "tags", "webhooks/credentials", "webhooks/standard"},
+	"webhooks/incoming": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "keys", "store", "tags"},
+	"webhooks/standard": {},
+	"examples":          {},
+	"docs":              {},
+	"cmd/hookswitch": {
+		"call", "availability", "capacity", "confdir",
+		"eslctl", "eslctl/doctor", "eslctl/esltest",
+		"examples",
+		"flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite",
+		"portal",
+		"tags", "keys", "seal",
+		"webhooks",
+		"webhooks/credentials",
+		"webhooks/incoming",
+		"webhooks/standard",
+	},
+	"webhooks/credentials": {"call", "seal", "store", "webhooks/standard"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
-var standardOnly = []string{"call", "flowengine/routing", "webhooks/standard", "examples", "tags"}
+var standardOnly = []string{
+	"call",
+	"examples",
+	"flowengine/routing",
+	"keys",
+	"seal",
+	"tags",
+	"webhooks/standard",
+}
 
 // Packages import each other in one direction only.
 func TestImports(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 // start begins a new call.
 func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
-	maps.Copy(s.tags, c.Tags)
+	s.tagged(c.Tags)
 	s.opening = &call.Event{Type: call.Started, Attrs: s.known()}
 	if lost, err := call.ParseCheckpoint(c.Taken); err == nil { // before its first node
 		put(s.opening.Attrs, "from_node", lost.Node)

@@ -33,7 +33,7 @@ type Campaign struct {
 	Overrides []Override // in the order in which they are looked at
 
 	Conversion *time.Duration  // connected time that makes a call a conversion; nil: none does
-	Payout     *call.MoneyRule // what the publisher gets; nil: nothing by rule
+	Payout     *call.Terms // what the publisher gets; nil: nothing by rule
 }
 
 // runs returns the name of the flow that calls begin in when no override matches.

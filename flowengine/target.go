@@ -29,7 +29,7 @@ type Target struct {
 	Limits       call.Limits
 	Availability *Availability   // whom to ask whether somebody is there; nil: nobody
 	Whisper      Prompt          // what it hears before it is connected; empty: that of the node
-	Revenue      *call.MoneyRule // what the buyer pays; nil: nothing by rule
+	Revenue      *call.Terms // what the buyer pays; nil: nothing by rule
 }
 
 // Availability is how a target is asked whether somebody can take a call: by a GET. A
