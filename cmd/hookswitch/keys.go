@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hookswitch/hookswitch/confdir"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
@@ -90,7 +91,7 @@ func configuredOrganization(cmd *cobra.Command, s *settings, db store.Configurat
 	for _, o := range snapshot.Organizations() {
 		names[o.Name] = true
 	}
-	return nil, fmt.Errorf("there is no organization %s; %s", org, known(names))
+	return nil, fmt.Errorf("there is no organization %s; %s", org, confdir.Known(names))
 }
 
 const maxKeyName = 100 // bytes
