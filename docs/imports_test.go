@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "store", "tags"},
 	"webhooks/incoming":   {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "keys", "store", "tags"},
 	"webhooks/standard":   {},
+	"webhooks/delivery":   {"call", "store", "webhooks", "webhooks/standard"},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {
@@ -57,6 +58,7 @@ var mayImport = map[string][]string{
 		"tags", "keys", "seal",
 		"webhooks",
 		"webhooks/credentials",
+		"webhooks/delivery",
 		"webhooks/events",
 		"webhooks/incoming",
 		"webhooks/standard",
