@@ -128,7 +128,7 @@ func (c *checker) tags() {
 		}
 		if d, ok := c.org.Tag(name); ok {
 			if _, err := d.Read(c.test.Tags[name].Value); err != nil {
-				c.add(at("tags", name), tagHint(d), "tag %s is a %s, and this is %s", name, d.Type, err)
+				c.add(at("tags", name), tagHint(d), "tag %s is of type %s, and this is %s", name, d.Type, err)
 			}
 		}
 	}
