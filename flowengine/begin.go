@@ -15,10 +15,11 @@ func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
 		put(s.opening.Attrs, "from_node", lost.Node)
 	}
 	b := e.Current().begin(c, &s.call)
-	maps.Copy(s.tags, c.Tags)
+	tags := maps.Clone(c.Tags)
 	if org, ok := e.Current().Organization(b.org); ok {
-		org.typeTags(s.tags)
+		org.typeTags(tags)
 	}
+	s.tagged(tags)
 	return e.begin(ctx, s, b)
 }
 

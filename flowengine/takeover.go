@@ -48,7 +48,8 @@ func (e *Engine) resume(s *Session, taken string) string {
 	s.state, s.pending, s.spared = p.State, p.Committed, p.Spared
 	s.tape, s.away = p.Tape, p.Away
 	maps.Copy(s.vars, p.Vars)
-	maps.Copy(s.tags, p.Tags)
+	s.tagged(p.Tags)
+	s.desk.inputs = p.Inputs
 	s.asked = p.Secrets
 	s.describe()
 	phase := "from its beginning"
