@@ -22,8 +22,9 @@ tags:
 targets:
   rich: {user: rich@pbx, filter: 'tags.income > 1000.5 and tags.vip'}
   hidden: {user: hidden@pbx, filter: 'tags.secret > 5'}
+  broken: {user: broken@pbx, filter: 'int(string(tags.secret) + "x") > 5'}
   all: {user: all@pbx}
-plans: {best: {strategy: sequential, members: [rich, hidden, all]}}
+plans: {best: {strategy: sequential, members: [rich, hidden, broken, all]}}
 campaigns: {main: {flow: main}}
 numbers: {"1": {campaign: main}}
 ---
@@ -90,6 +91,9 @@ func TestPrivateTagsAreNotTold(t *testing.T) {
 	r := place(s, call.Call{Number: "1", Caller: call.Caller{Number: "5000", Name: "TX"}}, nil)
 	for _, e := range r.Events {
 		if e.Type == call.Decided {
+			if not := e.Attrs["not.broken"]; not != "filter: an expression that reads a private tag fails" {
+				t.Errorf("a filter that fails: %s", not)
+			}
 			if not := e.Attrs["not.hidden"]; not != "filter: tags.secret is private" || e.Attrs["not.rich"] != "filter: tags.income is 5000" {
 				t.Errorf("%v", e.Attrs)
 			}
