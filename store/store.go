@@ -24,6 +24,7 @@ type Store interface {
 	Log
 	Shared
 	Configurations
+	Inputs
 	// Ping says whether the store answers.
 	Pinger
 	// Close lets go of the store; closing it twice is safe.
