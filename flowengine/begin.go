@@ -10,12 +10,17 @@ import (
 
 // start begins a new call.
 func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
-	maps.Copy(s.tags, c.Tags)
 	s.opening = &call.Event{Type: call.Started, Attrs: s.known()}
 	if lost, err := call.ParseCheckpoint(c.Taken); err == nil { // before its first node
 		put(s.opening.Attrs, "from_node", lost.Node)
 	}
-	return e.begin(ctx, s, e.Current().begin(c, &s.call))
+	b := e.Current().begin(c, &s.call)
+	tags := maps.Clone(c.Tags)
+	if org, ok := e.Current().Organization(b.org); ok {
+		org.typeTags(tags)
+	}
+	s.tagged(tags)
+	return e.begin(ctx, s, b)
 }
 
 // known returns what the first event of a controller tells of the call itself.
@@ -37,6 +42,7 @@ func (s *Session) runs(attrs map[string]string) {
 	}
 	put(attrs, "plan", main.Plan())
 	attrs["flow"], attrs["version"] = main.Name, main.Version
+	maps.Copy(attrs, s.rules)
 }
 
 func put(attrs map[string]string, name, value string) {
@@ -47,9 +53,9 @@ func put(attrs map[string]string, name, value string) {
 
 // begin enters the flow in which the call begins, or turns the call away.
 func (e *Engine) begin(ctx context.Context, s *Session, b beginning) error {
-	s.org, s.campaign, s.publisher = b.org, "", b.publisher
+	s.org, s.campaign, s.publisher, s.rules = b.org, "", b.publisher, nil
 	if b.campaign != nil {
-		s.campaign = b.campaign.Name
+		s.campaign, s.rules = b.campaign.Name, b.campaign.rules()
 	}
 	attrs := s.opening.Attrs
 	if b.flow == nil {

@@ -62,9 +62,13 @@ func (p *projection) rules(e *call.Event) {
 	}
 }
 
-// price takes in the terms of a target that was connected.
+// price takes in the terms of a target.
 func (p *projection) price(e *call.Event, target string) {
-	t, err := call.ParseTerms(e.Attrs["revenue"])
+	revenue, said := e.Attrs["revenue"]
+	if !said || target == "" {
+		return
+	}
+	t, err := call.ParseTerms(revenue)
 	if _, known := p.revenue[target]; known || err != nil {
 		return
 	}

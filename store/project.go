@@ -160,6 +160,7 @@ func (p *projection) leg(e *call.Event) {
 	first(&l.Target, e.Target, maxName)
 	first(&l.Step, e.Step, maxStep)
 	first(&l.SIPCallID, e.Attrs["sip_call_id"], maxName)
+	p.price(e, l.Target)
 	ended := e.Time
 	if at, err := time.Parse(time.RFC3339, e.Attrs["ended"]); err == nil {
 		ended = at
@@ -178,7 +179,6 @@ func (p *projection) leg(e *call.Event) {
 		note(&l.Connected, e.Time)
 		note(&p.call.Connected, e.Time)
 		p.call.Target = l.Target
-		p.price(e, l.Target)
 		l.Ended, l.Cause = nil, ""
 	case call.Released:
 		late := e.Attrs["late"] == "true"

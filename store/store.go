@@ -25,6 +25,9 @@ type Store interface {
 	Shared
 	Configurations
 	Inputs
+	Keys
+	Secrets
+	Requests
 	// Ping says whether the store answers.
 	Pinger
 	// Close lets go of the store; closing it twice is safe.

@@ -109,6 +109,19 @@ CREATE TABLE journals (
     "offset" INTEGER NOT NULL,
     until    INTEGER NOT NULL          -- what it recorded before is here
 , since INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE keys (                    -- of the API and of incoming webhooks
+    org       TEXT NOT NULL,
+    id        TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    hash      BLOB NOT NULL UNIQUE,    -- SHA-256 of the key
+    scopes    TEXT NOT NULL,           -- JSON
+    created   INTEGER NOT NULL,
+    author    TEXT NOT NULL,
+    ends      INTEGER,                 -- null: never
+    used      INTEGER,                 -- last
+    used_from TEXT NOT NULL,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE ledger (                   -- rows are added, and never changed
     org      TEXT NOT NULL,
     call     INTEGER NOT NULL,
@@ -169,6 +182,26 @@ CREATE TABLE rejected (                 -- events of which no rows could be made
     reason  TEXT NOT NULL,
     lines   BLOB NOT NULL
 ) STRICT;
+CREATE TABLE requests (                -- that came to incoming webhooks
+    n        INTEGER PRIMARY KEY,
+    org      TEXT NOT NULL,
+    webhook  TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    took_ns  INTEGER NOT NULL,
+    address  TEXT NOT NULL,            -- of the sender
+    key_id   TEXT NOT NULL,
+    method   TEXT NOT NULL,
+    url      TEXT NOT NULL,
+    status   INTEGER NOT NULL,         -- of the answer
+    answer   BLOB,                     -- JSON
+    call     TEXT NOT NULL,            -- id
+    caller   TEXT NOT NULL,
+    repeated INTEGER NOT NULL,
+    header   BLOB NOT NULL,            -- JSON
+    body     BLOB NOT NULL,
+    cut      INTEGER NOT NULL          -- the body was longer
+) STRICT;
 CREATE TABLE revisions (
     org      TEXT NOT NULL,
     revision INTEGER NOT NULL,
@@ -180,6 +213,15 @@ CREATE TABLE revisions (
     counts   TEXT NOT NULL,            -- JSON
     PRIMARY KEY (org, revision)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE secrets (
+    n       INTEGER PRIMARY KEY,       -- order of those of a name
+    org     TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    sealed  BLOB NOT NULL,
+    key_id  TEXT NOT NULL,             -- of the key that it is sealed with
+    created INTEGER NOT NULL,
+    ends    INTEGER                    -- null: never
+) STRICT;
 CREATE TABLE slots (                   -- what legs take of targets, and took
     call      TEXT NOT NULL,           -- first, since a switch knows no organization
     org       TEXT NOT NULL,
@@ -254,6 +296,13 @@ CREATE INDEX journals_of_node ON journals (node);
 CREATE INDEX legs_by_target ON legs (org, target, started, call) WHERE first;
 CREATE UNIQUE INDEX numbers_in_force ON entities (slug) WHERE kind = 'number' AND last IS NULL;
 CREATE INDEX receipts_by_time ON receipts (received);
+CREATE INDEX requests_by_age ON requests (at);
+CREATE INDEX requests_by_call ON requests (org, call, at) WHERE call <> '';
+CREATE INDEX requests_by_caller ON requests (org, ltrim(caller, '+'), at) WHERE caller <> '';
+CREATE INDEX requests_by_status ON requests (org, status, at);
+CREATE INDEX requests_by_time ON requests (org, at);
+CREATE INDEX requests_by_webhook ON requests (org, webhook, at);
+CREATE INDEX secrets_by_name ON secrets (org, name);
 CREATE INDEX slots_by_time ON slots (connected) WHERE freed IS NOT NULL AND connected IS NOT NULL;
 CREATE INDEX slots_connected ON slots (org, caller, connected) WHERE connected IS NOT NULL;
 CREATE INDEX slots_in_use ON slots (org, target) WHERE freed IS NULL;
@@ -261,12 +310,13 @@ CREATE INDEX slots_renewed ON slots (renewed) WHERE freed IS NULL;
 CREATE INDEX slots_unconnected ON slots (freed) WHERE freed IS NOT NULL AND connected IS NULL;
 CREATE INDEX tags_by_name ON tags (org, name, started, call) WHERE current;
 CREATE INDEX tags_by_value ON tags (org, name, substr(value, 1, 100), started, call) WHERE current;
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 17:06:39');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 17:06:39');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 17:06:39');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 17:06:39');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 17:06:39');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 6, 1, '2026-11-25 17:06:39');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 17:11:51');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 17:11:51');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 17:11:51');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 17:11:51');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 17:11:51');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 6, 1, '2026-11-25 17:11:51');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (7, 7, 1, '2026-11-25 17:11:51');
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n1', 'n1', 0, 859, 1772722800123456, 1772719200123456, 0);
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n2', 'n2', 0, 1294, 1772722800123456, 1772719200123456, 0);
 INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late", "revenue", "revenue_currency", "payout", "payout_currency", "converted", "converted_at") VALUES ('acme', 1, 'call of acme', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0, 40000000, 'USD', 25500000, 'USD', 1, 1772722800123456);
@@ -283,9 +333,9 @@ INSERT INTO tags ("org", "call", "place", "started", "name", "value", "source", 
 INSERT INTO gaps ("org", "call", "node", "since") VALUES ('acme', 3, 'n3', 1772719260123456);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('acme', 2, 0);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('beta', 1, 0);
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795626399433229, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795626399437611, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795626399437669, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795626711098587, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795626711106747, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795626711106812, 0, '', '{"file":3,"flow":2,"number":1}');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5', X'73616D65');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'3BE941053B894D32E38B382A85504D627315E1C2901A81513302ED4FE34310B9', X'61636D6531');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'6B86B273FF34FCE19D6B804EFF5A3F5747ADA4EAA22F1D49C01E52DDB7875B4B', X'31');
@@ -302,19 +352,19 @@ INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', 'same
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', '3.yaml', 1, NULL, X'4E07408562BEDB8B60CE05C1DECFE3AD16B72230967DE01F640B7E4729B49FCE');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'a.yaml', 1, NULL, X'94C92C82C83E4CA2C1E892707C42C1E9A6ABBAE5C02AD3684CE0B554FCAEF745');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'same.yaml', 1, NULL, X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5');
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', '5dbd2e95-b9a3-4624-883b-e145365de26a', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', '94909274-c153-40f0-b19c-1fa2354d87d8', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'ea990c85-c45d-4e02-a51a-b9aa98707f71', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', 'ed754b22-1861-42d6-99c3-4659be79c8b0', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', '6be52b3e-1949-48c0-92c5-f8174da7e558', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', '4e7f8a14-79f8-44b0-9a39-8afa42c60dc3', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', 'f90143be-8d52-4a60-a5a2-47fe050e947b', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', 'f328fa7b-85a6-4ff6-becc-32775a7a0a28', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', '18adbef3-131b-4d64-90cb-a38f6d29bb6d', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', '9c7be1c9-a110-41fd-b7a3-ebc62c7c888f', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'df2d460f-b104-4c85-a509-9cddad13b558', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', '8bc8fd0d-07bb-400f-84d1-122c40824c3a', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', '8348289e-e550-4f69-9188-8b0be2f010e9', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', '925f4275-62df-4b8b-8a8d-a31b0f146919', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', '83bce3ae-e53b-4ca2-a057-ca10709749f3', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', '08f3dcef-3ed4-4390-9f73-0a01cb0f3dad', 1, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795626399434012);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795626399438664);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795626711099397);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795626711107781);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'day', 1772668800000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'hour', 1772719200000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'month', 1772323200000000, 1);
@@ -327,8 +377,11 @@ INSERT INTO turns ("org", "key", "n") VALUES ('acme', 'sales', 1);
 INSERT INTO ledger ("org", "call", "place", "key", "time", "kind", "amount", "currency", "source", "reason", "replaced") VALUES ('acme', 1, 0, 'revenue input sale of acme', 1772722800123456, 'revenue', 40000000, 'USD', 'webhook:leads', '', NULL);
 INSERT INTO ledger ("org", "call", "place", "key", "time", "kind", "amount", "currency", "source", "reason", "replaced") VALUES ('acme', 1, 1, 'payout input sale of acme', 1772722800123456, 'payout', 25500000, 'USD', 'webhook:leads', '', NULL);
 INSERT INTO inputs ("n", "org", "id", "webhook", "caller", "call", "received", "bound", "expires", "events") VALUES (2, 'acme', 'more of acme', 'leads', '13105550198', '', 1772719200123456, NULL, 1772722800123456, X'5B7B2263616C6C223A22222C2265706F6368223A302C22736571223A302C2274696D65223A22303030312D30312D30315430303A30303A30305A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66222C2276616C7565223A2261636D65227D7D5D');
-INSERT INTO inputs ("n", "org", "id", "webhook", "caller", "call", "received", "bound", "expires", "events") VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', 1795626399429237, 1795626399432583, 1798218399432583, X'5B7B2263616C6C223A22222C2265706F6368223A302C22736571223A302C2274696D65223A22303030312D30312D30315430303A30303A30305A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66222C2276616C7565223A2261636D65227D7D5D');
+INSERT INTO inputs ("n", "org", "id", "webhook", "caller", "call", "received", "bound", "expires", "events") VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', 1795626711094482, 1795626711097960, 1798218711097960, X'5B7B2263616C6C223A22222C2265706F6368223A302C22736571223A302C2274696D65223A22303030312D30312D30315430303A30303A30305A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66222C2276616C7565223A2261636D65227D7D5D');
 INSERT INTO input_numbers ("n") VALUES (3);
-INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'data of acme', 1795626399429237, '{"id":"data of acme","outcomes":["waiting"]}');
+INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'data of acme', 1795626711094482, '{"id":"data of acme","outcomes":["waiting"]}');
 INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'more of acme', 1772719200123456, '{"id":"more of acme","outcomes":["waiting"]}');
 INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'sale of acme', 1772722800123456, '{"id":"sale of acme","call":"call of acme","outcomes":["applied","applied","applied","applied"]}');
+INSERT INTO keys ("org", "id", "name", "hash", "scopes", "created", "author", "ends", "used", "used_from") VALUES ('acme', 'key of acme', 'CRM', X'B150C9C476B320729398AC04AF02B8A82BC3D3BF79EAAAC05925BA9E3DC7DF07', '["calls:read"]', 1772719200123456, 'ann', NULL, NULL, '');
+INSERT INTO secrets ("n", "org", "name", "sealed", "key_id", "created", "ends") VALUES (1, 'acme', 'endpoint/crm', X'7365616C656420666F722061636D65', 'k1', 1772719200123456, NULL);
+INSERT INTO requests ("n", "org", "webhook", "kind", "at", "took_ns", "address", "key_id", "method", "url", "status", "answer", "call", "caller", "repeated", "header", "body", "cut") VALUES (1, 'acme', 'leads', 'call-data', 1772719200123456, 3000000, '192.0.2.1', 'k1', 'POST', '/call-data', 200, X'7B226F6B223A747275657D', 'c1', '+15550100', 0, X'7B22436F6E74656E742D54797065223A226170706C69636174696F6E2F6A736F6E227D', X'7B227374617465223A225458227D', 0);
