@@ -1,5 +1,8 @@
 package portal
 
+// extends are the schemas that have the fields of another beside their own.
+var extends = map[string]string{"Exported": "Revision", "FlowText": "FlowVersion", "DefinedEntity": "Entity", "NewKey": "Key"}
+
 // fields describes the fields of types that are not of this package, by the name of their
 // schema. That none is left out is tested.
 var fields = map[string]map[string]string{
@@ -100,5 +103,60 @@ var fields = map[string]map[string]string{
 		"target": "Target that it is about.",
 		"cause":  "Hangup cause.",
 		"attrs":  "What else is told.",
+	},
+	"Difference": {
+		"kind":     "number, target, campaign, flow, plan …, or file.",
+		"name":     "As it is written; of a file its path.",
+		"change":   "added, changed or removed.",
+		"settings": "That changed.",
+	},
+	"Setting": {
+		"path": "Such as nodes.welcome.menu.tries or members[2].weight.",
+		"old":  "As YAML on one line; left out where it was not there.",
+		"new":  "As YAML on one line; left out where it is gone.",
+	},
+	"Problem": {
+		"file":    "Path of the file.",
+		"line":    "From 1; 0: the whole file.",
+		"col":     "In characters, from 1.",
+		"message": "What is wrong.",
+		"hint":    "What would be right.",
+		"warning": "It is hardly meant, but can be applied.",
+	},
+	"Revision": {
+		"org":      "Organization.",
+		"revision": "Its number, from 1.",
+		"author":   "Who applied it.",
+		"note":     "Why.",
+		"time":     "When it was applied.",
+		"removed":  "With it the organization was removed.",
+		"folder":   "Folder in which the files stood.",
+		"counts":   "How many files (file) there are, and entities by kind.",
+	},
+	"FlowVersion": {
+		"flow":    "Name of the flow.",
+		"version": "A hash of what the flow says, and of the flows and plans that it runs.",
+		"author":  "Who applied it first.",
+		"note":    "Why.",
+		"time":    "When that was.",
+		"first":   "Revision in which it was new.",
+		"last":    "Revision in which it was for the last time; left out while it is in force.",
+	},
+	"Entity": {
+		"kind":  "number, target, campaign, flow, plan …",
+		"slug":  "Its name; of a number its digits.",
+		"id":    "UUID, the same for ever.",
+		"first": "Revision in which it was new.",
+		"last":  "Revision in which it was for the last time; left out while it is there.",
+	},
+	"Key": {
+		"id":      "The part of the key that may be shown.",
+		"name":    "What it is for.",
+		"scopes":  "What it may do.",
+		"created": "When it was made.",
+		"by":      "Who made it.",
+		"ends":    "When it ends, or was revoked; left out where it does not.",
+		"used":    "When it was used last, to the minute.",
+		"from":    "Address of the last use.",
 	},
 }

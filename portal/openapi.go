@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/hookswitch/hookswitch/keys"
 )
 
 func init() {
@@ -65,7 +67,7 @@ func description() huma.Config {
 func scopesInWords() string {
 	var b strings.Builder
 	b.WriteString("A key of the organization, made by `hookswitch keys create` or by this API. Scopes:\n")
-	for _, s := range Scopes {
+	for _, s := range keys.Scopes {
 		b.WriteString("\n- `" + s.Name + "`: " + s.About)
 	}
 	return b.String()

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/seal"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -26,9 +27,9 @@ const Base = "/api/v1"
 // Options says what the API works with.
 type Options struct {
 	Store   store.Store
-	Keys    store.Keys
 	InForce func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
-	Files   bool                        // it comes from a folder: what is applied to the store is not in force
+	Folder  bool                        // it comes from a folder: what is applied to the store is not in force
+	Sealed  *seal.Ring                  // keys that secrets are sealed with
 	Log     zerolog.Logger
 	Version string           // of the program
 	Limits  Limits           // the zero value of a field: that of DefaultLimits
@@ -44,7 +45,7 @@ type Portal struct {
 	address  *limiter
 	key      *limiter
 	room     chan struct{} // holds one for each request under way
-	exports  chan struct{} // likewise, of those that stream
+	heavy    chan struct{} // likewise, of those that are heavy
 	lastUsed *noted
 }
 
@@ -63,7 +64,7 @@ func New(o Options) *Portal {
 		address:  newLimiter(o.Limits.PerAddress, o.Now),
 		key:      newLimiter(o.Limits.PerKey, o.Now),
 		room:     make(chan struct{}, o.Limits.AtOnce),
-		exports:  make(chan struct{}, o.Limits.Exports),
+		heavy:    make(chan struct{}, o.Limits.Heavy),
 		lastUsed: newNoted(),
 	}
 	p.api = humago.NewWithPrefix(p.mux, Base, description())
@@ -79,6 +80,12 @@ func New(o Options) *Portal {
 var resources = []func(*Portal){
 	(*Portal).system,
 	(*Portal).calls,
+	(*Portal).configuration,
+	(*Portal).revisions,
+	(*Portal).flows,
+	(*Portal).entities,
+	(*Portal).tags,
+	(*Portal).keys,
 }
 
 // operation is one of the API.
@@ -112,6 +119,27 @@ func register[I, O any](p *Portal, op operation, h func(context.Context, *I) (*O
 		}
 		return out, nil
 	})
+}
+
+// enter waits for room for something heavy. The caller leaves when it is done.
+func (p *Portal) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case p.heavy <- struct{}{}:
+		return func() { <-p.heavy }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// organization returns the organization of the request as calls are run by it; nil where
+// there is none.
+func (p *Portal) organization(name string) *flowengine.Organization {
+	s := p.InForce()
+	if s == nil {
+		return nil
+	}
+	o, _ := s.Organization(name)
+	return o
 }
 
 // list is a part of what was found.

@@ -47,6 +47,7 @@ type settings struct {
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
 	KeepCalls            time.Duration  `mapstructure:"keep_calls" yaml:"keep_calls"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
+	SecretKeyFile        string         `mapstructure:"secret_key_file" yaml:"secret_key_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
 	AvailabilityAtOnce   int            `mapstructure:"availability_at_once" yaml:"availability_at_once"`
@@ -92,6 +93,11 @@ func (s secret) GoString() string             { return strconv.Quote(s.String())
 func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s secret) MarshalYAML() (any, error)    { return s.String(), nil }
 
+// secretKeyFile is where the key is that seals secrets.
+func (s *settings) secretKeyFile() string {
+	return cmp.Or(s.SecretKeyFile, filepath.Join(s.Data, "secret.key"))
+}
+
 func (s *settings) journalDir() string { return filepath.Join(s.Data, "journal") }
 
 // setting is one of them for the command line, the environment and the help.
@@ -116,6 +122,7 @@ func settingTable() []setting {
 		{"database", "", "PostgreSQL for the configuration and the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"keep_calls", time.Duration(0), "how long the call log keeps a call after its end; 0s: for ever"},
+		{"secret_key_file", "", "file with the key that seals secrets in the database, the same for all servers of one; empty: secret.key in the folder data, made where there is none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},

@@ -11,8 +11,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hookswitch/hookswitch/seal"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
 
 func newServe() *cobra.Command {
@@ -56,8 +58,9 @@ func run(ctx context.Context, s *settings, logTo io.Writer) error {
 // server is all that takes calls and keeps what they tell.
 type server struct {
 	*controller
-	settings *settings
-	db       store.Store
+	settings    *settings
+	db          store.Store
+	credentials *credentials.Keeper
 }
 
 // newServer returns a server with its journal and database open and its configuration in
@@ -68,6 +71,10 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 		return nil, err
 	}
 	manager, err := newSystemd(log)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.OpenFile(s.secretKeyFile())
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +101,7 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 	if err := c.config.start(ctx); err != nil {
 		return nil, errors.Join(err, j.Close(), db.Close())
 	}
-	return &server{c, s, db}, nil
+	return &server{c, s, db, credentials.New(db, ring)}, nil
 }
 
 // later refuses a database whose tables a later version has made: they stay what they

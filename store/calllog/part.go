@@ -19,6 +19,7 @@ type Part struct {
 	Org, ID string
 	lines   []*store.Line // in the order of the journal, each event once
 	events  []call.Event  // all that are known of the call
+	record  *store.Call   // made of them
 }
 
 // Split sorts a batch by call. All who write calls do it in the order of the result,
@@ -111,6 +112,25 @@ func ascending(lines []*store.Line) bool {
 // have it.
 func (p *Part) Begins() bool { return len(p.lines) > 0 && p.lines[0].Event.Seq == 1 }
 
+// Told returns what a publisher, if there is one, has to tell of the call, whose record was
+// made.
+func (p *Part) Told(by store.Publisher) []store.Message {
+	if by == nil {
+		return nil
+	}
+	news := make([]call.Event, len(p.lines))
+	for i, l := range p.lines {
+		news[i] = l.Event
+	}
+	return by.Publish(p.record, news)
+}
+
+// Waits says whether the call, whose record was made, waits for a journal.
+func (p *Part) Waits() bool { return len(p.record.Missing) > 0 }
+
+// Settled enters into the record that nothing is missing from it.
+func (p *Part) Settled() { p.record.State, p.record.Missing = store.Complete, nil }
+
 // Raw returns the lines as they stand in the journal.
 func (p *Part) Raw() []byte {
 	n := 0
@@ -134,6 +154,7 @@ func (p *Part) Project() (c *store.Call, err error) {
 	}()
 	c = store.Project(p.events)
 	c.Org, c.ID = p.Org, p.ID
+	p.record = c
 	return c, nil
 }
 

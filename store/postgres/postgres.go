@@ -28,6 +28,8 @@ type Store struct {
 	closed context.Context
 	close  context.CancelFunc
 
+	publisher store.Publisher // may be nil
+
 	mu      sync.Mutex
 	current bool // the tables are of this program's version
 }

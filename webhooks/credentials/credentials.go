@@ -182,19 +182,22 @@ const (
 )
 
 // Rotate gives an endpoint a new secret. The ones before go on signing beside it for the
-// time of overlap, in which the receiver takes the new one.
+// time of overlap, in which the receiver takes the new one. Without overlap they need not be
+// opened, so that it works where the key that sealed them is lost.
 func (k *Keeper) Rotate(ctx context.Context, org, endpoint string, overlap time.Duration) ([]Signing, error) {
 	if overlap < 0 || overlap > MaxOverlap {
 		return nil, fmt.Errorf("an overlap of %v: from 0s to %v", overlap, MaxOverlap)
 	}
 	n := name{org, endpointPrefix + endpoint}
-	k.forget(n)
-	before, err := k.read(ctx, n) // also so that none is sealed with a key that the others do not have
-	if err != nil {
-		return nil, err
-	}
-	if overlap > 0 && len(before) >= maxSigning {
-		return nil, fmt.Errorf("endpoint %s has %d secrets that still sign; rotate without overlap, or when the next has ended", endpoint, len(before))
+	if overlap > 0 {
+		k.forget(n)
+		before, err := k.read(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if len(before) >= maxSigning {
+			return nil, fmt.Errorf("endpoint %s has %d secrets that still sign; rotate without overlap, or when the next has ended", endpoint, len(before))
+		}
 	}
 	if _, err := k.add(ctx, n, seal.NewSecret(standard.NewSecret().Reveal()), overlap, false); err != nil {
 		return nil, err

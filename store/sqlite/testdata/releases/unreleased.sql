@@ -1,3 +1,18 @@
+CREATE TABLE attempts (
+    org      TEXT NOT NULL,
+    delivery INTEGER NOT NULL,
+    at       INTEGER NOT NULL,
+    token    INTEGER NOT NULL,
+    try      INTEGER NOT NULL,
+    node     TEXT NOT NULL,
+    took_ns  INTEGER NOT NULL,
+    request  BLOB NOT NULL,            -- JSON
+    response BLOB NOT NULL,            -- JSON
+    error    TEXT NOT NULL,
+    state    TEXT NOT NULL,            -- of the delivery after it
+    due      INTEGER,                  -- null: it was the last
+    UNIQUE (org, delivery, at, token)
+) STRICT;
 CREATE TABLE calls (
     org         TEXT NOT NULL,
     n           INTEGER PRIMARY KEY,
@@ -38,6 +53,22 @@ CREATE TABLE counts (                  -- calls of a target in a period, reserve
     n      INTEGER NOT NULL,
     PRIMARY KEY (org, target, period, since)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE deliveries (              -- that are done
+    org      TEXT NOT NULL,
+    n        INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    message  TEXT NOT NULL,
+    call     TEXT NOT NULL,
+    type     TEXT NOT NULL,
+    resent   INTEGER NOT NULL,
+    created  INTEGER NOT NULL,
+    state    TEXT NOT NULL,            -- delivered, given_up, dropped
+    tries    INTEGER NOT NULL,
+    first    INTEGER,
+    status   INTEGER NOT NULL,         -- of the last answer; 0: there was none
+    error    TEXT NOT NULL,
+    done     INTEGER NOT NULL
+) STRICT;
 CREATE TABLE entities (
     org   TEXT NOT NULL,
     kind  TEXT NOT NULL,
@@ -109,6 +140,14 @@ CREATE TABLE keys (                    -- of the API and of incoming webhooks
     used_from TEXT NOT NULL,
     PRIMARY KEY (org, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE lanes (                   -- endpoints that fail, or failed
+    org      TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    failing  INTEGER,                  -- since
+    disabled INTEGER,                  -- since
+    why      TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (org, endpoint)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
     org         TEXT NOT NULL,
     call        INTEGER NOT NULL,
@@ -130,6 +169,15 @@ CREATE TABLE legs (                     -- that were dialled; the caller's is in
     sip_call_id TEXT NOT NULL,
     PRIMARY KEY (org, call, place)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE messages (
+    org  TEXT NOT NULL,
+    id   TEXT NOT NULL,
+    call TEXT NOT NULL,    -- id; '': of none
+    type TEXT NOT NULL,
+    time INTEGER NOT NULL, -- of what happened
+    body BLOB NOT NULL,
+    UNIQUE (org, id)
+) STRICT;
 CREATE TABLE nodes (
     node TEXT PRIMARY KEY,
     seen INTEGER NOT NULL
@@ -139,6 +187,24 @@ CREATE TABLE organizations (
     revision INTEGER NOT NULL,         -- the newest
     removed  INTEGER NOT NULL          -- 1: by that revision
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox (                  -- deliveries that are not done
+    org      TEXT NOT NULL,
+    n        INTEGER PRIMARY KEY AUTOINCREMENT,
+    endpoint TEXT NOT NULL,
+    message  TEXT NOT NULL,            -- id
+    call     TEXT NOT NULL,
+    type     TEXT NOT NULL,
+    resent   INTEGER NOT NULL,
+    created  INTEGER NOT NULL,
+    due      INTEGER NOT NULL,
+    node     TEXT NOT NULL DEFAULT '',   -- that has the lease
+    token    INTEGER NOT NULL DEFAULT 0, -- of the last lease
+    until    INTEGER,                    -- end of the lease; null: there is none
+    tries    INTEGER NOT NULL DEFAULT 0,
+    first    INTEGER,                    -- attempt
+    status   INTEGER NOT NULL DEFAULT 0,
+    error    TEXT NOT NULL DEFAULT ''
+) STRICT;
 CREATE TABLE rejected (                 -- events of which no rows could be made
     org     TEXT NOT NULL,
     id      TEXT NOT NULL,    -- of the call
@@ -243,6 +309,7 @@ CREATE TABLE why_not (
     time   INTEGER NOT NULL,
     PRIMARY KEY (org, call, place)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_by_time ON attempts (at);
 CREATE INDEX calls_by_caller ON calls (org, ltrim(caller, '+'), started);
 CREATE INDEX calls_by_campaign ON calls (org, campaign, started) WHERE campaign <> '';
 CREATE INDEX calls_by_cause ON calls (org, cause, started) WHERE cause <> '';
@@ -251,11 +318,22 @@ CREATE INDEX calls_by_state ON calls (org, state, started) WHERE state <> 'compl
 CREATE INDEX calls_by_time ON calls (org, started);
 CREATE INDEX calls_waiting ON calls (waits) WHERE state = 'settling';
 CREATE INDEX counts_since ON counts (since);
+CREATE INDEX deliveries_by_call ON deliveries (org, call);
+CREATE INDEX deliveries_by_endpoint ON deliveries (org, endpoint);
+CREATE INDEX deliveries_by_state ON deliveries (org, state) WHERE state <> 'delivered';
+CREATE INDEX deliveries_by_status ON deliveries (org, status) WHERE status <> 200;
+CREATE INDEX deliveries_by_time ON deliveries (done);
+CREATE INDEX deliveries_by_type ON deliveries (org, type);
+CREATE INDEX deliveries_of ON deliveries (org);
 CREATE INDEX flow_versions_of_any ON flow_versions (flow, version);
 CREATE INDEX gaps_of_node ON gaps (node, since);
 CREATE INDEX journals_of_node ON journals (node);
 CREATE INDEX legs_by_target ON legs (org, target, started, call) WHERE first;
+CREATE INDEX messages_by_time ON messages (org, time);
 CREATE UNIQUE INDEX numbers_in_force ON entities (slug) WHERE kind = 'number' AND last IS NULL;
+CREATE INDEX outbox_by_call ON outbox (org, call, endpoint);
+CREATE INDEX outbox_by_due ON outbox (org, endpoint, due);
+CREATE INDEX outbox_of ON outbox (org);
 CREATE INDEX requests_by_age ON requests (at);
 CREATE INDEX requests_by_call ON requests (org, call, at) WHERE call <> '';
 CREATE INDEX requests_by_caller ON requests (org, ltrim(caller, '+'), at) WHERE caller <> '';
@@ -270,12 +348,13 @@ CREATE INDEX slots_renewed ON slots (renewed) WHERE freed IS NULL;
 CREATE INDEX slots_unconnected ON slots (freed) WHERE freed IS NOT NULL AND connected IS NULL;
 CREATE INDEX tags_by_name ON tags (org, name, started, call) WHERE current;
 CREATE INDEX tags_by_value ON tags (org, name, substr(value, 1, 100), started, call) WHERE current;
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 16:53:05');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 16:53:05');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 16:53:05');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 16:53:05');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 16:53:05');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 7, 1, '2026-11-25 16:53:05');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 17:07:45');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 17:07:45');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 17:07:45');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 17:07:45');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 17:07:45');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 5, 1, '2026-11-25 17:07:45');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (7, 7, 1, '2026-11-25 17:07:45');
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n1', 'n1', 0, 859, 1772722800123456, 1772719200123456, 0);
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n2', 'n2', 0, 1294, 1772722800123456, 1772719200123456, 0);
 INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('acme', 1, 'call of acme', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0);
@@ -290,9 +369,9 @@ INSERT INTO tags ("org", "call", "place", "started", "name", "value", "source", 
 INSERT INTO gaps ("org", "call", "node", "since") VALUES ('acme', 3, 'n3', 1772719260123456);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('acme', 2, 0);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('beta', 1, 0);
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795625585834278, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795625585848667, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795625585848820, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795626465627697, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795626465693833, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795626465693970, 0, '', '{"file":3,"flow":2,"number":1}');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5', X'73616D65');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'3BE941053B894D32E38B382A85504D627315E1C2901A81513302ED4FE34310B9', X'61636D6531');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'6B86B273FF34FCE19D6B804EFF5A3F5747ADA4EAA22F1D49C01E52DDB7875B4B', X'31');
@@ -309,19 +388,19 @@ INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', 'same
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', '3.yaml', 1, NULL, X'4E07408562BEDB8B60CE05C1DECFE3AD16B72230967DE01F640B7E4729B49FCE');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'a.yaml', 1, NULL, X'94C92C82C83E4CA2C1E892707C42C1E9A6ABBAE5C02AD3684CE0B554FCAEF745');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'same.yaml', 1, NULL, X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5');
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', '35cc099c-bacd-4853-91b0-1655e99e1216', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', '79937818-f11d-4eda-b4b2-7b9cf8c90b51', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'ca24a959-6383-4962-86db-ab44f01287a8', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', '4e7570c9-5959-49f7-946d-8cc86c0e7f5a', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', '44e3b5d4-399e-4f59-8899-dfb136acb035', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', '8638f49f-8a8d-483e-818f-9e267238fd7e', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', '1d268da6-d379-497b-9ad2-be3f21732e55', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', 'f614fa75-4139-4604-a9c5-e3f78698d4e3', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', 'df75eca3-f841-49d7-81f3-d4f530b7865a', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', 'f5f0e8a5-653e-4238-8659-23e1436c9ded', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'dfb82770-7c4b-45f1-b3f1-46f1062f86d2', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', 'a9ac2a23-4e7e-46a6-94eb-dcae8b58ebd5', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', '4b6ded23-1ba6-4444-ac1b-86027175385c', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', 'ebd66878-65a0-4c98-b5c7-9a96b7e68043', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', '00e8b14b-1d43-4395-917d-2be57fceca6f', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', '4e46e519-966f-47bc-9ed3-4b53fa0ac0cc', 1, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795625585835028);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795625585850704);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795626465647718);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795626465751372);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'day', 1772668800000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'hour', 1772719200000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'month', 1772323200000000, 1);
