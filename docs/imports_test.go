@@ -41,16 +41,39 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
+	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "store", "tags"},
 	"webhooks/incoming":   {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "keys", "store", "tags"},
 	"webhooks/standard":   {},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"keys", "store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "tags", "webhooks", "webhooks/incoming", "webhooks/standard", "examples"},
+	"cmd/hookswitch": {
+		"call", "availability", "capacity", "confdir",
+		"eslctl", "eslctl/doctor", "eslctl/esltest",
+		"examples",
+		"flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite",
+		"portal",
+		"tags", "keys", "seal",
+		"webhooks",
+		"webhooks/credentials",
+		"webhooks/events",
+		"webhooks/incoming",
+		"webhooks/standard",
+	},
+	"webhooks/events":      {"call", "availability", "flowengine", "flowengine/hours", "store", "tags"},
+	"webhooks/credentials": {"call", "seal", "store", "webhooks/standard"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
-var standardOnly = []string{"call", "tags", "flowengine/routing", "webhooks/standard", "examples"}
+var standardOnly = []string{
+	"call",
+	"examples",
+	"flowengine/routing",
+	"keys",
+	"seal",
+	"tags",
+	"webhooks/standard",
+}
 
 // Packages import each other in one direction only.
 func TestImports(t *testing.T) {

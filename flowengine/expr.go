@@ -217,6 +217,9 @@ func (x *examiner) Visit(n *ast.Node) {
 			if needs == secret {
 				x.err.Message = "expression: secrets cannot be used here"
 				x.err.Hint = "they are for conditions, and for the headers and the body of a request"
+				if x.in&event != 0 {
+					x.err.Hint = "they are for the address, the headers and the body of what is sent"
+				}
 			}
 		}
 	case *ast.MemberNode:

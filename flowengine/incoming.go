@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/hookswitch/hookswitch/call"
 )
 
 // Incoming is a webhook that another system calls, with a key of its own. It does not
@@ -60,7 +62,7 @@ func (l *loader) incoming(e entry) {
 	}
 	listOf(c, "accepts", "use", s.Accepts, Operations)
 	if d := time.Duration(s.Life); d > maxLife {
-		c.Problem("life", "", "life: %s is not between 1s and %.0fh", d, maxLife.Hours())
+		c.Problem("life", "", "life: %s is not between 1s and %.0fh", call.ShortDuration(d), maxLife.Hours())
 	}
 	if s.Rate < 1 || s.Rate > maxRate {
 		c.Problem("rate", "", "rate: %d is not between 1 and %d", s.Rate, maxRate)

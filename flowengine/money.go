@@ -16,7 +16,7 @@ type moneySettings struct {
 }
 
 // money returns the rule of a setting; nil where there is none.
-func (l *loader) money(c *Check, at string, s *moneySettings) *call.MoneyRule {
+func (l *loader) money(c *Check, at string, s *moneySettings) *call.Terms {
 	if s == nil {
 		return nil
 	}
@@ -26,7 +26,7 @@ func (l *loader) money(c *Check, at string, s *moneySettings) *call.MoneyRule {
 	if time.Duration(s.After)%time.Millisecond != 0 {
 		c.Problem(at+"/after", "", "after: %s is not a number of milliseconds", time.Duration(s.After))
 	}
-	return &call.MoneyRule{Amount: s.Amount, Currency: l.org.Currency, After: time.Duration(s.After)}
+	return &call.Terms{Sum: call.Sum{Amount: s.Amount, Currency: l.org.Currency}, After: time.Duration(s.After)}
 }
 
 // conversionSettings say which calls are conversions.

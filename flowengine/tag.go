@@ -48,9 +48,12 @@ func (l *loader) tag(e entry) {
 	c := &Check{doc: e.doc, node: e.value}
 	out := &tags.Definition{Name: e.key.Value, Description: s.Description, Type: tags.Type(s.Type), Values: s.Values,
 		Min: (*float64)(s.Min), Max: (*float64)(s.Max), Sources: s.Sources, Privacy: tags.Privacy(s.Privacy)}
-	oneOf(c, "type", "type", s.Type, tags.Types)
 	oneOf(c, "privacy", "class of privacy", s.Privacy, tags.Classes)
 	listOf(c, "sources", "source", s.Sources, tags.Sources)
+	l.org.tags[out.Name] = out
+	if !oneOf(c, "type", "type", s.Type, tags.Types) {
+		return // what goes with it cannot be told
+	}
 	switch n := len(s.Values); {
 	case out.Type == tags.Enum && (n < 1 || n > maxTagValues):
 		c.Problem("values", "list them: values: [TX, FL]", "values: an enum has 1 to %d, not %d", maxTagValues, n)
@@ -75,7 +78,6 @@ func (l *loader) tag(e entry) {
 	if n := utf8.RuneCountInString(s.Description); n > maxDescription {
 		c.Problem("description", "", "description: it has %d characters, at most %d are read", n, maxDescription)
 	}
-	l.org.tags[out.Name] = out
 }
 
 // fit returns a value from a source as the definition of a tag has it; as it is where there
@@ -95,12 +97,36 @@ func (o *Organization) fit(name string, value any, source string) (any, error) {
 	return v, nil
 }
 
-// oneOf reports a setting that is none of the valid ones; what is a word for one of them.
-func oneOf[T ~string](c *Check, at, what, is string, valid []T) {
+// typeTags makes values what the definitions of their tags say, and leaves out what does
+// not fit.
+func (o *Organization) typeTags(values map[string]any) {
+	for name, value := range values {
+		if d, ok := o.tags[name]; ok {
+			v, err := d.Read(value)
+			if values[name] = v; err != nil {
+				delete(values, name)
+			}
+		}
+	}
+}
+
+// keeps says whether an expression reads a tag that is private.
+func (o *Organization) keeps(x *expression) bool {
+	return o != nil && slices.ContainsFunc(x.reads, func(r read) bool {
+		d, ok := o.tags[r.name]
+		return r.space == "tags" && ok && d.Privacy == tags.Private
+	})
+}
+
+// oneOf says whether a setting is one of the valid ones, and reports it where it is not;
+// what is a word for one of them.
+func oneOf[T ~string](c *Check, at, what, is string, valid []T) bool {
 	if !slices.Contains(valid, T(is)) {
 		setting, _, _ := strings.Cut(at, "/")
 		c.Problem(at, DidYouMean(is, texts(valid)), "%s: there is no %s %s", setting, what, quote(is))
+		return false
 	}
+	return true
 }
 
 // listOf does so with a list, whose entries are there once.
