@@ -19,6 +19,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
 )
@@ -257,8 +259,11 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 		out.Fields = append(out.Fields, p.fields...)
 		return answerOf(http.StatusOK, out), nil
 	}
+	p.input.ID = uuid.NewString()
 	receipt, err := q.Inputs.Receive(ctx, q.org.Name, p.input)
 	switch {
+	case errors.Is(err, store.ErrTooMany):
+		return answer{}, later(http.StatusTooManyRequests, time.Minute, "too much has come for this call or its caller already")
 	case errors.Is(err, store.ErrNotFound):
 		return answer{}, q.unknown(p)
 	case err != nil:

@@ -526,4 +526,8 @@ func TestStoreFails(t *testing.T) {
 	if r := w.post(flowengine.CallData, `{"caller_id": "+12125550199"}`); r.Code != http.StatusServiceUnavailable || r.Header().Get("Retry-After") == "" || strings.Contains(r.Body.String(), "away") || problems != 1 {
 		t.Errorf("%d %s, %d problems", r.Code, r.Body, problems)
 	}
+	w.store.fails, w.store.full = nil, true
+	if r := w.post(flowengine.CallData, `{"caller_id": "+12125550199", "vip": true}`); r.Code != http.StatusTooManyRequests || r.Header().Get("Retry-After") != "60" || problems != 1 {
+		t.Errorf("%d %s, %d problems", r.Code, r.Body, problems)
+	}
 }

@@ -117,6 +117,7 @@ type memory struct {
 	used     int
 	asked    int // for keys
 	fails    error
+	full     bool
 }
 
 func newMemory() *memory {
@@ -159,7 +160,10 @@ func (m *memory) Receive(_ context.Context, org string, in store.Input) (store.R
 		r.Repeated = true
 		return r, nil
 	}
-	r := store.Receipt{ID: fmt.Sprintf("input-%d", len(m.inputs)+1)}
+	if m.full {
+		return store.Receipt{}, fmt.Errorf("call: %w", store.ErrTooMany)
+	}
+	r := store.Receipt{ID: in.ID}
 	tag, final := store.Waiting, store.Waiting
 	switch {
 	case m.find(m.live, in) != "":
