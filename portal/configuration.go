@@ -243,8 +243,8 @@ type exported struct {
 	Files map[string]string `json:"files" doc:"Texts by their path, as apply takes them."`
 }
 
-// export returns a revision with its files.
-func (p *Portal) export(ctx context.Context, number int) (*answer[exported], error) {
+// revisionWithFiles returns a revision with its files.
+func (p *Portal) revisionWithFiles(ctx context.Context, number int) (*answer[exported], error) {
 	r, err := p.Store.Revision(ctx, org(ctx), number)
 	if err != nil {
 		return nil, err
@@ -267,5 +267,5 @@ func (p *Portal) exportConfig(ctx context.Context, _ *struct{}) (*answer[exporte
 	if current[org(ctx)] == 0 {
 		return nil, problem(http.StatusNotFound, "the organization has no configuration yet")
 	}
-	return p.export(ctx, current[org(ctx)])
+	return p.revisionWithFiles(ctx, current[org(ctx)])
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/hookswitch/hookswitch/flowengine"
-	"github.com/hookswitch/hookswitch/seal"
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
 
 // Base is the path under which the API is served.
@@ -27,9 +27,11 @@ const Base = "/api/v1"
 // Options says what the API works with.
 type Options struct {
 	Store   store.Store
+	Outbox  store.Outbox
+	Inputs  store.Inputs
 	InForce func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
 	Folder  bool                        // it comes from a folder: what is applied to the store is not in force
-	Sealed  *seal.Ring                  // keys that secrets are sealed with
+	Secrets *credentials.Keeper
 	Log     zerolog.Logger
 	Version string           // of the program
 	Limits  Limits           // the zero value of a field: that of DefaultLimits
@@ -80,12 +82,20 @@ func New(o Options) *Portal {
 var resources = []func(*Portal){
 	(*Portal).system,
 	(*Portal).calls,
+	(*Portal).callTags,
+	(*Portal).callMoney,
+	(*Portal).export,
 	(*Portal).configuration,
 	(*Portal).revisions,
 	(*Portal).flows,
 	(*Portal).entities,
 	(*Portal).tags,
+	(*Portal).endpoints,
+	(*Portal).deliveries,
+	(*Portal).incoming,
+	(*Portal).requests,
 	(*Portal).keys,
+	(*Portal).secrets,
 }
 
 // operation is one of the API.
