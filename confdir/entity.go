@@ -14,6 +14,7 @@ import (
 var sections = map[string]string{
 	"numbers": store.NumberKind, "gateways": "gateway", "publishers": "publisher", "buyers": "buyer",
 	"targets": "target", "plans": "plan", "campaigns": "campaign",
+	"tags": "tag", "incoming": "incoming", "webhooks": "webhook",
 }
 
 // Contents are the files of an organization, and what their documents define.

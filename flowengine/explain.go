@@ -25,7 +25,8 @@ func (s *Session) Passes(c *Condition) (passes bool, why string) {
 	case err != nil:
 		why = err.Error()
 	default:
-		why = c.explain(env)
+		org, _ := s.engine.Current().Organization(s.org)
+		why = c.explain(env, org)
 	}
 	if len(why) > maxExplained {
 		why = strings.ToValidUTF8(why[:maxExplained], "") + "…"
@@ -34,13 +35,16 @@ func (s *Session) Passes(c *Condition) (passes bool, why string) {
 }
 
 // explain returns the values that a condition reads, or its source where it reads none.
-func (c *Condition) explain(env *environment) string {
+// Tags of the organization that are private are named, and no more.
+func (c *Condition) explain(env *environment, org *Organization) string {
 	var out []string
 	for _, x := range c.reads() {
 		v, err := x.eval(env)
 		switch text, isText := v.(string); {
 		case err != nil || v == nil:
 			out = append(out, x.source+" is not set")
+		case org.keeps(x):
+			out = append(out, x.source+" is private")
 		case isText:
 			out = append(out, fmt.Sprintf("%s is %q", x.source, text))
 		case spell(v) != "":

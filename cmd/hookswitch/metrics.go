@@ -25,6 +25,7 @@ type metrics struct {
 	counting  prometheus.Histogram
 	alone     prometheus.Counter
 	dropped   prometheus.Counter
+	untold    prometheus.Counter
 	loaded    prometheus.Gauge
 }
 
@@ -58,13 +59,15 @@ func newMetrics(b buildInfo) *metrics {
 			Help: "Times a call was told of limits by this node's share, since the database did not answer."}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "capacity_dropped_total",
 			Help: "Steps of slots that were not told to the database, since it was away for too long."}),
+		untold: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "events_untold_total",
+			Help: "Times an endpoint was not told of an event because its filter failed."}),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "config_loaded_timestamp",
 			Help: "When the configuration in force was loaded, in seconds since 1970."}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "build_info", Help: "Which program this is; always 1.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	build.Set(1)
-	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.counting, m.alone, m.dropped, m.loaded, build,
+	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.counting, m.alone, m.dropped, m.untold, m.loaded, build,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
 	return m
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/tags"
 )
 
 // Fault is something in a Test that does not fit the flows.
@@ -36,6 +37,7 @@ func (s *Script) Check(t *Test) []Fault {
 	c := &checker{script: s, test: t}
 	c.call()
 	c.names()
+	c.tags()
 	c.routing()
 	c.expect()
 	return c.faults
@@ -116,6 +118,31 @@ func (c *checker) names() {
 			c.request(path, node)
 		}
 	}
+}
+
+// tags holds the tags against their definitions.
+func (c *checker) tags() {
+	for _, name := range slices.Sorted(maps.Keys(c.test.Tags)) {
+		if c.org == nil {
+			return
+		}
+		if d, ok := c.org.Tag(name); ok {
+			if _, err := d.Read(c.test.Tags[name].Value); err != nil {
+				c.add(at("tags", name), tagHint(d), "tag %s is a %s, and this is %s", name, d.Type, err)
+			}
+		}
+	}
+}
+
+// tagHint says which values a tag has.
+func tagHint(d *tags.Definition) string {
+	switch d.Type {
+	case tags.Enum:
+		return flowengine.Nearest("", d.Values)
+	case tags.Text:
+		return "put quotes around it"
+	}
+	return ""
 }
 
 func (c *checker) expect() {
