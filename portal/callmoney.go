@@ -21,7 +21,9 @@ func (p *Portal) callMoney() {
 			summary: "Sets the " + kind.name + " of a call",
 			about: "Sets the amount that is " + kind.from + ". Amounts are absolute: each is an entry in the ledger of the call, and the last\n" +
 				"one counts. One that the call has already changes nothing. Of a live call it is queued until the call has ended.",
-		}, func(ctx context.Context, in *moneyOrder) (*answer[receipt], error) { return p.setAmount(ctx, kind.name, in) })
+		}, func(ctx context.Context, in *moneyOrder) (*answer[receipt], error) {
+			return p.setAmount(ctx, kind.name, in)
+		})
 	}
 	register(p, operation{
 		method: http.MethodPut, path: "/calls/{call}/conversion", id: "set-call-conversion", tag: tagCalls, scope: keys.WriteTags, errors: []int{404},

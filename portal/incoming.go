@@ -68,4 +68,3 @@ func (p *Portal) getIncoming(ctx context.Context, in *struct {
 	}
 	return nil, problem(http.StatusNotFound, "there is no such incoming webhook")
 }
-
