@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	filesBody   = 16 << 20        // bytes that a request with a configuration may have
-	configLimit = 2 * time.Minute // that it may take
+	filesBody   = 16 << 20         // bytes that a request with a configuration may have
+	configLimit = 25 * time.Second // that it may take
 )
 
 func (p *Portal) configuration() {

@@ -21,6 +21,12 @@ targets: {alice: {user: "alice@ORG", ring: 20s}}
 tags:
   state: {type: enum, values: [TX, FL], sources: [webhook, api, flow], description: "where the caller is"}
   income: {type: number, min: 0, privacy: private}
+  quality: {type: string, sources: [flow]}
+incoming:
+  leads: {accepts: [call-data, update-tags], fields: {leadState: state}, life: 10m}
+webhooks:
+  crm: {url: "https://crm.example/hook", events: [call.ended], filter: 'tags.state == "TX"'}
+  spare: {url: "https://spare.example/hook", events: [call.ended], enabled: false}
 ---
 flow: main
 start: bye
@@ -253,7 +259,7 @@ func TestDefinitionsOfTagsAreListed(t *testing.T) {
 		t.Errorf("%+v", state)
 	}
 	var page struct{ Items []struct{ Name string } }
-	if w.get("/tags", &page); len(page.Items) != 2 || page.Items[0].Name != "income" {
+	if w.get("/tags", &page); len(page.Items) != 3 || page.Items[0].Name != "income" {
 		t.Errorf("%+v", page)
 	}
 	w.fails(http.StatusNotFound, http.MethodGet, "/tags/none", nil)

@@ -157,13 +157,13 @@ func (p *Portal) disableEndpoint(ctx context.Context, in *EndpointPath) (*struct
 	return nil, err
 }
 
-// signing is a secret of an endpoint, without the secret.
-type signing struct {
+// Signing is a secret of an endpoint, without the secret.
+type Signing struct {
 	Created time.Time  `json:"created" doc:"When it was made."`
 	Ends    *time.Time `json:"ends,omitempty" doc:"When it ends; left out where it does not."`
 }
 
-func (p *Portal) listEndpointSecrets(ctx context.Context, in *EndpointPath) (*answer[list[signing]], error) {
+func (p *Portal) listEndpointSecrets(ctx context.Context, in *EndpointPath) (*answer[list[Signing]], error) {
 	if err := p.defined(ctx, in.Endpoint); err != nil {
 		return nil, err
 	}
@@ -171,16 +171,16 @@ func (p *Portal) listEndpointSecrets(ctx context.Context, in *EndpointPath) (*an
 	if err != nil {
 		return nil, err
 	}
-	var out []signing
+	var out []Signing
 	for _, s := range found {
-		out = append(out, signing{s.Created, s.Ends})
+		out = append(out, Signing{s.Created, s.Ends})
 	}
 	return listOf(out, ""), nil
 }
 
 // newSecret is a secret that was made.
 type newSecret struct {
-	signing
+	Signing
 	Secret string `json:"secret" doc:"The secret. It is shown this once." example:"whsec_…"`
 }
 
@@ -200,7 +200,7 @@ func (p *Portal) rotateEndpointSecret(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return &answer[newSecret]{newSecret{signing{found[0].Created, found[0].Ends}, found[0].Secret.Reveal()}}, nil
+	return &answer[newSecret]{newSecret{Signing{found[0].Created, found[0].Ends}, found[0].Secret.Reveal()}}, nil
 }
 
 // sent names what was sent.
