@@ -130,7 +130,7 @@ func (p *Portal) receive(ctx context.Context, id, what string, once Once, e call
 	if once.Key != "" {
 		in.Key = what + " " + id + " " + once.Key
 	}
-	r, err := p.Inputs.Receive(ctx, org(ctx), in)
+	r, err := p.Store.Receive(ctx, org(ctx), in)
 	if err != nil {
 		return nil, err
 	}

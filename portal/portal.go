@@ -28,7 +28,6 @@ const Base = "/api/v1"
 type Options struct {
 	Store   store.Store
 	Outbox  store.Outbox
-	Inputs  store.Inputs
 	InForce func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
 	Folder  bool                        // it comes from a folder: what is applied to the store is not in force
 	Secrets *credentials.Keeper

@@ -172,6 +172,6 @@ type Query struct {
 
 // Page is a part of what was found.
 type Page struct {
-	Calls []*Call // without events, legs, tags and why-not
+	Calls []*Call // without events, legs, tags, why-not and ledger
 	Next  string  // for Query.After; empty on the last page
 }

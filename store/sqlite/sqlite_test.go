@@ -127,4 +127,5 @@ func TestLog(t *testing.T) { storetest.RunLog(t, open) }
 func TestShared(t *testing.T) {
 	storetest.RunShared(t, func(t *testing.T) store.Shared { return open(t) })
 }
+func TestInputs(t *testing.T)                { storetest.RunInputs(t, open) }
 func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }

@@ -42,7 +42,7 @@ CREATE TABLE calls (
     switch      TEXT NOT NULL,
     sip_call_id TEXT NOT NULL,
     node        TEXT NOT NULL, -- last controller
-    late        INTEGER NOT NULL,
+    late        INTEGER NOT NULL, revenue INTEGER, revenue_currency TEXT NOT NULL DEFAULT '', payout INTEGER, payout_currency TEXT NOT NULL DEFAULT '', converted INTEGER, converted_at INTEGER,
     UNIQUE (org, id)
 ) STRICT;
 CREATE TABLE counts (                  -- calls of a target in a period, reserved or connected
@@ -120,6 +120,19 @@ CREATE TABLE goose_db_version (
 		is_applied INTEGER NOT NULL,
 		tstamp TIMESTAMP DEFAULT (datetime('now'))
 	);
+CREATE TABLE input_numbers (n INTEGER NOT NULL) STRICT;
+CREATE TABLE inputs (                   -- that wait: for a call, for its node, or for its end
+    n        INTEGER PRIMARY KEY,       -- in the order in which they were bound to calls, or came
+    org      TEXT NOT NULL,
+    id       TEXT NOT NULL,
+    webhook  TEXT NOT NULL,
+    caller   TEXT NOT NULL,             -- without +
+    call     TEXT NOT NULL,             -- id; empty: it waits for the caller's next one
+    received INTEGER NOT NULL,
+    bound    INTEGER,                   -- when it was, to the call
+    expires  INTEGER NOT NULL,
+    events   BLOB NOT NULL              -- JSON
+) STRICT;
 CREATE TABLE journals (
     journal  TEXT PRIMARY KEY,         -- id
     node     TEXT NOT NULL,
@@ -147,6 +160,20 @@ CREATE TABLE lanes (                   -- endpoints that fail, or failed
     disabled INTEGER,                  -- since
     why      TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (org, endpoint)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ledger (                   -- rows are added, and never changed
+    org      TEXT NOT NULL,
+    call     INTEGER NOT NULL,
+    place    INTEGER NOT NULL,
+    key      TEXT NOT NULL,             -- what the entry is about: an input, or a rule
+    time     INTEGER NOT NULL,
+    kind     TEXT NOT NULL,             -- revenue or payout
+    amount   INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    source   TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    replaced TEXT,                      -- AMOUNT CURRENCY
+    PRIMARY KEY (org, call, place)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
     org         TEXT NOT NULL,
@@ -205,6 +232,14 @@ CREATE TABLE outbox (                  -- deliveries that are not done
     status   INTEGER NOT NULL DEFAULT 0,
     error    TEXT NOT NULL DEFAULT ''
 ) STRICT;
+CREATE TABLE receipts (                 -- of inputs with idempotency keys
+    org      TEXT NOT NULL,
+    webhook  TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    received INTEGER NOT NULL,
+    receipt  TEXT NOT NULL,             -- JSON
+    PRIMARY KEY (org, webhook, key)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE rejected (                 -- events of which no rows could be made
     org     TEXT NOT NULL,
     id      TEXT NOT NULL,    -- of the call
@@ -283,7 +318,7 @@ CREATE TABLE tags (                     -- every write of one
     step     TEXT NOT NULL,
     time     INTEGER NOT NULL,
     replaced TEXT,
-    current  INTEGER NOT NULL, -- not replaced by a later one
+    current  INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT 0, -- not replaced by a later one
     PRIMARY KEY (org, call, place)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE texts (
@@ -327,6 +362,10 @@ CREATE INDEX deliveries_by_type ON deliveries (org, type);
 CREATE INDEX deliveries_of ON deliveries (org);
 CREATE INDEX flow_versions_of_any ON flow_versions (flow, version);
 CREATE INDEX gaps_of_node ON gaps (node, since);
+CREATE INDEX inputs_bound ON inputs (bound) WHERE call <> '';
+CREATE INDEX inputs_expire ON inputs (expires);
+CREATE INDEX inputs_of_call ON inputs (org, call) WHERE call <> '';
+CREATE INDEX inputs_of_caller ON inputs (org, caller) WHERE call = '';
 CREATE INDEX journals_of_node ON journals (node);
 CREATE INDEX legs_by_target ON legs (org, target, started, call) WHERE first;
 CREATE INDEX messages_by_time ON messages (org, time);
@@ -334,6 +373,7 @@ CREATE UNIQUE INDEX numbers_in_force ON entities (slug) WHERE kind = 'number' AN
 CREATE INDEX outbox_by_call ON outbox (org, call, endpoint);
 CREATE INDEX outbox_by_due ON outbox (org, endpoint, due);
 CREATE INDEX outbox_of ON outbox (org);
+CREATE INDEX receipts_by_time ON receipts (received);
 CREATE INDEX requests_by_age ON requests (at);
 CREATE INDEX requests_by_call ON requests (org, call, at) WHERE call <> '';
 CREATE INDEX requests_by_caller ON requests (org, ltrim(caller, '+'), at) WHERE caller <> '';
@@ -348,30 +388,33 @@ CREATE INDEX slots_renewed ON slots (renewed) WHERE freed IS NULL;
 CREATE INDEX slots_unconnected ON slots (freed) WHERE freed IS NOT NULL AND connected IS NULL;
 CREATE INDEX tags_by_name ON tags (org, name, started, call) WHERE current;
 CREATE INDEX tags_by_value ON tags (org, name, substr(value, 1, 100), started, call) WHERE current;
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 17:07:45');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 17:07:45');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 17:07:45');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 17:07:45');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 17:07:45');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 5, 1, '2026-11-25 17:07:45');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (7, 7, 1, '2026-11-25 17:07:45');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 5, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (7, 6, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (8, 7, 1, '2026-11-25 17:16:29');
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n1', 'n1', 0, 859, 1772722800123456, 1772719200123456, 0);
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n2', 'n2', 0, 1294, 1772722800123456, 1772719200123456, 0);
-INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('acme', 1, 'call of acme', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0);
-INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('acme', 3, 'settling', 'settling', NULL, 1772719260123456, NULL, NULL, 1772719261123456, '', '', '', '', '', '', '', '', '', '', 'NORMAL_CLEARING', 16, '', 0, 1000, 0, '', '', 'n2', 0);
-INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('acme', 4, 'open', 'open', NULL, 1772719200123456, 1772719201123456, NULL, NULL, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', '', '', 0, '', 0, 0, 0, '', '', 'n1', 0);
-INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('beta', 2, 'call of beta', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0);
+INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late", "revenue", "revenue_currency", "payout", "payout_currency", "converted", "converted_at") VALUES ('acme', 1, 'call of acme', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0, 40000000, 'USD', 25500000, 'USD', 1, 1772722800123456);
+INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late", "revenue", "revenue_currency", "payout", "payout_currency", "converted", "converted_at") VALUES ('acme', 3, 'settling', 'settling', NULL, 1772719260123456, NULL, NULL, 1772719261123456, '', '', '', '', '', '', '', '', '', '', 'NORMAL_CLEARING', 16, '', 0, 1000, 0, '', '', 'n2', 0, NULL, '', NULL, '', NULL, NULL);
+INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late", "revenue", "revenue_currency", "payout", "payout_currency", "converted", "converted_at") VALUES ('acme', 4, 'open', 'open', NULL, 1772719200123456, 1772719201123456, NULL, NULL, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', '', '', 0, '', 0, 0, 0, '', '', 'n1', 0, NULL, '', NULL, '', NULL, NULL);
+INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late", "revenue", "revenue_currency", "payout", "payout_currency", "converted", "converted_at") VALUES ('beta', 2, 'call of beta', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0, NULL, '', NULL, '', NULL, NULL);
 INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('acme', 1, 1, 'n1', 1, 1772719200123456, X'7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A312C2274696D65223A22323032362D30332D30355431343A30303A30302E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E73746172746564222C226174747273223A7B2263616D706169676E223A22726F6F66696E67222C2266726F6D223A222B3133313035353530313131222C22746F223A222B3135353530313030227D7D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A322C2274696D65223A22323032362D30332D30355431343A30303A30312E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E616E737765726564227D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A332C2274696D65223A22323032362D30332D30355431343A30303A30322E3132333435365A222C226E6F6465223A226E31222C2274797065223A22666C6F772E73746570222C2273746570223A2277656C636F6D65222C226B696E64223A226D656E75222C2265786974223A2231222C226D73223A313230307D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A342C2274696D65223A22323032362D30332D30355431343A30303A30302E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22746167223A226F66222C2276616C7565223A2261636D65227D7D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A352C2274696D65223A22323032362D30332D30355431343A30303A30332E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E656E646564222C226361757365223A224E4F524D414C5F434C454152494E47222C226174747273223A7B2262696C6C6564223A2232303030222C226475726174696F6E223A2233303030227D7D0A');
+INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('acme', 1, 1048576, '', 1, 1772722800123456, X'7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A313034383537362C22736571223A312C2274696D65223A22323032362D30332D30355431353A30303A30302E3132333435365A222C2274797065223A2263616C6C2E726576656E75655F75706461746564222C226174747273223A7B22616D6F756E74223A223430222C2263757272656E6379223A22555344222C22696E707574223A2273616C65206F662061636D65222C226B696E64223A22726576656E7565222C22736F75726365223A22776562686F6F6B3A6C65616473227D7D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A313034383537362C22736571223A322C2274696D65223A22323032362D30332D30355431353A30303A30302E3132333435365A222C2274797065223A2263616C6C2E726576656E75655F75706461746564222C226174747273223A7B22616D6F756E74223A2232352E35222C2263757272656E6379223A22555344222C22696E707574223A2273616C65206F662061636D65222C226B696E64223A227061796F7574222C22736F75726365223A22776562686F6F6B3A6C65616473227D7D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A313034383537362C22736571223A332C2274696D65223A22323032362D30332D30355431353A30303A30302E3132333435365A222C2274797065223A2263616C6C2E636F6E766572746564222C226174747273223A7B22636F6E766572746564223A2274727565222C22696E707574223A2273616C65206F662061636D65222C22736F75726365223A22776562686F6F6B3A6C65616473227D7D0A7B2263616C6C223A2263616C6C206F662061636D65222C226F7267223A2261636D65222C2265706F6368223A313034383537362C22736571223A342C2274696D65223A22323032362D30332D30355431353A30303A30302E3132333435365A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22696E707574223A2273616C65206F662061636D65222C2272656D6F766564223A2274727565222C227265706C61636564223A2261636D65222C22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66227D7D0A');
 INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('acme', 3, 2, 'n2', 1, 1772719260123456, X'7B2263616C6C223A22736574746C696E67222C226F7267223A2261636D65222C2265706F6368223A322C22736571223A312C2274696D65223A22323032362D30332D30355431343A30313A30302E3132333435365A222C226E6F6465223A226E32222C2274797065223A2263616C6C2E726573756D6564222C226174747273223A7B2266726F6D5F6E6F6465223A226E33227D7D0A7B2263616C6C223A22736574746C696E67222C226F7267223A2261636D65222C2265706F6368223A322C22736571223A322C2274696D65223A22323032362D30332D30355431343A30313A30312E3132333435365A222C226E6F6465223A226E32222C2274797065223A2263616C6C2E656E646564222C226361757365223A224E4F524D414C5F434C454152494E47227D0A');
 INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('acme', 4, 1, 'n1', 1, 1772719200123456, X'7B2263616C6C223A226F70656E222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A312C2274696D65223A22323032362D30332D30355431343A30303A30302E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E73746172746564222C226174747273223A7B2263616D706169676E223A22726F6F66696E67222C2266726F6D223A222B3133313035353530313131222C22746F223A222B3135353530313030227D7D0A7B2263616C6C223A226F70656E222C226F7267223A2261636D65222C2265706F6368223A312C22736571223A322C2274696D65223A22323032362D30332D30355431343A30303A30312E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E616E737765726564227D0A');
 INSERT INTO events ("org", "call", "epoch", "node", "seq", "time", "lines") VALUES ('beta', 2, 1, 'n1', 1, 1772719200123456, X'7B2263616C6C223A2263616C6C206F662062657461222C226F7267223A2262657461222C2265706F6368223A312C22736571223A312C2274696D65223A22323032362D30332D30355431343A30303A30302E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E73746172746564222C226174747273223A7B2263616D706169676E223A22726F6F66696E67222C2266726F6D223A222B3133313035353530313131222C22746F223A222B3135353530313030227D7D0A7B2263616C6C223A2263616C6C206F662062657461222C226F7267223A2262657461222C2265706F6368223A312C22736571223A322C2274696D65223A22323032362D30332D30355431343A30303A30312E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E616E737765726564227D0A7B2263616C6C223A2263616C6C206F662062657461222C226F7267223A2262657461222C2265706F6368223A312C22736571223A332C2274696D65223A22323032362D30332D30355431343A30303A30322E3132333435365A222C226E6F6465223A226E31222C2274797065223A22666C6F772E73746570222C2273746570223A2277656C636F6D65222C226B696E64223A226D656E75222C2265786974223A2231222C226D73223A313230307D0A7B2263616C6C223A2263616C6C206F662062657461222C226F7267223A2262657461222C2265706F6368223A312C22736571223A342C2274696D65223A22323032362D30332D30355431343A30303A30332E3132333435365A222C226E6F6465223A226E31222C2274797065223A2263616C6C2E656E646564222C226361757365223A224E4F524D414C5F434C454152494E47222C226174747273223A7B2262696C6C6564223A2232303030222C226475726174696F6E223A2233303030227D7D0A');
-INSERT INTO tags ("org", "call", "place", "started", "name", "value", "source", "step", "time", "replaced", "current") VALUES ('acme', 1, 0, 1772719200123456, 'of', 'acme', '', '', 1772719200123456, NULL, 1);
+INSERT INTO tags ("org", "call", "place", "started", "name", "value", "source", "step", "time", "replaced", "current", "removed") VALUES ('acme', 1, 0, 1772719200123456, 'of', 'acme', '', '', 1772719200123456, NULL, 0, 0);
+INSERT INTO tags ("org", "call", "place", "started", "name", "value", "source", "step", "time", "replaced", "current", "removed") VALUES ('acme', 1, 1, 1772719200123456, 'of', '', 'webhook:leads', '', 1772722800123456, 'acme', 0, 1);
 INSERT INTO gaps ("org", "call", "node", "since") VALUES ('acme', 3, 'n3', 1772719260123456);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('acme', 2, 0);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('beta', 1, 0);
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795626465627697, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795626465693833, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795626465693970, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795626989389034, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795626989398769, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795626989398834, 0, '', '{"file":3,"flow":2,"number":1}');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5', X'73616D65');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'3BE941053B894D32E38B382A85504D627315E1C2901A81513302ED4FE34310B9', X'61636D6531');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'6B86B273FF34FCE19D6B804EFF5A3F5747ADA4EAA22F1D49C01E52DDB7875B4B', X'31');
@@ -388,19 +431,19 @@ INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', 'same
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', '3.yaml', 1, NULL, X'4E07408562BEDB8B60CE05C1DECFE3AD16B72230967DE01F640B7E4729B49FCE');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'a.yaml', 1, NULL, X'94C92C82C83E4CA2C1E892707C42C1E9A6ABBAE5C02AD3684CE0B554FCAEF745');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'same.yaml', 1, NULL, X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5');
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', 'df75eca3-f841-49d7-81f3-d4f530b7865a', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', 'f5f0e8a5-653e-4238-8659-23e1436c9ded', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'dfb82770-7c4b-45f1-b3f1-46f1062f86d2', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', 'a9ac2a23-4e7e-46a6-94eb-dcae8b58ebd5', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', '4b6ded23-1ba6-4444-ac1b-86027175385c', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', 'ebd66878-65a0-4c98-b5c7-9a96b7e68043', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', '00e8b14b-1d43-4395-917d-2be57fceca6f', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', '4e46e519-966f-47bc-9ed3-4b53fa0ac0cc', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', '821e1440-5d90-43d5-9686-8629bab984e9', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', 'cc0eb6a3-5896-433c-8a59-ef4fb358185e', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'df13bc4d-9f58-409b-9fe2-29b7b1962047', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', 'f5af7405-829b-4844-b802-e39864e6f471', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', 'b716fe6d-887a-46dc-a7d9-65e3aca0d2db', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', '96f01a56-83aa-434a-a56a-1eda67f82434', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', 'b16ad707-6318-47f5-8006-61ce1c1d8d05', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', '713d4db7-16a9-47d2-80eb-b059fd7bf6a2', 1, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795626465647718);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795626465751372);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795626989389779);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795626989399908);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'day', 1772668800000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'hour', 1772719200000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'month', 1772323200000000, 1);
@@ -410,6 +453,14 @@ INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'al
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'alice', 'month', 1772323200000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'alice', 'total', 0, 1);
 INSERT INTO turns ("org", "key", "n") VALUES ('acme', 'sales', 1);
+INSERT INTO ledger ("org", "call", "place", "key", "time", "kind", "amount", "currency", "source", "reason", "replaced") VALUES ('acme', 1, 0, 'revenue input sale of acme', 1772722800123456, 'revenue', 40000000, 'USD', 'webhook:leads', '', NULL);
+INSERT INTO ledger ("org", "call", "place", "key", "time", "kind", "amount", "currency", "source", "reason", "replaced") VALUES ('acme', 1, 1, 'payout input sale of acme', 1772722800123456, 'payout', 25500000, 'USD', 'webhook:leads', '', NULL);
+INSERT INTO inputs ("n", "org", "id", "webhook", "caller", "call", "received", "bound", "expires", "events") VALUES (2, 'acme', 'more of acme', 'leads', '13105550198', '', 1772719200123456, NULL, 1772722800123456, X'5B7B2263616C6C223A22222C2265706F6368223A302C22736571223A302C2274696D65223A22303030312D30312D30315430303A30303A30305A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66222C2276616C7565223A2261636D65227D7D5D');
+INSERT INTO inputs ("n", "org", "id", "webhook", "caller", "call", "received", "bound", "expires", "events") VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', 1795626989385011, 1795626989388407, 1798218989388407, X'5B7B2263616C6C223A22222C2265706F6368223A302C22736571223A302C2274696D65223A22303030312D30312D30315430303A30303A30305A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66222C2276616C7565223A2261636D65227D7D5D');
+INSERT INTO input_numbers ("n") VALUES (3);
+INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'data of acme', 1795626989385011, '{"id":"data of acme","outcomes":["waiting"]}');
+INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'more of acme', 1772719200123456, '{"id":"more of acme","outcomes":["waiting"]}');
+INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'sale of acme', 1772722800123456, '{"id":"sale of acme","call":"call of acme","outcomes":["applied","applied","applied","applied"]}');
 INSERT INTO keys ("org", "id", "name", "hash", "scopes", "created", "author", "ends", "used", "used_from") VALUES ('acme', 'key of acme', 'CRM', X'B150C9C476B320729398AC04AF02B8A82BC3D3BF79EAAAC05925BA9E3DC7DF07', '["calls:read"]', 1772719200123456, 'ann', NULL, NULL, '');
 INSERT INTO secrets ("n", "org", "name", "sealed", "key_id", "created", "ends") VALUES (1, 'acme', 'endpoint/crm', X'7365616C656420666F722061636D65', 'k1', 1772719200123456, NULL);
 INSERT INTO requests ("n", "org", "webhook", "kind", "at", "took_ns", "address", "key_id", "method", "url", "status", "answer", "call", "caller", "repeated", "header", "body", "cut") VALUES (1, 'acme', 'leads', 'call-data', 1772719200123456, 3000000, '192.0.2.1', 'k1', 'POST', '/call-data', 200, X'7B226F6B223A747275657D', 'c1', '+15550100', 0, X'7B22436F6E74656E742D54797065223A226170706C69636174696F6E2F6A736F6E227D', X'7B227374617465223A225458227D', 0);
