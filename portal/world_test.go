@@ -248,3 +248,10 @@ func ids(calls []store.Call) (out []string) {
 	slices.Sort(out)
 	return out
 }
+
+func decode(t *testing.T, body string, out any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(body), out); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+}
