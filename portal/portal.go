@@ -73,6 +73,10 @@ func New(o Options) *Portal {
 	for _, resource := range resources {
 		resource(p)
 	}
+	if o.Outbox != nil {
+		p.endpoints()
+		p.deliveries()
+	}
 	p.describe()
 	return p
 }
@@ -89,8 +93,7 @@ var resources = []func(*Portal){
 	(*Portal).flows,
 	(*Portal).entities,
 	(*Portal).tags,
-	(*Portal).endpoints,
-	(*Portal).deliveries,
+	(*Portal).endpointSecrets,
 	(*Portal).incoming,
 	(*Portal).requests,
 	(*Portal).keys,
