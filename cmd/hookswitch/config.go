@@ -49,6 +49,7 @@ type settings struct {
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
 	SecretKeyFile        string         `mapstructure:"secret_key_file" yaml:"secret_key_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
+	API                  string         `mapstructure:"api" yaml:"api"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
 	AvailabilityAtOnce   int            `mapstructure:"availability_at_once" yaml:"availability_at_once"`
 	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
@@ -124,6 +125,7 @@ func settingTable() []setting {
 		{"keep_calls", time.Duration(0), "how long the call log keeps a call after its end; 0s: for ever"},
 		{"secret_key_file", "", "file with the key that seals secrets in the database, the same for all servers of one; empty: secret.key in the folder data, made where there is none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
+		{"api", "", "address of the API and of the incoming webhooks, for a proxy that speaks TLS to the outside; empty: neither is served"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
@@ -351,6 +353,9 @@ func (s *settings) check() error {
 		if !validAddress(a.value) {
 			return bad(a.key, a.value, "an address with a port, such as 127.0.0.1:8084")
 		}
+	}
+	if s.API != "" && !validAddress(s.API) {
+		return bad("api", s.API, "an address with a port, such as 127.0.0.1:8091, or empty")
 	}
 	for i, f := range s.FreeSWITCH {
 		if !validAddress(f.Address) {
