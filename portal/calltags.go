@@ -137,5 +137,8 @@ func (p *Portal) receive(ctx context.Context, id, what string, once Once, e call
 	if len(r.Outcomes) != 1 {
 		return nil, errors.New("the store tells of another number of events than it was given")
 	}
+	if r.Outcomes[0] == store.Passed {
+		p.Received()
+	}
 	return &answer[receipt]{receipt{r.ID, r.Call, string(r.Outcomes[0]), r.Repeated}}, nil
 }

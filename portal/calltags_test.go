@@ -7,6 +7,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/keys"
+	"github.com/hookswitch/hookswitch/portal"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -17,9 +18,9 @@ type receipt struct {
 }
 
 // withCall is a world in which acme has a configuration, a call that has ended and a live one.
-func withCall(t *testing.T) *world {
+func withCall(t *testing.T, with ...func(*portal.Options)) *world {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, with...)
 	w.apply("acme", filesOf("acme", "+15550100"))
 	w.has("acme", callOfAcme, talk("+15550111")...)
 	w.has("acme", "live", talk("+15550112")[:2]...)
@@ -64,10 +65,15 @@ func TestATagIsWrittenReadAndTakenAway(t *testing.T) {
 }
 
 func TestATagOfALiveCallIsPassedOn(t *testing.T) {
-	w := withCall(t)
+	told := 0
+	w := withCall(t, func(o *portal.Options) { o.Received = func() { told++ } })
+	w.does(http.MethodPut, "/calls/"+callOfAcme+"/tags/state", map[string]any{"value": "FL"}, http.StatusOK, nil)
+	if told != 0 {
+		t.Error("a call that has ended is taken for a live one")
+	}
 	var r receipt
-	if w.does(http.MethodPut, "/calls/live/tags/state", map[string]any{"value": "FL"}, http.StatusOK, &r); r.Outcome != "live" {
-		t.Errorf("%+v", r)
+	if w.does(http.MethodPut, "/calls/live/tags/state", map[string]any{"value": "FL"}, http.StatusOK, &r); r.Outcome != "live" || told != 1 {
+		t.Errorf("%+v, told %d times", r, told)
 	}
 }
 

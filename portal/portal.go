@@ -26,15 +26,16 @@ const Base = "/api/v1"
 
 // Options says what the API works with.
 type Options struct {
-	Store   store.Store
-	Outbox  store.Outbox
-	InForce func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
-	Folder  bool                        // it comes from a folder: what is applied to the store is not in force
-	Secrets *credentials.Keeper
-	Log     zerolog.Logger
-	Version string           // of the program
-	Limits  Limits           // the zero value of a field: that of DefaultLimits
-	Now     func() time.Time // nil: time.Now
+	Store    store.Store
+	Outbox   store.Outbox // nil: neither endpoints nor deliveries are shown
+	Secrets  *credentials.Keeper
+	InForce  func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
+	Folder   bool                        // it comes from a folder: what is applied to the store is not in force
+	Received func()                      // something was written to a live call; may be nil
+	Log      zerolog.Logger
+	Version  string           // of the program
+	Limits   Limits           // the zero value of a field: that of DefaultLimits
+	Now      func() time.Time // nil: time.Now
 }
 
 // Portal answers the requests of the API.
@@ -57,6 +58,9 @@ func New(o Options) *Portal {
 	}
 	if o.InForce == nil {
 		o.InForce = func() *flowengine.Snapshot { return nil }
+	}
+	if o.Received == nil {
+		o.Received = func() {}
 	}
 	o.Limits = o.Limits.orDefault()
 	p := &Portal{
