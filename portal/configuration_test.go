@@ -129,7 +129,8 @@ func TestFilesThatCannotBeTakenAreRefused(t *testing.T) {
 		"another kind of file": {map[string]any{"files": with("README.md", "")}, "body.files.README.md"},
 		"outside":              {map[string]any{"files": with("../a.yaml", "")}, "../a.yaml"},
 		"a note of two lines":  {map[string]any{"files": good, "note": "a\nb"}, "body.note"},
-		"an unknown field":     {map[string]any{"files": good, "force": true}, "force"},
+		"no text":              {map[string]any{"files": map[string]any{"acme.yaml": 5}}, `\"acme.yaml\" is not a text`},
+		"an unknown field":     {map[string]any{"files": good, "force": true}, "body.force"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			of := *w
