@@ -123,7 +123,7 @@ type Deliverer struct {
 
 	mu     sync.Mutex
 	lanes  map[store.LaneName]*lane
-	holds  map[int64]*hold
+	holds  map[store.Lease]*hold
 	done   []result
 	parted bool // nothing new is begun
 }
@@ -131,7 +131,7 @@ type Deliverer struct {
 // New returns the deliverer of a node. It sends once Run runs.
 func New(node string, o Outbox, c Client) *Deliverer {
 	return &Deliverer{Node: node, Outbox: o, Client: c, AtOnce: allAtOne, wake: make(chan struct{}, 1), ended: make(chan struct{}, 1),
-		lanes: map[store.LaneName]*lane{}, holds: map[int64]*hold{}}
+		lanes: map[store.LaneName]*lane{}, holds: map[store.Lease]*hold{}}
 }
 
 // Wake says that something may be due: whoever has put it into the outbox calls it.
