@@ -50,6 +50,7 @@ type settings struct {
 	SecretKeyFile        string         `mapstructure:"secret_key_file" yaml:"secret_key_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
 	API                  string         `mapstructure:"api" yaml:"api"`
+	APIProxies           []netip.Prefix `mapstructure:"api_proxies" yaml:"api_proxies"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
 	AvailabilityAtOnce   int            `mapstructure:"availability_at_once" yaml:"availability_at_once"`
 	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
@@ -126,6 +127,7 @@ func settingTable() []setting {
 		{"secret_key_file", "", "file with the key that seals secrets in the database, the same for all servers of one; empty: secret.key in the folder data, made where there is none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"api", "", "address of the API and of the incoming webhooks, for a proxy that speaks TLS to the outside; empty: neither is served"},
+		{"api_proxies", []string{"127.0.0.0/8", "::1/128"}, "networks of the proxies in front of it, whose X-Forwarded-For says who asks"},
 		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
 		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
