@@ -13,6 +13,20 @@ CREATE TABLE public.attempts (
     due timestamp with time zone
 )
 PARTITION BY RANGE (at);
+CREATE TABLE public.attempts_20260305 (
+    org text NOT NULL COLLATE pg_catalog."C",
+    delivery bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    token bigint NOT NULL,
+    try integer NOT NULL,
+    node text NOT NULL,
+    took_ns bigint NOT NULL,
+    request bytea NOT NULL,
+    response bytea NOT NULL,
+    error text NOT NULL,
+    state text NOT NULL,
+    due timestamp with time zone
+);
 CREATE SEQUENCE public.call_numbers
     START WITH 1
     INCREMENT BY 1
@@ -329,8 +343,11 @@ CREATE TABLE public.why_not (
     value text NOT NULL,
     "time" timestamp with time zone NOT NULL
 );
+ALTER TABLE ONLY public.attempts ATTACH PARTITION public.attempts_20260305 FOR VALUES FROM ('2026-03-05 00:00:00+00') TO ('2026-03-06 00:00:00+00');
 ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (org, delivery, at, token);
+ALTER TABLE ONLY public.attempts_20260305
+    ADD CONSTRAINT attempts_20260305_pkey PRIMARY KEY (org, delivery, at, token);
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_org_id_key UNIQUE (org, id);
 ALTER TABLE ONLY public.calls
@@ -405,7 +422,7 @@ CREATE INDEX flow_versions_of_any ON public.flow_versions USING btree (flow, ver
 CREATE INDEX gaps_of_node ON public.gaps USING btree (node, since);
 CREATE INDEX journals_of_node ON public.journals USING btree (node);
 CREATE INDEX legs_by_target ON public.legs USING btree (org, target, started, call) WHERE first;
-CREATE INDEX messages_by_time ON public.messages USING btree (org, "time");
+CREATE INDEX messages_by_time ON public.messages USING brin ("time");
 CREATE UNIQUE INDEX numbers_in_force ON public.entities USING btree (slug) WHERE ((kind = 'number'::text) AND (last IS NULL));
 CREATE INDEX outbox_by_call ON public.outbox USING btree (org, call, endpoint, n);
 CREATE INDEX outbox_by_due ON public.outbox USING btree (org, endpoint, due, n);
@@ -423,10 +440,13 @@ CREATE INDEX slots_renewed ON public.slots USING btree (renewed) WHERE (freed IS
 CREATE INDEX slots_unconnected ON public.slots USING btree (freed) WHERE ((freed IS NOT NULL) AND (connected IS NULL));
 CREATE INDEX tags_by_name ON public.tags USING btree (org, name, started, call) WHERE current;
 CREATE INDEX tags_by_value ON public.tags USING btree (org, name, substr(value, 1, 100), started, call) WHERE current;
+ALTER INDEX public.attempts_pkey ATTACH PARTITION public.attempts_20260305_pkey;
 ALTER TABLE ONLY public.files
     ADD CONSTRAINT files_org_hash_fkey FOREIGN KEY (org, hash) REFERENCES public.texts(org, hash);
 ALTER TABLE ONLY public.flow_versions
     ADD CONSTRAINT flow_versions_org_first_fkey FOREIGN KEY (org, first) REFERENCES public.revisions(org, revision);
+INSERT INTO public.attempts_20260305 VALUES ('acme', 1, '2026-03-05 14:00:00.123456+00', 1, 1, 'n1', 0, '\x7b7d', '\x7b22737461747573223a3230307d', '', 'delivered', NULL);
+INSERT INTO public.attempts_20260305 VALUES ('acme', 2, '2026-03-05 14:00:00.123456+00', 1, 1, 'n1', 0, '\x7b7d', '\x7b22737461747573223a3230307d', 'refused', 'pending', '2126-03-05 14:00:00.123456+00');
 INSERT INTO public.calls VALUES ('acme', 1, 'call of acme', 'complete', NULL, '2026-03-05 14:00:00.123456+00', '2026-03-05 14:00:01.123456+00', NULL, '2026-03-05 14:00:03.123456+00', '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', false);
 INSERT INTO public.calls VALUES ('beta', 2, 'call of beta', 'complete', NULL, '2026-03-05 14:00:00.123456+00', '2026-03-05 14:00:01.123456+00', NULL, '2026-03-05 14:00:03.123456+00', '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', false);
 INSERT INTO public.calls VALUES ('acme', 3, 'settling', 'settling', NULL, '2026-03-05 14:01:00.123456+00', NULL, NULL, '2026-03-05 14:01:01.123456+00', '', '', '', '', '', '', '', '', '', '', 'NORMAL_CLEARING', 16, '', 0, 1000, 0, '', '', 'n2', false);
@@ -439,14 +459,15 @@ INSERT INTO public.counts VALUES ('beta', 'alice', 'day', '2026-03-05 00:00:00+0
 INSERT INTO public.counts VALUES ('beta', 'alice', 'hour', '2026-03-05 14:00:00+00', 1);
 INSERT INTO public.counts VALUES ('beta', 'alice', 'month', '2026-03-01 00:00:00+00', 1);
 INSERT INTO public.counts VALUES ('beta', 'alice', 'total', '1970-01-01 00:00:00+00', 1);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'main', 'b28ab133-d0f0-4b4a-ac60-b41873a60943', 1, NULL);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'f1', '1ea7425e-a5e3-4b02-9366-7970bcc91e01', 1, 1);
-INSERT INTO public.entities VALUES ('acme', 'number', 'acme1', '36001ab8-84c1-4de4-8728-a7fd393c9ee3', 1, 1);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'f2', '796bc459-7547-4f14-b1e6-a16a27f21904', 2, NULL);
-INSERT INTO public.entities VALUES ('acme', 'number', 'acme2', 'fcd75bde-5340-463b-9c66-0c0fe64fa3b5', 2, NULL);
-INSERT INTO public.entities VALUES ('beta', 'flow', 'f3', 'f88b0d20-59d2-4daa-90b7-40bd9e205a93', 1, NULL);
-INSERT INTO public.entities VALUES ('beta', 'flow', 'main', '549cc175-ab49-4194-bb1e-deab9aca6fda', 1, NULL);
-INSERT INTO public.entities VALUES ('beta', 'number', 'beta3', 'ef601110-c098-4728-9026-9ca5c1947212', 1, NULL);
+INSERT INTO public.deliveries VALUES ('acme', 1, 'done', 'done', 'call of acme', 'call.ended', false, '2026-11-25 17:28:01.740333+00', 'delivered', 1, '2026-03-05 14:00:00.123456+00', 200, '', '2026-11-25 17:28:01.768705+00');
+INSERT INTO public.entities VALUES ('acme', 'flow', 'main', '8512abe8-a610-4e00-905a-655472e2e37e', 1, NULL);
+INSERT INTO public.entities VALUES ('acme', 'flow', 'f1', '11871c76-648e-44bd-8a4a-791b294d2f66', 1, 1);
+INSERT INTO public.entities VALUES ('acme', 'number', 'acme1', '6a1b48a9-49a7-4af3-8454-c593708e22b3', 1, 1);
+INSERT INTO public.entities VALUES ('acme', 'flow', 'f2', 'ac25b4c2-58b1-4ba7-ad3e-71af6102f59a', 2, NULL);
+INSERT INTO public.entities VALUES ('acme', 'number', 'acme2', '4858cd7f-9995-4d3b-b70d-4eea16a4b517', 2, NULL);
+INSERT INTO public.entities VALUES ('beta', 'flow', 'f3', '119fc215-837c-4664-bbc4-3947f1ee8d2f', 1, NULL);
+INSERT INTO public.entities VALUES ('beta', 'flow', 'main', '76e7ce9d-660a-491b-aa18-0477ecc2e5ad', 1, NULL);
+INSERT INTO public.entities VALUES ('beta', 'number', 'beta3', '914fd2e4-6f9a-4c44-ac84-cf1b45b6f64b', 1, NULL);
 INSERT INTO public.events VALUES ('acme', 1, 1, 'n1', 1, '2026-03-05 14:00:00.123456+00', '\x7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a312c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e73746172746564222c226174747273223a7b2263616d706169676e223a22726f6f66696e67222c2266726f6d223a222b3133313035353530313131222c22746f223a222b3135353530313030227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a322c2274696d65223a22323032362d30332d30355431343a30303a30312e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e616e737765726564227d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a332c2274696d65223a22323032362d30332d30355431343a30303a30322e3132333435365a222c226e6f6465223a226e31222c2274797065223a22666c6f772e73746570222c2273746570223a2277656c636f6d65222c226b696e64223a226d656e75222c2265786974223a2231222c226d73223a313230307d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a342c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22746167223a226f66222c2276616c7565223a2261636d65227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a352c2274696d65223a22323032362d30332d30355431343a30303a30332e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e656e646564222c226361757365223a224e4f524d414c5f434c454152494e47222c226174747273223a7b2262696c6c6564223a2232303030222c226475726174696f6e223a2233303030227d7d0a');
 INSERT INTO public.events VALUES ('beta', 2, 1, 'n1', 1, '2026-03-05 14:00:00.123456+00', '\x7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a312c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e73746172746564222c226174747273223a7b2263616d706169676e223a22726f6f66696e67222c2266726f6d223a222b3133313035353530313131222c22746f223a222b3135353530313030227d7d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a322c2274696d65223a22323032362d30332d30355431343a30303a30312e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e616e737765726564227d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a332c2274696d65223a22323032362d30332d30355431343a30303a30322e3132333435365a222c226e6f6465223a226e31222c2274797065223a22666c6f772e73746570222c2273746570223a2277656c636f6d65222c226b696e64223a226d656e75222c2265786974223a2231222c226d73223a313230307d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a342c2274696d65223a22323032362d30332d30355431343a30303a30332e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e656e646564222c226361757365223a224e4f524d414c5f434c454152494e47222c226174747273223a7b2262696c6c6564223a2232303030222c226475726174696f6e223a2233303030227d7d0a');
 INSERT INTO public.events VALUES ('acme', 3, 2, 'n2', 1, '2026-03-05 14:01:00.123456+00', '\x7b2263616c6c223a22736574746c696e67222c226f7267223a2261636d65222c2265706f6368223a322c22736571223a312c2274696d65223a22323032362d30332d30355431343a30313a30302e3132333435365a222c226e6f6465223a226e32222c2274797065223a2263616c6c2e726573756d6564222c226174747273223a7b2266726f6d5f6e6f6465223a226e33227d7d0a7b2263616c6c223a22736574746c696e67222c226f7267223a2261636d65222c2265706f6368223a322c22736571223a322c2274696d65223a22323032362d30332d30355431343a30313a30312e3132333435365a222c226e6f6465223a226e32222c2274797065223a2263616c6c2e656e646564222c226361757365223a224e4f524d414c5f434c454152494e47227d0a');
@@ -467,33 +488,42 @@ INSERT INTO public.files VALUES ('acme', 'a.yaml', 2, NULL, '\xae1d7e0f956af7b70
 INSERT INTO public.files VALUES ('beta', '3.yaml', 1, NULL, '\x4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce');
 INSERT INTO public.files VALUES ('beta', 'a.yaml', 1, NULL, '\x94c92c82c83e4ca2c1e892707c42c1e9a6abbae5c02ad3684ce0b554fcaef745');
 INSERT INTO public.files VALUES ('beta', 'same.yaml', 1, NULL, '\x0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5');
-INSERT INTO public.revisions VALUES ('acme', 1, 'ann', 'why', '2026-11-25 17:07:52.428343+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
-INSERT INTO public.revisions VALUES ('acme', 2, 'ann', 'why', '2026-11-25 17:07:52.583916+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
-INSERT INTO public.revisions VALUES ('beta', 1, 'ann', 'why', '2026-11-25 17:07:52.584085+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('acme', 1, 'ann', 'why', '2026-11-25 17:28:01.671899+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('acme', 2, 'ann', 'why', '2026-11-25 17:28:01.8013+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('beta', 1, 'ann', 'why', '2026-11-25 17:28:01.801688+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
 INSERT INTO public.flow_versions VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
 INSERT INTO public.flow_versions VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
 INSERT INTO public.flow_versions VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
 INSERT INTO public.gaps VALUES ('acme', 3, 'n3', '2026-03-05 14:01:00.123456+00');
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-25 17:07:51.575444');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-25 17:07:51.631755');
-INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-25 17:07:51.699966');
-INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-25 17:07:51.854603');
-INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-25 17:07:51.956426');
-INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-25 17:07:52.064773');
-INSERT INTO public.goose_db_version VALUES (7, 7, true, '2026-11-25 17:07:52.295446');
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-25 17:28:01.045176');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-25 17:28:01.058087');
+INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-25 17:28:01.070561');
+INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-25 17:28:01.305465');
+INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-25 17:28:01.456108');
+INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-25 17:28:01.493663');
+INSERT INTO public.goose_db_version VALUES (7, 7, true, '2026-11-25 17:28:01.573846');
 INSERT INTO public.journals VALUES ('journal of n1', 'n1', 0, 859, '2026-03-05 15:00:00.123456+00', '2026-03-05 14:00:00.123456+00', false);
 INSERT INTO public.journals VALUES ('journal of n2', 'n2', 0, 1294, '2026-03-05 15:00:00.123456+00', '2026-03-05 14:00:00.123456+00', false);
 INSERT INTO public.keys VALUES ('acme', 'key of acme', 'CRM', '\xb150c9c476b320729398ac04af02b8a82bc3d3bf79eaaac05925ba9e3dc7df07', '{calls:read}', '2026-03-05 14:00:00.123456+00', 'ann', NULL, NULL, '');
+INSERT INTO public.lanes VALUES ('acme', 'broken', NULL, '2026-11-25 17:28:01.733845+00', 'it is gone');
+INSERT INTO public.lanes VALUES ('acme', 'failing', '2026-03-05 14:00:00.123456+00', NULL, '');
+INSERT INTO public.messages VALUES ('acme', 'done', 'call of acme', 'call.ended', '2026-03-05 14:00:00.123456+00', '\x7b7d');
+INSERT INTO public.messages VALUES ('acme', 'failing', 'call of acme', 'call.ended', '2026-03-05 14:00:00.123456+00', '\x7b7d');
+INSERT INTO public.messages VALUES ('acme', 'leased', 'call of acme', 'call.ended', '2026-03-05 14:00:00.123456+00', '\x7b7d');
+INSERT INTO public.messages VALUES ('acme', 'crm', 'call of acme', 'call.ended', '2026-03-05 14:00:00.123456+00', '\x7b7d');
 INSERT INTO public.organizations VALUES ('acme', 2, false);
 INSERT INTO public.organizations VALUES ('beta', 1, false);
+INSERT INTO public.outbox VALUES ('acme', 2, 'failing', 'failing', 'call of acme', 'call.ended', false, '2026-11-25 17:28:01.770133+00', '2126-03-05 14:00:00.123456+00', '', 1, NULL, 1, '2026-03-05 14:00:00.123456+00', 200, 'refused');
+INSERT INTO public.outbox VALUES ('acme', 3, 'leased', 'leased', 'call of acme', 'call.ended', false, '2026-11-25 17:28:01.774291+00', '2026-11-25 17:28:01.774291+00', 'n1', 1, '2026-11-25 18:28:01.775474+00', 0, NULL, 0, '');
+INSERT INTO public.outbox VALUES ('acme', 4, 'crm', 'crm', 'call of acme', 'call.ended', false, '2026-11-25 17:28:01.779676+00', '2026-11-25 17:28:01.779676+00', '', 0, NULL, 0, NULL, 0, '');
 INSERT INTO public.requests VALUES (1, 'acme', 'leads', 'call-data', '2026-03-05 14:00:00.123456+00', 3000000, '192.0.2.1', 'k1', 'POST', '/call-data', 200, '\x7b226f6b223a747275657d', 'c1', '+15550100', false, '\x7b22436f6e74656e742d54797065223a226170706c69636174696f6e2f6a736f6e227d', '\x7b227374617465223a225458227d', false);
 INSERT INTO public.secrets VALUES (1, 'acme', 'endpoint/crm', '\x7365616c656420666f722061636d65', 'k1', '2026-03-05 14:00:00.123456+00', NULL);
-INSERT INTO public.slots VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, '2026-03-05 14:00:00.123456+00', NULL, '2026-11-25 17:07:52.457362+00');
-INSERT INTO public.slots VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, NULL, NULL, '2026-11-25 17:07:52.595924+00');
+INSERT INTO public.slots VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, '2026-03-05 14:00:00.123456+00', NULL, '2026-11-25 17:28:01.695324+00');
+INSERT INTO public.slots VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, NULL, NULL, '2026-11-25 17:28:01.807762+00');
 INSERT INTO public.tags VALUES ('acme', 1, 0, '2026-03-05 14:00:00.123456+00', 'of', 'acme', '', '', '2026-03-05 14:00:00.123456+00', NULL, true);
 INSERT INTO public.turns VALUES ('acme', 'sales', 1);
 SELECT pg_catalog.setval('public.call_numbers', 4, true);
-SELECT pg_catalog.setval('public.delivery_numbers', 1, false);
+SELECT pg_catalog.setval('public.delivery_numbers', 4, true);
 SELECT pg_catalog.setval('public.goose_db_version_id_seq', 7, true);
 SELECT pg_catalog.setval('public.requests_n_seq', 1, true);
 SELECT pg_catalog.setval('public.secrets_n_seq', 1, true);
