@@ -19,17 +19,24 @@ const (
 	upkeepLimit    = time.Minute
 )
 
-// upkeep is what the call log needs besides being written: calls whose events are all
-// there are marked so, and those that were kept for long enough are removed. Servers that
-// share a database all do it, and do not get in each other's way.
+// upkeep is what the database needs besides being written: calls whose events are all
+// there are marked so, and what was kept for long enough is removed. Servers that share a
+// database all do it, and do not get in each other's way.
 type upkeep struct {
-	log       zerolog.Logger
-	db        store.Log
-	keep      time.Duration // 0: for ever
-	namesakes *namesakes
+	log          zerolog.Logger
+	db           prunable
+	keepCalls    time.Duration // 0: for ever
+	keepWebhooks time.Duration // likewise
+	namesakes    *namesakes
 
 	pruned  time.Time // when last
 	failing bool
+}
+
+// prunable is a store in which what is old is not kept for ever.
+type prunable interface {
+	store.Log
+	PruneRequests(ctx context.Context, before time.Time) error
 }
 
 // run goes on until ctx ends.
@@ -51,7 +58,7 @@ func (u *upkeep) run(ctx context.Context) {
 // told says once that the upkeep fails; the next round does what this one did not.
 func (u *upkeep) told(err error) {
 	if err != nil && !u.failing {
-		u.log.Warn().Err(err).Msg("call log cannot be kept up")
+		u.log.Warn().Err(err).Msg("the database cannot be kept up")
 	}
 	u.failing = err != nil
 }
@@ -69,7 +76,24 @@ func (u *upkeep) do(ctx context.Context, now time.Time) error {
 	if incomplete > 0 {
 		u.log.Warn().Int("calls", incomplete).Msg("calls are incomplete: the journal of a server that had them before has not come")
 	}
-	if u.keep == 0 || now.Sub(u.pruned) < pruneEvery {
+	if now.Sub(u.pruned) < pruneEvery {
+		return nil
+	}
+	if err := u.prune(ctx, now); err != nil {
+		return err
+	}
+	u.pruned = now
+	return nil
+}
+
+// prune removes what was kept for long enough.
+func (u *upkeep) prune(ctx context.Context, now time.Time) error {
+	if u.keepWebhooks > 0 {
+		if err := u.db.PruneRequests(ctx, now.Add(-u.keepWebhooks)); err != nil {
+			return err
+		}
+	}
+	if u.keepCalls == 0 {
 		return nil
 	}
 	orgs, err := u.db.Organizations(ctx)
@@ -79,7 +103,7 @@ func (u *upkeep) do(ctx context.Context, now time.Time) error {
 	removed := 0
 	for _, org := range orgs {
 		for {
-			n, err := u.db.Prune(ctx, org, now.Add(-u.keep), pruneAtOnce)
+			n, err := u.db.Prune(ctx, org, now.Add(-u.keepCalls), pruneAtOnce)
 			if err != nil {
 				return err
 			}
@@ -88,7 +112,6 @@ func (u *upkeep) do(ctx context.Context, now time.Time) error {
 			}
 		}
 	}
-	u.pruned = now
 	if removed > 0 {
 		u.log.Info().Int("calls", removed).Msg("calls were removed from the log, as keep_calls says")
 	}
