@@ -46,6 +46,7 @@ type settings struct {
 	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
 	KeepCalls            time.Duration  `mapstructure:"keep_calls" yaml:"keep_calls"`
+	KeepWebhooks         time.Duration  `mapstructure:"keep_webhooks" yaml:"keep_webhooks"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
 	SecretKeyFile        string         `mapstructure:"secret_key_file" yaml:"secret_key_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
@@ -124,6 +125,7 @@ func settingTable() []setting {
 		{"database", "", "PostgreSQL for the configuration and the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"keep_calls", time.Duration(0), "how long the call log keeps a call after its end; 0s: for ever"},
+		{"keep_webhooks", 30 * 24 * time.Hour, "how long requests to incoming webhooks are kept; 0s: for ever"},
 		{"secret_key_file", "", "file with the key that seals secrets in the database, the same for all servers of one; empty: secret.key in the folder data, made where there is none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"api", "", "address of the API and of the incoming webhooks, for a proxy that speaks TLS to the outside; empty: neither is served"},
@@ -387,6 +389,8 @@ func (s *settings) check() error {
 		return bad("availability_at_once", s.AvailabilityAtOnce, "1 to 100000")
 	case s.KeepCalls < 0:
 		return bad("keep_calls", s.KeepCalls, "not negative")
+	case s.KeepWebhooks < 0:
+		return bad("keep_webhooks", s.KeepWebhooks, "not negative")
 	case s.Drain < 0:
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":
