@@ -18,8 +18,6 @@ const (
 	arrivalsAhead = 5 * time.Second        // how far back they look: what is committed late is seen all the same
 	arrivalsMost  = time.Minute            // likewise, after the database was away
 	arrivalsLimit = 2 * time.Second
-	concludeEvery = time.Second
-	concludeLimit = time.Minute
 )
 
 // inbox is where calls of this node get what came from outside, whichever node it came to.
@@ -115,25 +113,4 @@ func (i *inbox) arrivals(ctx context.Context, within time.Duration) error {
 		i.deliver(in.Call, inputOf(in))
 	}
 	return err
-}
-
-// conclude applies what was to wait for the end of calls, until ctx ends.
-func (i *inbox) conclude(ctx context.Context) {
-	tick := time.NewTicker(concludeEvery)
-	defer tick.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		limited, cancel := context.WithTimeout(ctx, concludeLimit)
-		_, err := i.inputs.Conclude(limited, time.Now())
-		cancel()
-		if err != nil && ctx.Err() == nil && !failing {
-			i.log.Warn().Err(err).Msg("what came from outside cannot be added to calls that have ended")
-		}
-		failing = err != nil
-	}
 }

@@ -155,7 +155,6 @@ func (srv *server) run(ctx context.Context) (err error) {
 		part("api", func(ctx context.Context) error { return srv.serveAPI(ctx, api) })
 	}
 	part("inbox", func(ctx context.Context) error { srv.inbox.run(ctx); return nil })
-	part("after calls", func(ctx context.Context) error { srv.inbox.conclude(ctx); return nil })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
 	d := newDrain(s.Node, log, c.journal, c.metrics, srv.db)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
