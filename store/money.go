@@ -65,7 +65,7 @@ func (p *projection) rules(e *call.Event) {
 // price takes in the terms of a target.
 func (p *projection) price(e *call.Event, target string) {
 	revenue, said := e.Attrs["revenue"]
-	if !said {
+	if !said || target == "" {
 		return
 	}
 	t, err := call.ParseTerms(revenue)

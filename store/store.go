@@ -25,6 +25,7 @@ type Store interface {
 	Shared
 	Configurations
 	Outbox
+	Inputs
 	Keys
 	Secrets
 	Requests

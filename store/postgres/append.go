@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/calllog"
 )
@@ -189,17 +188,25 @@ func write(ctx context.Context, conn *pgx.Conn, parts []*calllog.Part, found map
 			orgs, earlier = append(orgs, p.Org), append(earlier, before.N)
 		}
 	}
-	out := new(pgx.Batch)
 	if len(earlier) > 0 {
-		chunks, err := chunks(ctx, conn, orgs, earlier)
+		past, err := pasts(ctx, conn, orgs, earlier)
 		if err != nil {
 			return nil, err
 		}
 		for i, p := range parts {
 			if _, ok := found[key{p.Org, p.ID}]; ok {
-				p.Merge(chunks[numbers[i]])
+				p.Merge(past[numbers[i]])
 			}
 		}
+	}
+	return rewrite(parts, found, numbers, orgs, earlier)
+}
+
+// rewrite returns the commands that write the calls of parts of which all earlier ones
+// are known; those that are in the log are listed.
+func rewrite(parts []*calllog.Part, found map[key]calllog.Before, numbers []int64, orgs []string, earlier []int64) (*pgx.Batch, error) {
+	out := new(pgx.Batch)
+	if len(earlier) > 0 {
 		for _, table := range []string{"legs", "tags", "why_not", "gaps"} {
 			out.Queue("DELETE FROM "+table+" USING unnest($1::text[], $2::bigint[]) AS k (org, call) WHERE "+table+".org = k.org AND "+table+".call = k.call", orgs, earlier)
 		}
@@ -220,6 +227,8 @@ func write(ctx context.Context, conn *pgx.Conn, parts []*calllog.Part, found map
 	insert(out, "tags", calllog.TagColumns, rows.Tags, false)
 	insert(out, "why_not", calllog.WhyNotColumns, rows.WhyNots, false)
 	insert(out, "gaps", calllog.GapColumns, rows.Gaps, false)
+	insert(out, "ledger", calllog.EntryColumns, rows.Ledger, false)
+	bindWaiting(out, parts, rows.Calls)
 	if len(rows.Gaps) > 0 {
 		orgs, calls := make([]string, 0, len(rows.Gaps)), make([]int64, 0, len(rows.Gaps))
 		for _, g := range rows.Gaps {
@@ -228,23 +237,6 @@ func write(ctx context.Context, conn *pgx.Conn, parts []*calllog.Part, found map
 		settle(out, orgs, calls)
 	}
 	return out, nil
-}
-
-// chunks returns the events that the log has of calls, by their number.
-func chunks(ctx context.Context, conn *pgx.Conn, orgs []string, calls []int64) (map[int64][]call.Event, error) {
-	rows, err := conn.Query(ctx, `SELECT e.call, e.lines FROM unnest($1::text[], $2::bigint[]) AS k (org, call) JOIN events e USING (org, call)`, orgs, calls)
-	if err != nil {
-		return nil, err
-	}
-	events := make(map[int64][]call.Event)
-	var n int64
-	var raw []byte
-	_, err = pgx.ForEachRow(rows, []any{&n, &raw}, func() error {
-		chunk, err := calllog.Events(raw)
-		events[n] = append(events[n], chunk...)
-		return err
-	})
-	return events, err
 }
 
 // insert queues an insert of all rows, a column an array. With replace, calls take the
@@ -289,6 +281,10 @@ func gather[R any](c calllog.Column[R], rows []R) (string, any) {
 		return "bytea", values[[]byte](c, rows)
 	case *time.Time:
 		return "timestamptz", values[time.Time](c, rows)
+	case **int64:
+		return "bigint", values[*int64](c, rows)
+	case **bool:
+		return "boolean", values[*bool](c, rows)
 	}
 	return "timestamptz", values[*time.Time](c, rows)
 }

@@ -65,7 +65,7 @@ func (s *Store) tellSettled(ctx context.Context, conn *pgx.Conn, calls []settled
 	for i, c := range calls {
 		orgs[i], numbers[i] = c.Org, c.N
 	}
-	events, err := chunks(ctx, conn, orgs, numbers)
+	past, err := pasts(ctx, conn, orgs, numbers)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (s *Store) tellSettled(ctx context.Context, conn *pgx.Conn, calls []settled
 	var all []store.Message
 	for _, c := range calls {
 		row := &calllog.Call{Call: &store.Call{Org: c.Org, ID: c.ID, State: state}, N: c.N}
-		record, err := calllog.Whole(row, events[c.N], gaps[c.N])
+		record, err := calllog.Whole(row, past[c.N], gaps[c.N])
 		if err != nil {
 			return err
 		}

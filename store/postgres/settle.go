@@ -102,7 +102,7 @@ func (s *Store) Prune(ctx context.Context, org string, before time.Time, limit i
 			return err
 		}
 		var out pgx.Batch
-		for _, table := range []string{"events", "legs", "tags", "why_not", "gaps"} {
+		for _, table := range []string{"events", "legs", "tags", "why_not", "gaps", "ledger"} {
 			out.Queue("DELETE FROM "+table+" WHERE org = $1 AND call = ANY ($2)", org, calls)
 		}
 		pruned = len(calls)

@@ -27,11 +27,11 @@ func (tx *tx) tellSettled(n int64) error {
 		if err != nil {
 			return err
 		}
-		events, err := tx.chunks(row.Org, n)
+		past, err := past(tx.ctx, tx.Tx, row.Org, n)
 		if err != nil {
 			return err
 		}
-		c, err := calllog.Whole(row, events, missing[n])
+		c, err := calllog.Whole(row, past, missing[n])
 		if err != nil {
 			return err
 		}

@@ -80,7 +80,7 @@ func (s *Store) Prune(ctx context.Context, org string, before time.Time, limit i
 	for _, n := range calls {
 		for _, sql := range []string{"DELETE FROM calls WHERE org = ? AND n = ?", "DELETE FROM events WHERE org = ? AND call = ?",
 			"DELETE FROM legs WHERE org = ? AND call = ?", "DELETE FROM tags WHERE org = ? AND call = ?",
-			"DELETE FROM why_not WHERE org = ? AND call = ?", "DELETE FROM gaps WHERE org = ? AND call = ?"} {
+			"DELETE FROM why_not WHERE org = ? AND call = ?", "DELETE FROM gaps WHERE org = ? AND call = ?", "DELETE FROM ledger WHERE org = ? AND call = ?"} {
 			if _, err := tx.exec(sql, org, n); err != nil {
 				return 0, err
 			}

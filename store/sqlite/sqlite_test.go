@@ -128,4 +128,5 @@ func TestOutbox(t *testing.T) { storetest.RunOutbox(t, open) }
 func TestShared(t *testing.T) {
 	storetest.RunShared(t, func(t *testing.T) store.Shared { return open(t) })
 }
+func TestInputs(t *testing.T)                { storetest.RunInputs(t, open) }
 func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }

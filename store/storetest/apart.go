@@ -62,6 +62,12 @@ var apart = map[string]func(ctx context.Context, s store.Store, org string) (any
 		}
 		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "")})
 	},
+	"Receive": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Receive(ctx, org, to("call of acme", input("another input", tagging("by", org))))
+	},
+	"Join": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Join(ctx, org, "live call of acme", joiner)
+	},
 	"Turns": func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.Turns(ctx, []store.TurnKey{{Org: org, Key: "sales"}})
 	},
@@ -169,6 +175,9 @@ func requestOf(at time.Time) store.Request {
 		Status:  200, Answer: []byte(`{"ok":true}`), Call: "c1", Caller: "+15550100"}
 }
 
+// joiner calls with something waiting for him.
+const joiner = "+13105550199"
+
 // claimOf is the claim of a call of an organization for a target that both have.
 func claimOf(org, id, leg string) call.Claim {
 	return call.Claim{Org: org, Target: "alice", Call: id, Leg: leg, Caller: "15550100", At: began,
@@ -191,6 +200,8 @@ var ofTheNode = map[string]string{
 	"FindKey":       "it says whose the key is: who knows its hash has the key",
 	"PruneRequests": "it removes by age alone",
 	"PruneShared":   "it removes by age alone",
+	"Arrivals":      "nodes ask for the inputs of all calls at once, and apply them to those that they control, by organization",
+	"Conclude":      "it applies what each organization has sent for its own calls, and returns a count",
 	"Ping":          "it is about the database",
 	"Close":         "it is about the database",
 }
@@ -202,6 +213,19 @@ func populate(t testing.TB, s store.Store, org string) {
 		Attrs: map[string]string{"tag": "of", "value": org}}, events[3])
 	events[4].Seq = 5
 	newJournal(t, s, "n1").send(began.Add(time.Hour), events...)
+	for _, in := range []store.Input{
+		to("call of "+org, input("sale of "+org, paying(store.Revenue, "40"), paying(store.Payout, "25.5"), converting(true), untagging("of"))),
+		waiting("data of "+org, joiner, time.Now(), time.Hour, tagging("of", org)),
+		waiting("more of "+org, "+13105550198", began, time.Hour, tagging("of", org)),
+	} {
+		in.Key = in.ID
+		if _, err := s.Receive(t.Context(), org, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Join(t.Context(), org, "live call of "+org, joiner); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Apply(t.Context(), []store.Change{full(org, 0, "1")}); err != nil {
 		t.Fatal(err)
 	}
@@ -279,6 +303,9 @@ var views = []func(ctx context.Context, s store.Store, org string) (any, error){
 			page.Requests[i] = *r
 		}
 		return page.Requests, err
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Join(ctx, org, "live call of "+org, "")
 	},
 	func(ctx context.Context, s store.Store, org string) (any, error) { return s.Lanes(ctx, org) },
 	func(ctx context.Context, s store.Store, org string) (any, error) {

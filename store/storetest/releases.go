@@ -200,18 +200,30 @@ func goOn(t testing.TB, s store.Store) {
 	if err := s.PruneRequests(ctx, began); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Slots(ctx, 0, 10); err != nil {
+	if _, err := s.Slots(ctx, store.IdleQuery{Limit: 10}); err != nil {
 		t.Error(err)
 	}
 	if err := s.PruneShared(ctx, time.Hour); err != nil {
 		t.Error(err)
 	}
 	deliverOn(t, s)
+	again := to("call of acme", input("another sale", paying(store.Revenue, "50")))
+	again.Key = "sale of acme"
+	if r, err := s.Receive(ctx, "acme", again); err != nil || !r.Repeated || r.ID != "sale of acme" {
+		t.Errorf("what was received with a key is not known: %+v %v", r, err)
+	}
+	join(t, s, "live call of acme", "", "data of acme")
+	j.send(began.Add(2*time.Hour), story("acme", "next", "n2", 1, began.Add(10*time.Minute), call.Event{Type: call.Started, Attrs: map[string]string{"from": "+13105550198"}},
+		call.Event{Type: call.Ended, Cause: call.NormalClearing})...)
+	conclude(t, s, began, 1)
+	if c := got(t, s, "next"); tagsOf(c)["of"] != "acme" {
+		t.Errorf("what waited for the caller is not in %s", text(c))
+	}
 	if _, _, err := s.Settle(ctx, began.Add(3*time.Hour), patience); err != nil {
 		t.Error(err)
 	}
-	if n, err := s.Prune(ctx, "acme", began.Add(2*time.Hour), 100); err != nil || n != 3 {
-		t.Errorf("%d calls were removed (%v), want 3", n, err)
+	if n, err := s.Prune(ctx, "acme", began.Add(2*time.Hour), 100); err != nil || n != 4 {
+		t.Errorf("%d calls were removed (%v), want 4", n, err)
 	}
 }
 
