@@ -22,7 +22,7 @@ const webhookSecret = "HOOKSWITCH_WEBHOOK_SECRET"
 
 func newWebhooksListen() *cobra.Command {
 	var address, file, endpoint string
-	rc := &receiver{}
+	wp := &webhookPrinter{}
 	cmd := &cobra.Command{
 		Use:   "listen",
 		Short: "Receives webhooks, verifies them, and prints them as they come",
@@ -37,23 +37,23 @@ func newWebhooksListen() *cobra.Command {
 	flags.StringVar(&address, "address", "127.0.0.1:9000", "where to listen")
 	flags.StringVar(&file, "secret-file", "", "file with a signing secret; - is standard input")
 	flags.StringVar(&endpoint, "endpoint", "", "endpoint whose secrets verify, also while they are changed")
-	flags.IntVar(&rc.status, "status", http.StatusNoContent, "status that is answered")
-	flags.DurationVar(&rc.delay, "delay", 0, "how long to wait before the answer")
-	flags.BoolVar(&rc.pretty, "pretty", false, "print headers, and bodies over several lines")
+	flags.IntVar(&wp.status, "status", http.StatusNoContent, "status that is answered")
+	flags.DurationVar(&wp.delay, "delay", 0, "how long to wait before the answer")
+	flags.BoolVar(&wp.pretty, "pretty", false, "print headers, and bodies over several lines")
 	cmd.MarkFlagsMutuallyExclusive("secret-file", "endpoint")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if rc.status < 200 || rc.status > 599 {
-			return &usageError{fmt.Errorf("--status: %d is not 200 to 599", rc.status)}
+		if wp.status < 200 || wp.status > 599 {
+			return &usageError{fmt.Errorf("--status: %d is not 200 to 599", wp.status)}
 		}
-		rc.format, rc.out, rc.paint = *format, cmd.OutOrStdout(), painterFor(cmd.OutOrStdout())
-		listen := func() error { return rc.listen(cmd, address) }
+		wp.format, wp.out, wp.paint = *format, cmd.OutOrStdout(), painterFor(cmd.OutOrStdout())
+		listen := func() error { return wp.listen(cmd, address) }
 		if endpoint == "" {
 			secret, err := givenSecret(cmd, file)
 			if err != nil {
 				return err
 			}
 			if secret != nil {
-				rc.secrets = func(*http.Request) ([]standard.Secret, error) { return []standard.Secret{*secret}, nil }
+				wp.secrets = func(*http.Request) ([]standard.Secret, error) { return []standard.Secret{*secret}, nil }
 			}
 			return listen()
 		}
@@ -65,7 +65,7 @@ func newWebhooksListen() *cobra.Command {
 			if _, err := endpointOf(org, endpoint); err != nil {
 				return err
 			}
-			rc.secrets = func(r *http.Request) ([]standard.Secret, error) { return k.For(r.Context(), org.Name, endpoint) }
+			wp.secrets = func(r *http.Request) ([]standard.Secret, error) { return k.For(r.Context(), org.Name, endpoint) }
 			return listen()
 		})
 	}
@@ -101,29 +101,29 @@ func givenSecret(cmd *cobra.Command, file string) (*standard.Secret, error) {
 	return &secret, nil
 }
 
-// Times of a receiver on a terminal.
+// Bounds of a request that is received.
 const (
 	headerLimit = 10 * time.Second
 	bodyLimit   = 30 * time.Second
 )
 
 // listen serves until the command is to end, or nothing can be printed any more.
-func (rc *receiver) listen(cmd *cobra.Command, address string) error {
+func (wp *webhookPrinter) listen(cmd *cobra.Command, address string) error {
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
-	rc.failed = func(err error) { cancel(err) }
+	wp.failed = func(err error) { cancel(err) }
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("--address: %w", err)
 	}
 	note := ""
-	if rc.secrets == nil {
+	if wp.secrets == nil {
 		note = ", verifying nothing: there is no secret"
 	}
 	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "listening at http://%s%s\n", l.Addr(), note); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	server := &http.Server{Handler: rc, ReadHeaderTimeout: headerLimit, ReadTimeout: bodyLimit, MaxHeaderBytes: 64 << 10,
+	server := &http.Server{Handler: wp, ReadHeaderTimeout: headerLimit, ReadTimeout: bodyLimit, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -17,9 +17,9 @@ import (
 	"github.com/hookswitch/hookswitch/webhooks/standard"
 )
 
-// receiver takes webhooks as a system of somebody else would: it verifies them, prints them
+// webhookPrinter takes webhooks as a system of somebody else would: it verifies them, prints them
 // and answers. It is safe for several requests at once.
-type receiver struct {
+type webhookPrinter struct {
 	// secrets returns those that may have signed; nil: nothing is verified.
 	secrets func(*http.Request) ([]standard.Secret, error)
 	status  int           // that is answered
@@ -34,7 +34,7 @@ type receiver struct {
 	seen []string // ids of the last messages, oldest first
 }
 
-// Bounds of a receiver.
+// Bounds of a webhookPrinter.
 const (
 	maxReceived   = 1 << 20 // bytes of a body
 	maxSeen       = 1000    // ids
@@ -57,21 +57,21 @@ type received struct {
 	Body     any               `json:"body"` // JSON as it came, other texts as a string
 }
 
-func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (wp *webhookPrinter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReceived))
 	if err != nil {
 		http.Error(w, "the body could not be read", http.StatusRequestEntityTooLarge)
 		return
 	}
-	m := rc.read(r, body)
-	if err := rc.print(m, body); err != nil {
-		rc.failed(err)
+	m := wp.read(r, body)
+	if err := wp.print(m, body); err != nil {
+		wp.failed(err)
 	}
-	if rc.delay > 0 {
+	if wp.delay > 0 {
 		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil { // that of the body would end the wait
-			rc.failed(err)
+			wp.failed(err)
 		}
-		wait := time.NewTimer(rc.delay)
+		wait := time.NewTimer(wp.delay)
 		defer wait.Stop()
 		select {
 		case <-wait.C:
@@ -79,11 +79,11 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	w.WriteHeader(rc.status)
+	w.WriteHeader(wp.status)
 }
 
 // read says what a request is.
-func (rc *receiver) read(r *http.Request, body []byte) *received {
+func (wp *webhookPrinter) read(r *http.Request, body []byte) *received {
 	m := &received{Time: time.Now(), ID: r.Header.Get(standard.ID), Method: r.Method, Path: r.URL.Path, Header: map[string]string{}}
 	for name, values := range r.Header {
 		m.Header[name] = strings.Join(values, ", ")
@@ -99,7 +99,7 @@ func (rc *receiver) read(r *http.Request, body []byte) *received {
 	if json.Unmarshal(body, &standardBody) == nil { // else it is a body of the endpoint's own
 		m.Type, m.Call = standardBody.Type, standardBody.Data.Call.ID
 	}
-	if err := rc.verify(r, body, m.Time); err != nil {
+	if err := wp.verify(r, body, m.Time); err != nil {
 		m.Why = err.Error()
 	}
 	m.Verified = m.Why == ""
@@ -107,37 +107,37 @@ func (rc *receiver) read(r *http.Request, body []byte) *received {
 }
 
 // verify says why a request is not known to be from the owner of the secret.
-func (rc *receiver) verify(r *http.Request, body []byte, now time.Time) error {
-	if rc.secrets == nil {
+func (wp *webhookPrinter) verify(r *http.Request, body []byte, now time.Time) error {
+	if wp.secrets == nil {
 		return errors.New("there is no secret to verify it with")
 	}
-	secrets, err := rc.secrets(r)
+	secrets, err := wp.secrets(r)
 	if err != nil {
 		return err
 	}
 	return standard.Verify(r.Header, body, now, secrets...)
 }
 
-func (rc *receiver) print(m *received, body []byte) error {
-	rc.mu.Lock()
-	defer rc.mu.Unlock()
+func (wp *webhookPrinter) print(m *received, body []byte) error {
+	wp.mu.Lock()
+	defer wp.mu.Unlock()
 	if m.Verified { // others may use any id
-		m.Repeated = slices.Contains(rc.seen, m.ID)
-		rc.seen = append(rc.seen, m.ID)
-		if len(rc.seen) > maxSeen {
-			rc.seen = rc.seen[1:]
+		m.Repeated = slices.Contains(wp.seen, m.ID)
+		wp.seen = append(wp.seen, m.ID)
+		if len(wp.seen) > maxSeen {
+			wp.seen = wp.seen[1:]
 		}
 	}
-	if rc.format == outputJSON {
-		return json.NewEncoder(rc.out).Encode(m)
+	if wp.format == outputJSON {
+		return json.NewEncoder(wp.out).Encode(m)
 	}
-	_, err := io.WriteString(rc.out, rc.line(m)+rc.shown(m, body))
+	_, err := io.WriteString(wp.out, wp.line(m)+wp.shown(m, body))
 	return err
 }
 
 // line is what matters of a message.
-func (rc *receiver) line(m *received) string {
-	p := rc.paint
+func (wp *webhookPrinter) line(m *received) string {
+	p := wp.paint
 	state := p.paint(green, "verified")
 	if !m.Verified {
 		state = p.paint(red, "not verified: "+plain(m.Why))
@@ -156,7 +156,7 @@ func (rc *receiver) line(m *received) string {
 }
 
 // shown is the body, and with pretty the headers, below the line of their message.
-func (rc *receiver) shown(m *received, body []byte) string {
+func (wp *webhookPrinter) shown(m *received, body []byte) string {
 	const indent = "    "
 	var b strings.Builder
 	line := func(text string) {
@@ -164,20 +164,20 @@ func (rc *receiver) shown(m *received, body []byte) string {
 			b.WriteString(indent + plain(text) + "\n")
 		}
 	}
-	if rc.pretty {
+	if wp.pretty {
 		for _, name := range slices.Sorted(maps.Keys(m.Header)) {
 			line(name + ": " + cut(m.Header[name], maxShownValue))
 		}
 	}
 	var text bytes.Buffer
 	switch {
-	case json.Valid(body) && rc.pretty:
+	case json.Valid(body) && wp.pretty:
 		_ = json.Indent(&text, body, "", "  ") // it is valid
 	case json.Valid(body):
 		_ = json.Compact(&text, body)
 	case !utf8.Valid(body):
 		fmt.Fprintf(&text, "(%d bytes that are no text)", len(body))
-	case rc.pretty:
+	case wp.pretty:
 		text.Write(body)
 	default:
 		text.WriteString(strings.Join(strings.Fields(string(body)), " "))

@@ -25,18 +25,18 @@ func delivered(id, body string, secret standard.Secret) *http.Request {
 	return r
 }
 
-// receiving returns a receiver with a secret, and where it prints.
-func receiving(t *testing.T, secret standard.Secret) (*receiver, *bytes.Buffer) {
+// printer returns one with a secret, and where it prints.
+func printer(t *testing.T, secret standard.Secret) (*webhookPrinter, *bytes.Buffer) {
 	var out bytes.Buffer
-	return &receiver{secrets: func(*http.Request) ([]standard.Secret, error) { return []standard.Secret{secret}, nil },
+	return &webhookPrinter{secrets: func(*http.Request) ([]standard.Secret, error) { return []standard.Secret{secret}, nil },
 		status: 204, format: outputText, out: &out, failed: func(err error) { t.Error(err) }}, &out
 }
 
 const endedBody = `{"type":"call.ended", "data":{"call":{"id":"b2910c7d-1111"}}}`
 
-func TestAReceiverSaysWhetherAMessageIsGood(t *testing.T) {
+func TestAPrinterSaysWhetherAMessageIsGood(t *testing.T) {
 	secret := standard.NewSecret()
-	rc, out := receiving(t, secret)
+	wp, out := printer(t, secret)
 	foreign := delivered("msg_2", endedBody, standard.NewSecret())
 	old := delivered("msg_3", endedBody, secret)
 	old.Header.Set(standard.Timestamp, "1614265330")
@@ -60,28 +60,28 @@ func TestAReceiverSaysWhetherAMessageIsGood(t *testing.T) {
 	} {
 		out.Reset()
 		w := httptest.NewRecorder()
-		rc.ServeHTTP(w, of.r)
+		wp.ServeHTTP(w, of.r)
 		if w.Code != 204 || !regexp.MustCompile(of.want).MatchString(out.String()) {
 			t.Errorf("%d, printed\n%swant %s", w.Code, out, of.want)
 		}
 	}
 }
 
-func TestAReceiverWithoutASecretVerifiesNothing(t *testing.T) {
-	rc, out := receiving(t, standard.Secret{})
-	rc.secrets = nil
-	rc.ServeHTTP(httptest.NewRecorder(), delivered("msg_1", endedBody, standard.NewSecret()))
+func TestAPrinterWithoutASecretVerifiesNothing(t *testing.T) {
+	wp, out := printer(t, standard.Secret{})
+	wp.secrets = nil
+	wp.ServeHTTP(httptest.NewRecorder(), delivered("msg_1", endedBody, standard.NewSecret()))
 	if !strings.Contains(out.String(), "not verified: there is no secret to verify it with") {
 		t.Error(out)
 	}
 }
 
-func TestAReceiverPrintsJSON(t *testing.T) {
+func TestAPrinterPrintsJSON(t *testing.T) {
 	secret := standard.NewSecret()
-	rc, out := receiving(t, secret)
-	rc.format = outputJSON
-	rc.ServeHTTP(httptest.NewRecorder(), delivered("msg_1", endedBody, secret))
-	rc.ServeHTTP(httptest.NewRecorder(), delivered("msg_2", "text", secret))
+	wp, out := printer(t, secret)
+	wp.format = outputJSON
+	wp.ServeHTTP(httptest.NewRecorder(), delivered("msg_1", endedBody, secret))
+	wp.ServeHTTP(httptest.NewRecorder(), delivered("msg_2", "text", secret))
 	d := json.NewDecoder(out)
 	var first struct {
 		received
@@ -96,33 +96,33 @@ func TestAReceiverPrintsJSON(t *testing.T) {
 	}
 }
 
-func TestAReceiverPrintsHeadersAndLines(t *testing.T) {
+func TestAPrinterPrintsHeadersAndLines(t *testing.T) {
 	secret := standard.NewSecret()
-	rc, out := receiving(t, secret)
-	rc.pretty = true
-	rc.ServeHTTP(httptest.NewRecorder(), delivered("msg_1", `{"a":{"b":1}}`, secret))
+	wp, out := printer(t, secret)
+	wp.pretty = true
+	wp.ServeHTTP(httptest.NewRecorder(), delivered("msg_1", `{"a":{"b":1}}`, secret))
 	if want := "    {\n      \"a\": {\n        \"b\": 1\n      }\n    }\n"; !strings.HasSuffix(out.String(), want) || !strings.Contains(out.String(), "\n    Content-Type: application/json\n") {
 		t.Error(out)
 	}
 }
 
-func TestWhatIsTooLongIsRefusedByAReceiver(t *testing.T) {
-	rc, out := receiving(t, standard.NewSecret())
+func TestWhatIsTooLongIsRefusedByAPrinter(t *testing.T) {
+	wp, out := printer(t, standard.NewSecret())
 	w := httptest.NewRecorder()
-	rc.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", maxReceived+1))))
+	wp.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", maxReceived+1))))
 	if w.Code != http.StatusRequestEntityTooLarge || out.Len() > 0 {
 		t.Errorf("%d, printed %d bytes", w.Code, out.Len())
 	}
 }
 
-func TestAReceiverAnswersWhatItWasTold(t *testing.T) {
+func TestAPrinterAnswersWhatItWasTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		secret := standard.NewSecret()
-		rc, _ := receiving(t, secret)
-		rc.status, rc.delay = 503, time.Minute
+		wp, _ := printer(t, secret)
+		wp.status, wp.delay = 503, time.Minute
 		begin := time.Now()
 		w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
-		rc.ServeHTTP(w, delivered("msg_1", endedBody, secret))
+		wp.ServeHTTP(w, delivered("msg_1", endedBody, secret))
 		if waited := time.Since(begin); w.Code != 503 || waited != time.Minute || !w.without {
 			t.Errorf("%d after %v, %v", w.Code, waited, w.without)
 		}
