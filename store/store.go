@@ -24,6 +24,7 @@ type Store interface {
 	Log
 	Shared
 	Configurations
+	Outbox
 	Inputs
 	Keys
 	Secrets
