@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"store/sqlite":         {"call", "store", "store/calllog", "store/journal", "store/outbox"},
 	"store/storetest":      {"call", "store"},
 	"webhooks":             {"call"},
-	"portal":               {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "keys", "seal", "store", "tags", "webhooks/credentials", "webhooks/standard"},
+	"portal":               {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "keys", "seal", "store", "tags", "webhooks/credentials", "webhooks/events", "webhooks/standard"},
 	"webhooks/incoming":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "keys", "store", "tags"},
 	"webhooks/standard":    {},
 	"webhooks/delivery":    {"call", "store", "webhooks", "webhooks/standard"},

@@ -26,6 +26,14 @@ var apart = map[string]request{
 	"list-calls": {http.MethodGet, "/calls", nil},
 	"get-call":   {http.MethodGet, "/calls/" + callOfAcme, nil},
 
+	"list-call-tags":      {http.MethodGet, "/calls/" + callOfAcme + "/tags", nil},
+	"set-call-tag":        {http.MethodPut, "/calls/" + callOfAcme + "/tags/state", map[string]any{"value": "FL"}},
+	"remove-call-tag":     {http.MethodDelete, "/calls/" + callOfAcme + "/tags/state", nil},
+	"set-call-revenue":    {http.MethodPut, "/calls/" + callOfAcme + "/revenue", map[string]any{"amount": "40.00"}},
+	"set-call-payout":     {http.MethodPut, "/calls/" + callOfAcme + "/payout", map[string]any{"amount": "25.00"}},
+	"set-call-conversion": {http.MethodPut, "/calls/" + callOfAcme + "/conversion", map[string]any{"converted": true}},
+	"export-calls":        {http.MethodGet, "/export/calls?format=ndjson&whole=true", nil},
+
 	"export-config":      {http.MethodGet, "/config", nil},
 	"diff-config":        {http.MethodPost, "/config/diff", map[string]any{"files": filesOf("other", "+15550199"), "base": 1}},
 	"apply-config":       {http.MethodPost, "/config/apply", map[string]any{"files": filesOf("other", "+15550199"), "base": 1}},
@@ -40,6 +48,16 @@ var apart = map[string]request{
 	"list-tags":          {http.MethodGet, "/tags", nil},
 	"get-tag":            {http.MethodGet, "/tags/state", nil},
 
+	"list-endpoint-secrets":  {http.MethodGet, "/endpoints/crm/secrets", nil},
+	"rotate-endpoint-secret": {http.MethodPost, "/endpoints/crm/secrets", map[string]any{"overlap_ms": 0}},
+	"list-incoming":          {http.MethodGet, "/incoming", nil},
+	"get-incoming":           {http.MethodGet, "/incoming/leads", nil},
+	"list-requests":          {http.MethodGet, "/requests", nil},
+	"get-request":            {http.MethodGet, "/requests/1", nil},
+
+	"list-secrets":  {http.MethodGet, "/secrets", nil},
+	"remove-secret": {http.MethodDelete, "/secrets/CRM", nil},
+
 	"list-keys":  {http.MethodGet, "/keys", nil},
 	"revoke-key": {http.MethodDelete, "/keys/keyOfACM", nil},
 }
@@ -50,6 +68,7 @@ var ofTheKey = map[string]string{
 	"health": "it is about the server",
 
 	"validate-config": "it is about the files of the request",
+	"set-secret":      "it gives a value to a secret of the organization of the key, whatever it had",
 	"create-key":      "it makes something of the organization of the key",
 }
 
@@ -57,6 +76,12 @@ var ofTheKey = map[string]string{
 func populate(w *world, org string) {
 	w.has(org, callOfAcme, talk("+15550111")...)
 	w.apply(org, filesOf(org, "+15550100"))
+	w.as(org)
+	w.does(http.MethodPut, "/secrets/CRM", map[string]any{"value": "of " + org}, http.StatusNoContent, nil)
+	w.does(http.MethodPost, "/endpoints/crm/secrets", map[string]any{"overlap_ms": 0}, http.StatusCreated, nil)
+	if _, err := w.db.KeepRequest(w.Context(), org, store.Request{Webhook: "leads", Kind: "call-data", At: began, Status: 200}); err != nil {
+		w.Fatal(err)
+	}
 	w.addKey(org, store.Key{ID: "keyOfACM", Name: "another", Scopes: []string{keys.ReadCalls}, Created: began})
 }
 

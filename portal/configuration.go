@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,8 +21,8 @@ import (
 )
 
 const (
-	filesBody   = 16 << 20        // bytes that a request with a configuration may have
-	configLimit = 2 * time.Minute // that it may take
+	filesBody   = 16 << 20         // bytes that a request with a configuration may have
+	configLimit = 25 * time.Second // that it may take
 )
 
 func (p *Portal) configuration() {
@@ -51,13 +52,44 @@ func (p *Portal) configuration() {
 
 // Files are a configuration as it is sent.
 type Files struct {
-	Files map[string]string `json:"files" minProperties:"1" maxProperties:"10000" doc:"Texts by their path: documents and tests as YAML, schemas as .schema.json." example:"{\"acme.yaml\":\"organization: acme\\n\"}"`
+	Files texts `json:"files"`
+}
+
+// texts are files by their path.
+type texts map[string]string
+
+// Schema says what they are, but lets UnmarshalJSON check each: huma takes the point in a
+// path for a step into an object, and would name other fields wrongly from then on.
+func (texts) Schema(huma.Registry) *huma.Schema {
+	least, most := 1, store.MaxFiles
+	return &huma.Schema{Type: huma.TypeObject, MinProperties: &least, MaxProperties: &most,
+		Description: "Texts by their path: documents and tests as YAML, schemas as .schema.json.",
+		Extensions:  map[string]any{"additionalProperties": map[string]any{"type": "string"}},
+		Examples:    []any{map[string]any{"acme.yaml": "organization: acme\n"}}}
+}
+
+// UnmarshalJSON reads an object of texts.
+func (t *texts) UnmarshalJSON(data []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	*t = make(texts, len(raw))
+	for name, value := range raw {
+		var text string
+		if len(value) == 0 || value[0] != '"' || json.Unmarshal(value, &text) != nil {
+			return fmt.Errorf("files: %q is not a text", name)
+		}
+		(*t)[name] = text
+	}
+	return nil
 }
 
 // Change is a configuration that shall be in force.
 type Change struct {
 	Files
-	Base *int `json:"base,omitempty" minimum:"0" doc:"Revision that the files are a change of: where another is in force, nothing is done and the answer is 409. Left out, it is the one in force."`
+	Base *int   `json:"base,omitempty" minimum:"0" doc:"Revision that the files are a change of: where another is in force, nothing is done and the answer is 409. Left out, it is the one in force."`
+	Note string `json:"note,omitempty" maxLength:"2000" doc:"Why it is changed, on one line; for apply." example:"new hours"`
 }
 
 // read returns the files of a request as the organization's, and what they are when they
@@ -179,12 +211,7 @@ type applied struct {
 	Comparison
 }
 
-func (p *Portal) applyConfig(ctx context.Context, in *struct {
-	Body struct {
-		Change
-		Note string `json:"note,omitempty" maxLength:"2000" doc:"Why it is changed, on one line." example:"new hours"`
-	}
-}) (*answer[applied], error) {
+func (p *Portal) applyConfig(ctx context.Context, in *struct{ Body Change }) (*answer[applied], error) {
 	leave, err := p.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -243,8 +270,8 @@ type exported struct {
 	Files map[string]string `json:"files" doc:"Texts by their path, as apply takes them."`
 }
 
-// export returns a revision with its files.
-func (p *Portal) export(ctx context.Context, number int) (*answer[exported], error) {
+// revisionWithFiles returns a revision with its files.
+func (p *Portal) revisionWithFiles(ctx context.Context, number int) (*answer[exported], error) {
 	r, err := p.Store.Revision(ctx, org(ctx), number)
 	if err != nil {
 		return nil, err
@@ -267,5 +294,5 @@ func (p *Portal) exportConfig(ctx context.Context, _ *struct{}) (*answer[exporte
 	if current[org(ctx)] == 0 {
 		return nil, problem(http.StatusNotFound, "the organization has no configuration yet")
 	}
-	return p.export(ctx, current[org(ctx)])
+	return p.revisionWithFiles(ctx, current[org(ctx)])
 }

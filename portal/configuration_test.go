@@ -21,6 +21,12 @@ targets: {alice: {user: "alice@ORG", ring: 20s}}
 tags:
   state: {type: enum, values: [TX, FL], sources: [webhook, api, flow], description: "where the caller is"}
   income: {type: number, min: 0, privacy: private}
+  quality: {type: string, sources: [flow]}
+incoming:
+  leads: {accepts: [call-data, update-tags], fields: {leadState: state}, life: 10m}
+webhooks:
+  crm: {url: "https://crm.example/hook", events: [call.ended], filter: 'tags.state == "TX"'}
+  spare: {url: "https://spare.example/hook", events: [call.ended], enabled: false}
 ---
 flow: main
 start: bye
@@ -123,7 +129,8 @@ func TestFilesThatCannotBeTakenAreRefused(t *testing.T) {
 		"another kind of file": {map[string]any{"files": with("README.md", "")}, "body.files.README.md"},
 		"outside":              {map[string]any{"files": with("../a.yaml", "")}, "../a.yaml"},
 		"a note of two lines":  {map[string]any{"files": good, "note": "a\nb"}, "body.note"},
-		"an unknown field":     {map[string]any{"files": good, "force": true}, "force"},
+		"no text":              {map[string]any{"files": map[string]any{"acme.yaml": 5}}, `\"acme.yaml\" is not a text`},
+		"an unknown field":     {map[string]any{"files": good, "force": true}, "body.force"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			of := *w
@@ -253,7 +260,7 @@ func TestDefinitionsOfTagsAreListed(t *testing.T) {
 		t.Errorf("%+v", state)
 	}
 	var page struct{ Items []struct{ Name string } }
-	if w.get("/tags", &page); len(page.Items) != 2 || page.Items[0].Name != "income" {
+	if w.get("/tags", &page); len(page.Items) != 3 || page.Items[0].Name != "income" {
 		t.Errorf("%+v", page)
 	}
 	w.fails(http.StatusNotFound, http.MethodGet, "/tags/none", nil)

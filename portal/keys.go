@@ -60,7 +60,11 @@ func (p *Portal) createKey(ctx context.Context, in *struct {
 		return nil, wrong(field("body.scopes", "%v", err))
 	}
 	for _, scope := range b.Scopes {
-		if !strings.HasPrefix(scope, keys.Incoming) && !may(ctx, scope) {
+		webhook, incoming := strings.CutPrefix(scope, keys.Incoming)
+		if o := p.organization(org(ctx)); incoming && !hasIncoming(o, webhook) {
+			return nil, wrong(field("body.scopes", "there is no incoming webhook %s", webhook))
+		}
+		if !incoming && !may(ctx, scope) {
 			return nil, problem(http.StatusForbidden, "the key of the request does not have the scope "+scope+", and so can make no key that has it", field("body.scopes", "leave out %s", scope))
 		}
 	}

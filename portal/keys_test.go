@@ -49,6 +49,7 @@ func TestAKeyEnds(t *testing.T) {
 // Nobody makes a key that may do more than their own.
 func TestAKeyMakesNoMightierOne(t *testing.T) {
 	w := newWorld(t)
+	w.apply("acme", filesOf("acme", "+15550100"))
 	w.key = w.newKey("acme", keys.WriteKeys, keys.ReadCalls)
 	w.fails(http.StatusForbidden, http.MethodPost, "/keys", map[string]any{"name": "more", "scopes": []string{keys.ReadCalls, keys.Private}}, keys.Private)
 	w.does(http.MethodPost, "/keys", map[string]any{"name": "less", "scopes": []string{keys.ReadCalls}}, http.StatusCreated, nil)
@@ -62,6 +63,7 @@ func TestAKeyThatCannotBeIsRefused(t *testing.T) {
 		"body.scopes": {"name": "a", "scopes": []string{"everything"}},
 		"scopes":      {"name": "a"},
 		"incoming":    {"name": "a", "scopes": []string{"incoming:leads", keys.ReadCalls}},
+		"no incoming": {"name": "a", "scopes": []string{"incoming:nobody"}},
 		"body.ends":   {"name": "a", "scopes": []string{keys.ReadCalls}, "ends": began.Add(-time.Second)},
 	} {
 		w.fails(http.StatusUnprocessableEntity, http.MethodPost, "/keys", body, want)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -76,6 +77,9 @@ func scopesInWords() string {
 // defaultBody is how many bytes a request may have where nothing else is said.
 const defaultBody = 64 << 10
 
+// largeBodyTime is how long a request may take to come where it may have more.
+const largeBodyTime = 20 * time.Second
+
 // described returns an operation as it is registered and described.
 func (p *Portal) described(op operation) huma.Operation {
 	o := huma.Operation{
@@ -84,6 +88,8 @@ func (p *Portal) described(op operation) huma.Operation {
 	}
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = defaultBody
+	} else {
+		o.BodyReadTimeout = largeBodyTime
 	}
 	o.Errors = append(slices.Clone(o.Errors), http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable)
 	if !op.open {

@@ -17,8 +17,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/hookswitch/hookswitch/flowengine"
-	"github.com/hookswitch/hookswitch/seal"
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
 
 // Base is the path under which the API is served.
@@ -26,14 +26,16 @@ const Base = "/api/v1"
 
 // Options says what the API works with.
 type Options struct {
-	Store   store.Store
-	InForce func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
-	Folder  bool                        // it comes from a folder: what is applied to the store is not in force
-	Sealed  *seal.Ring                  // keys that secrets are sealed with
-	Log     zerolog.Logger
-	Version string           // of the program
-	Limits  Limits           // the zero value of a field: that of DefaultLimits
-	Now     func() time.Time // nil: time.Now
+	Store    store.Store
+	Outbox   store.Outbox // nil: neither endpoints nor deliveries are shown
+	Secrets  *credentials.Keeper
+	InForce  func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
+	Folder   bool                        // it comes from a folder: what is applied to the store is not in force
+	Received func()                      // something was written to a live call; may be nil
+	Log      zerolog.Logger
+	Version  string           // of the program
+	Limits   Limits           // the zero value of a field: that of DefaultLimits
+	Now      func() time.Time // nil: time.Now
 }
 
 // Portal answers the requests of the API.
@@ -57,6 +59,9 @@ func New(o Options) *Portal {
 	if o.InForce == nil {
 		o.InForce = func() *flowengine.Snapshot { return nil }
 	}
+	if o.Received == nil {
+		o.Received = func() {}
+	}
 	o.Limits = o.Limits.orDefault()
 	p := &Portal{
 		Options:  o,
@@ -72,6 +77,10 @@ func New(o Options) *Portal {
 	for _, resource := range resources {
 		resource(p)
 	}
+	if o.Outbox != nil {
+		p.endpoints()
+		p.deliveries()
+	}
 	p.describe()
 	return p
 }
@@ -80,12 +89,19 @@ func New(o Options) *Portal {
 var resources = []func(*Portal){
 	(*Portal).system,
 	(*Portal).calls,
+	(*Portal).callTags,
+	(*Portal).callMoney,
+	(*Portal).export,
 	(*Portal).configuration,
 	(*Portal).revisions,
 	(*Portal).flows,
 	(*Portal).entities,
 	(*Portal).tags,
+	(*Portal).endpointSecrets,
+	(*Portal).incoming,
+	(*Portal).requests,
 	(*Portal).keys,
+	(*Portal).secrets,
 }
 
 // operation is one of the API.

@@ -23,7 +23,7 @@ func (p *Portal) revisions() {
 		summary: "Gets one revision with its files",
 		about:   "Returns what was applied once, to the byte.",
 	}, func(ctx context.Context, in *RevisionPath) (*answer[exported], error) {
-		return p.export(ctx, in.Revision)
+		return p.revisionWithFiles(ctx, in.Revision)
 	})
 	register(p, operation{
 		method: http.MethodPost, path: "/config/revisions/{revision}/rollback", id: "rollback-config", tag: tagConfig, scope: keys.WriteConfig, limit: configLimit, errors: []int{404, 409},

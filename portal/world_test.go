@@ -22,8 +22,10 @@ import (
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/portal"
+	"github.com/hookswitch/hookswitch/seal"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/sqlite"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
 
 var began = time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC)
@@ -64,7 +66,13 @@ func newWorld(t *testing.T, with ...func(*portal.Options)) *world {
 		}
 	})
 	w := &world{T: t, db: db, now: began, whole: map[string]string{}}
-	o := portal.Options{Store: db, Log: zerolog.New(&w.log), Version: "1.2.3", Now: func() time.Time { return w.now }}
+	ring, err := seal.OpenFile(filepath.Join(t.TempDir(), "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := credentials.New(db, ring)
+	secrets.Now = func() time.Time { return w.now }
+	o := portal.Options{Store: db, Secrets: secrets, Log: zerolog.New(&w.log), Version: "1.2.3", Now: func() time.Time { return w.now }}
 	o.InForce = w.inForce
 	for _, set := range with {
 		set(&o)
@@ -239,4 +247,11 @@ func ids(calls []store.Call) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+func decode(t *testing.T, body string, out any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(body), out); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
 }

@@ -16,12 +16,12 @@ import (
 func newWebhooks() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "webhooks",
-		Short: "Shows and changes what signs outgoing webhooks",
+		Short: "Receives webhooks on a terminal, tries out endpoints, and changes what signs messages to them",
 		Args:  subcommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	sealedFlags(cmd)
-	cmd.AddCommand(newWebhooksSecret())
+	cmd.AddCommand(newWebhooksListen(), newWebhooksTest(), newWebhooksSecret())
 	return cmd
 }
 

@@ -133,6 +133,13 @@ func (k *Keeper) add(ctx context.Context, n name, text seal.Secret, overlap time
 	return k.remember(n, list, now)
 }
 
+// RefusedError says why a secret cannot be what it shall be; it does not hold the secret.
+type RefusedError struct{ Why string }
+
+func (e *RefusedError) Error() string { return e.Why }
+
+func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+
 // Signing is a secret that signs.
 type Signing struct {
 	Secret  standard.Secret
@@ -186,7 +193,7 @@ const (
 // opened, so that it works where the key that sealed them is lost.
 func (k *Keeper) Rotate(ctx context.Context, org, endpoint string, overlap time.Duration) ([]Signing, error) {
 	if overlap < 0 || overlap > MaxOverlap {
-		return nil, fmt.Errorf("an overlap of %v: from 0s to %v", overlap, MaxOverlap)
+		return nil, refuse("an overlap of %v: from 0s to %v", overlap, MaxOverlap)
 	}
 	n := name{org, endpointPrefix + endpoint}
 	if overlap > 0 {
@@ -196,7 +203,7 @@ func (k *Keeper) Rotate(ctx context.Context, org, endpoint string, overlap time.
 			return nil, err
 		}
 		if len(before) >= maxSigning {
-			return nil, fmt.Errorf("endpoint %s has %d secrets that still sign; rotate without overlap, or when the next has ended", endpoint, len(before))
+			return nil, refuse("endpoint %s has %d secrets that still sign; rotate without overlap, or when the next has ended", endpoint, len(before))
 		}
 	}
 	if _, err := k.add(ctx, n, seal.NewSecret(standard.NewSecret().Reveal()), overlap, false); err != nil {

@@ -104,9 +104,9 @@ func (d *Deliverer) take(sending context.Context, deliveries []store.Delivery, u
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, delivery := range deliveries {
-		l := d.lane(store.LaneName{Org: delivery.Message.Org, Endpoint: delivery.Endpoint})
+		l := d.lane(store.LaneName{Org: delivery.Org, Endpoint: delivery.Endpoint})
 		h := &hold{Delivery: delivery, lane: l, until: until}
-		d.holds[delivery.N] = h
+		d.holds[delivery.Lease] = h
 		l.held++
 		l.queue = append(l.queue, h)
 		if l.sending < l.atOnce() {
@@ -168,7 +168,7 @@ func (d *Deliverer) renewed(leases []store.Lease, until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, l := range leases {
-		if h := d.holds[l.N]; h != nil && h.Token == l.Token {
+		if h := d.holds[l]; h != nil {
 			h.until = until
 		}
 	}

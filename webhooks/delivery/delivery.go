@@ -90,10 +90,13 @@ const (
 
 // Bounds of a deliverer.
 const (
-	batch    = 500 // deliveries in one claim, attempts in one answer
-	enough   = 200 // attempts that are told without waiting for more
-	allAtOne = 1000
+	batch  = 500 // deliveries in one claim, attempts in one answer
+	enough = 200 // attempts that are told without waiting for more
 )
+
+// DefaultAtOnce is how many requests may be under way at once unless somebody says
+// otherwise.
+const DefaultAtOnce = 1000
 
 // Deliverer is the sender of one node. Set the fields before Run.
 type Deliverer struct {
@@ -103,7 +106,7 @@ type Deliverer struct {
 	// Secrets returns the signing secrets of an endpoint, newest first; it makes the first.
 	Secrets func(ctx context.Context, org, endpoint string) ([]standard.Secret, error)
 
-	// Requests that may be under way at once; slow and failing endpoints may have half as many more. 1,000.
+	// Requests that may be under way at once; those of slow and failing endpoints are counted apart, and half as many. DefaultAtOnce.
 	AtOnce int
 
 	// Announce makes the message that an endpoint was disabled; false: nobody wants to know. May be nil.
@@ -123,15 +126,15 @@ type Deliverer struct {
 
 	mu     sync.Mutex
 	lanes  map[store.LaneName]*lane
-	holds  map[int64]*hold
+	holds  map[store.Lease]*hold
 	done   []result
 	parted bool // nothing new is begun
 }
 
 // New returns the deliverer of a node. It sends once Run runs.
 func New(node string, o Outbox, c Client) *Deliverer {
-	return &Deliverer{Node: node, Outbox: o, Client: c, AtOnce: allAtOne, wake: make(chan struct{}, 1), ended: make(chan struct{}, 1),
-		lanes: map[store.LaneName]*lane{}, holds: map[int64]*hold{}}
+	return &Deliverer{Node: node, Outbox: o, Client: c, AtOnce: DefaultAtOnce, wake: make(chan struct{}, 1), ended: make(chan struct{}, 1),
+		lanes: map[store.LaneName]*lane{}, holds: map[store.Lease]*hold{}}
 }
 
 // Wake says that something may be due: whoever has put it into the outbox calls it.

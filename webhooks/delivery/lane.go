@@ -145,7 +145,7 @@ func (d *Deliverer) putDown(l *lane) {
 
 // release lets a delivery go; the caller holds mu.
 func (d *Deliverer) release(h *hold) {
-	delete(d.holds, h.N)
+	delete(d.holds, h.Lease)
 	h.lane.held--
 }
 

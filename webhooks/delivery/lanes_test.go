@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,8 +137,9 @@ func TestSlowEndpointHasItsRoom(t *testing.T) {
 // soon after it works again.
 func TestFailingEndpointRests(t *testing.T) {
 	virtually(t, func(t *testing.T) {
+		var mu sync.Mutex
 		attempts, works := 0, false
-		w := run(t, newOutbox(), "a", receivers(func(context.Context, call.Request) (call.Response, error) {
+		w := run(t, newOutbox(), "a", one(&mu, func(context.Context, call.Request) (call.Response, error) {
 			if attempts++; works {
 				return call.Response{Status: 200}, nil
 			}
@@ -147,10 +149,12 @@ func TestFailingEndpointRests(t *testing.T) {
 			w.put(t, fmt.Sprint("msg_", i), "", "crm")
 		}
 		time.Sleep(10 * time.Minute)
+		mu.Lock()
 		if attempts < 30 || attempts > 100 {
 			t.Errorf("%d attempts in ten minutes", attempts)
 		}
 		works = true
+		mu.Unlock()
 		time.Sleep(30 * time.Second)
 		if n := w.outbox.states("crm")[store.Delivered]; n < 1900 { // the others are due later
 			t.Errorf("%d delivered", n)
@@ -213,9 +217,9 @@ func TestOrder(t *testing.T) {
 // is for one that is not enabled waits for it.
 func TestEndpointsThatAreNotThere(t *testing.T) {
 	virtually(t, func(t *testing.T) {
-		sent := 0
+		var sent atomic.Int32
 		w := run(t, newOutbox(), "a", receivers(func(context.Context, call.Request) (call.Response, error) {
-			sent++
+			sent.Add(1)
 			return call.Response{Status: 200}, nil
 		}), named(endpoint{name: "off", off: true}))
 		for i := range 1000 {
@@ -229,8 +233,8 @@ func TestEndpointsThatAreNotThere(t *testing.T) {
 		if n := w.outbox.states("old")[store.Dropped]; n != 1000 {
 			t.Errorf("%d dropped", n)
 		}
-		if n := w.outbox.states("off")[store.Pending]; n != 1000 || sent > 0 {
-			t.Errorf("%d wait, %d sent", n, sent)
+		if n := w.outbox.states("off")[store.Pending]; n != 1000 || sent.Load() > 0 {
+			t.Errorf("%d wait, %d sent", n, sent.Load())
 		}
 		w.Use(named(endpoint{name: "off"}, endpoint{name: "old"}))
 		w.put(t, "msg_new", "", "old")

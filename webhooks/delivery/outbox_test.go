@@ -79,7 +79,7 @@ func (o *outbox) Send(_ context.Context, m store.Message) error {
 	for _, to := range m.To {
 		o.n++
 		r := o.lane(store.LaneName{Org: m.Org, Endpoint: to})
-		e := &entry{Delivery: store.Delivery{ID: o.n, Lease: store.Lease{N: o.n}, Endpoint: to, Message: m, State: store.Pending, Created: time.Now(), Due: time.Now()}}
+		e := &entry{Delivery: store.Delivery{ID: o.n, Lease: store.Lease{Org: m.Org, N: o.n}, Endpoint: to, Message: m, State: store.Pending, Created: time.Now(), Due: time.Now()}}
 		r.all, r.live = append(r.all, e), append(r.live, e)
 	}
 	return nil

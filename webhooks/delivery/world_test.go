@@ -74,6 +74,15 @@ func (f receivers) Request(ctx context.Context, r call.Request) (call.Response, 
 	return answer, err
 }
 
+// one has requests answered one at a time, under a mutex for what the answering notes.
+func one(mu *sync.Mutex, f receivers) receivers {
+	return func(ctx context.Context, r call.Request) (call.Response, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return f(ctx, r)
+	}
+}
+
 func status(n int) receivers {
 	return func(context.Context, call.Request) (call.Response, error) { return call.Response{Status: n}, nil }
 }

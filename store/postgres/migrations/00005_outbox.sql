@@ -14,7 +14,7 @@ CREATE TABLE messages (
     body bytea NOT NULL,
     PRIMARY KEY (org, id)
 );
-CREATE INDEX messages_by_time ON messages (org, time);
+CREATE INDEX messages_by_time ON messages USING brin (time);
 
 CREATE TABLE outbox (                  -- deliveries that are not done
     org      text COLLATE "C" NOT NULL,

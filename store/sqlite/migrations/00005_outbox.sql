@@ -12,7 +12,7 @@ CREATE TABLE messages (
     body BLOB NOT NULL,
     UNIQUE (org, id)
 ) STRICT;
-CREATE INDEX messages_by_time ON messages (org, time);
+CREATE INDEX messages_by_time ON messages (time);
 
 CREATE TABLE outbox (                  -- deliveries that are not done
     org      TEXT NOT NULL,

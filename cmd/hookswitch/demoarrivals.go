@@ -20,9 +20,9 @@ import (
 	"github.com/hookswitch/hookswitch/webhooks/standard"
 )
 
-// receiver is whoever the endpoints of the configuration lead to on this machine. It
+// verifier is whoever the endpoints of the configuration lead to on this machine. It
 // verifies what it is sent, and keeps what came.
-type receiver struct {
+type verifier struct {
 	current func() *flowengine.Snapshot
 	secrets func(ctx context.Context, org, endpoint string) ([]standard.Secret, error)
 	shown   func(arrival)
@@ -52,22 +52,22 @@ func (a *arrival) call() string {
 const maxArrival = 1 << 20
 
 // ServeHTTP takes an event whose signature is right.
-func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, q.Body, maxArrival))
-	org, endpoint := r.at("http://" + q.Host + q.URL.Path)
+func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxArrival))
+	org, endpoint := v.at("http://" + r.Host + r.URL.Path)
 	if err != nil || endpoint == "" {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	a := arrival{endpoint: endpoint, at: time.Now()}
-	secrets, err := r.secrets(q.Context(), org, endpoint)
+	secrets, err := v.secrets(r.Context(), org, endpoint)
 	if err == nil {
-		err = standard.Verify(q.Header, body, a.at, secrets...)
+		err = standard.Verify(r.Header, body, a.at, secrets...)
 	}
 	if err == nil {
 		err = json.NewDecoder(bytes.NewReader(body)).Decode(&a.Body)
 	}
-	if err == nil && a.Data.ID != q.Header.Get("webhook-id") {
+	if err == nil && a.Data.ID != r.Header.Get("webhook-id") {
 		err = fmt.Errorf("the body says that it is %s", a.Data.ID)
 	}
 	if a.fault = err; err != nil {
@@ -75,22 +75,22 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	} else {
 		w.WriteHeader(http.StatusNoContent)
 	}
-	r.shown(a)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.arrived == nil {
-		r.arrived = map[string][]arrival{}
+	v.shown(a)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.arrived == nil {
+		v.arrived = map[string][]arrival{}
 	}
-	r.arrived[a.call()] = append(r.arrived[a.call()], a)
-	if r.changed != nil {
-		close(r.changed)
-		r.changed = nil
+	v.arrived[a.call()] = append(v.arrived[a.call()], a)
+	if v.changed != nil {
+		close(v.changed)
+		v.changed = nil
 	}
 }
 
 // at returns the endpoint that has an address.
-func (r *receiver) at(address string) (org, endpoint string) {
-	for _, o := range r.current().Organizations() {
+func (v *verifier) at(address string) (org, endpoint string) {
+	for _, o := range v.current().Organizations() {
 		for _, e := range o.Endpoints() {
 			if e.URL.Source == address {
 				return o.Name, e.Name
@@ -101,15 +101,15 @@ func (r *receiver) at(address string) (org, endpoint string) {
 }
 
 // until returns what has arrived of a call, once it is enough.
-func (r *receiver) until(ctx context.Context, id string, enough func([]arrival) bool) ([]arrival, error) {
+func (v *verifier) until(ctx context.Context, id string, enough func([]arrival) bool) ([]arrival, error) {
 	for {
-		r.mu.Lock()
-		have := slices.Clone(r.arrived[id])
-		if r.changed == nil {
-			r.changed = make(chan struct{})
+		v.mu.Lock()
+		have := slices.Clone(v.arrived[id])
+		if v.changed == nil {
+			v.changed = make(chan struct{})
 		}
-		changed := r.changed
-		r.mu.Unlock()
+		changed := v.changed
+		v.mu.Unlock()
 		if enough(have) {
 			return have, nil
 		}
