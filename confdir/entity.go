@@ -76,3 +76,21 @@ func (c *Contents) Entities() []store.EntityKey {
 	}
 	return out
 }
+
+// Definition is how the files define something.
+type Definition struct {
+	Name string // as it is written
+	File string
+	Text string // YAML, without what stands around it
+}
+
+// Definition returns how something is defined; false where it is not.
+func (c *Contents) Definition(key store.EntityKey) (Definition, bool, error) {
+	for _, e := range c.entities {
+		if e.EntityKey == key {
+			text, err := yaml.Dump(e.value, yaml.WithIndent(2))
+			return Definition{e.name, e.file, string(text)}, true, err
+		}
+	}
+	return Definition{}, false, nil
+}

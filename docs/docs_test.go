@@ -160,7 +160,7 @@ func TestWhatDocumentsNameExists(t *testing.T) {
 				}
 			case nameSyntax.MatchString(name):
 				owner, _, _ := strings.Cut(name, ".")
-				if owner == "tags" || slices.Contains([]string{"docs/flows.md", "docs/events.md"}, page) && name == strings.ToLower(name) {
+				if owner == "tags" || slices.Contains([]string{"docs/flows.md", "docs/configuration.md", "docs/events.md"}, page) && name == strings.ToLower(name) {
 					continue // a variable of expressions, a type of messages, or a table
 				}
 				if (slices.Contains(packages, owner) || slices.Contains(types, owner)) && !known[name] {

@@ -25,8 +25,7 @@ func (s *Session) Passes(c *Condition) (passes bool, why string) {
 	case err != nil:
 		why = err.Error()
 	default:
-		org, _ := s.engine.Current().Organization(s.org)
-		why = c.explain(env, org)
+		why = c.explain(env)
 	}
 	if len(why) > maxExplained {
 		why = strings.ToValidUTF8(why[:maxExplained], "") + "…"
@@ -35,15 +34,15 @@ func (s *Session) Passes(c *Condition) (passes bool, why string) {
 }
 
 // explain returns the values that a condition reads, or its source where it reads none.
-// Tags of the organization that are private are named, and no more.
-func (c *Condition) explain(env *environment, org *Organization) string {
+// Tags that are private are named, and no more.
+func (c *Condition) explain(env *environment) string {
 	var out []string
 	for _, x := range c.reads() {
 		v, err := x.eval(env)
 		switch text, isText := v.(string); {
 		case err != nil || v == nil:
 			out = append(out, x.source+" is not set")
-		case org.keeps(x):
+		case env.org.keeps(x):
 			out = append(out, x.source+" is private")
 		case isText:
 			out = append(out, fmt.Sprintf("%s is %q", x.source, text))

@@ -1,12 +1,15 @@
 package portal_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/portal"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 func TestRequestsAreCountedByKey(t *testing.T) {
@@ -32,7 +35,7 @@ func TestRequestsAreCountedByKey(t *testing.T) {
 // Whoever tries keys is slowed down before any is looked up.
 func TestRequestsAreCountedByAddress(t *testing.T) {
 	w := newWorld(t, func(o *portal.Options) { o.Limits.PerAddress = 2 })
-	w.key = "hsk_nobody"
+	w.key = keys.New().Reveal()
 	w.fails(http.StatusUnauthorized, http.MethodGet, "/whoami", nil)
 	w.fails(http.StatusUnauthorized, http.MethodGet, "/whoami", nil)
 	r := w.does(http.MethodGet, "/whoami", nil, http.StatusTooManyRequests, nil)
@@ -45,7 +48,7 @@ func TestThereIsRoomForSoManyRequests(t *testing.T) {
 	held, let := make(chan struct{}), make(chan struct{})
 	w := newWorld(t, func(o *portal.Options) {
 		o.Limits.AtOnce = 1
-		o.Keys = &slow{o.Keys.(*keyring), held, let}
+		o.Store = &slow{o.Store, held, let}
 	})
 	done := make(chan response)
 	go func() { done <- w.ask(http.MethodGet, "/whoami", nil) }()
@@ -63,6 +66,12 @@ func TestThereIsRoomForSoManyRequests(t *testing.T) {
 
 // slow are keys that are looked up only when they are let.
 type slow struct {
-	*keyring
+	store.Store
 	held, let chan struct{}
+}
+
+func (s *slow) FindKey(ctx context.Context, hash []byte) (*store.Key, error) {
+	s.held <- struct{}{}
+	<-s.let
+	return s.Store.FindKey(ctx, hash)
 }

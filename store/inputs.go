@@ -37,7 +37,7 @@ type Inputs interface {
 
 // Input is something that comes from outside for a call.
 type Input struct {
-	N        int64  // its place among all, given by the store
+	N        int64  // its place among those of its call, given by the store: they are in the order in which they were bound to it
 	ID       string // UUID, given by the caller of Receive; in the events that it led to as the attribute "input"
 	Org      string
 	Webhook  string        // name of the incoming webhook; empty: it came by the API

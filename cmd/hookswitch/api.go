@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/portal"
 	"github.com/hookswitch/hookswitch/webhooks/incoming"
 )
 
@@ -19,7 +20,14 @@ func (srv *server) api() http.Handler {
 	for _, kind := range flowengine.Operations {
 		mux.Handle(incoming.Path(kind), hooks)
 	}
-	return mux
+	mux.Handle(portal.Base+"/", srv.portal())
+	return forwarded(srv.settings.APIProxies, mux)
+}
+
+// portal is the API.
+func (srv *server) portal() http.Handler {
+	return portal.New(portal.Options{Store: srv.db, Secrets: srv.credentials, InForce: srv.config.current, Folder: srv.settings.ConfigDir != "",
+		Received: srv.inbox.wake, Log: srv.log, Version: version})
 }
 
 // webhooks takes in what other systems post.

@@ -59,7 +59,7 @@ tags:
 webhooks:
   all: {url: "https://a.example/", events: ["call.*"]}
   large: {url: "https://b.example/", events: [call.ended], filter: "tags.rooms > 2"}
-  rich: {url: "https://c.example/", events: [call.ended], filter: "tags.income != nil"}
+  rich: {url: "https://c.example/", events: [call.ended], filter: '"income" in tags'}
   off: {url: "https://d.example/", events: ["*"], enabled: false}
 `)
 	p := newPublisher(c, newMetrics(readBuildInfo()), zerolog.Nop())

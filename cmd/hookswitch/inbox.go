@@ -19,8 +19,6 @@ const (
 	arrivalsMost  = time.Minute            // likewise, after the database was away
 	askedLimit    = 2 * time.Second        // that the store has for an answer
 	joinsAtOnce   = 4                      // of all calls: the store has others to answer
-	concludeEvery = time.Second
-	concludeLimit = time.Minute
 )
 
 // inbox is where calls of this node get what came from outside, whichever node it came to.
@@ -159,25 +157,4 @@ func (i *inbox) arrivals(ctx context.Context, within time.Duration) error {
 		i.deliver(in.Call, inputOf(in))
 	}
 	return err
-}
-
-// conclude applies what was to wait for the end of calls, until ctx ends.
-func (i *inbox) conclude(ctx context.Context) {
-	tick := time.NewTicker(concludeEvery)
-	defer tick.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		limited, cancel := context.WithTimeout(ctx, concludeLimit)
-		_, err := i.inputs.Conclude(limited, time.Now())
-		cancel()
-		if err != nil && ctx.Err() == nil && !failing {
-			i.log.Warn().Err(err).Msg("what came from outside cannot be added to calls that have ended")
-		}
-		failing = err != nil
-	}
 }

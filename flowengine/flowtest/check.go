@@ -120,15 +120,22 @@ func (c *checker) names() {
 	}
 }
 
-// tags holds the tags against their definitions.
+// tags holds all tags against their definitions.
 func (c *checker) tags() {
-	for _, name := range slices.Sorted(maps.Keys(c.test.Tags)) {
-		if c.org == nil {
-			return
-		}
+	if c.org == nil {
+		return
+	}
+	c.values(at("tags"), c.test.Tags)
+	for i, d := range c.test.Data {
+		c.values(at("data", i, "tags"), d.Tags)
+	}
+}
+
+func (c *checker) values(path []any, values map[string]flowengine.Scalar) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if d, ok := c.org.Tag(name); ok {
-			if _, err := d.Read(c.test.Tags[name].Value); err != nil {
-				c.add(at("tags", name), tagHint(d), "tag %s is a %s, and this is %s", name, d.Type, err)
+			if _, err := d.Read(values[name].Value); err != nil {
+				c.add(append(slices.Clone(path), name), tagHint(d), "tag %s is of type %s, and this is %s", name, d.Type, err)
 			}
 		}
 	}

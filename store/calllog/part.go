@@ -20,6 +20,7 @@ type Part struct {
 	lines   []*store.Line // in the order of the journal, each event once
 	events  []call.Event  // all that are known of the call
 	booked  []store.MoneyEntry
+	record  *store.Call // made of them
 }
 
 // Split sorts a batch by call. All who write calls do it in the order of the result,
@@ -125,6 +126,25 @@ func (p *Part) Starts() bool {
 	return slices.ContainsFunc(p.lines, func(l *store.Line) bool { return l.Event.Type == call.Started })
 }
 
+// Told returns what a publisher, if there is one, has to tell of the call, whose record was
+// made.
+func (p *Part) Told(by store.Publisher) []store.Message {
+	if by == nil {
+		return nil
+	}
+	news := make([]call.Event, len(p.lines))
+	for i, l := range p.lines {
+		news[i] = l.Event
+	}
+	return by.Publish(p.record, news)
+}
+
+// Waits says whether the call, whose record was made, waits for a journal.
+func (p *Part) Waits() bool { return len(p.record.Missing) > 0 }
+
+// Settled enters into the record that nothing is missing from it.
+func (p *Part) Settled() { p.record.State, p.record.Missing = store.Complete, nil }
+
 // Raw returns the lines as they stand in the journal.
 func (p *Part) Raw() []byte {
 	n := 0
@@ -148,6 +168,7 @@ func (p *Part) Project() (c *store.Call, err error) {
 	}()
 	c = store.Project(p.events)
 	c.Org, c.ID = p.Org, p.ID
+	p.record = c
 	return c, nil
 }
 

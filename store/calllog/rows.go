@@ -1,6 +1,7 @@
 package calllog
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hookswitch/hookswitch/store"
@@ -118,9 +119,9 @@ func (r *Rows) Add(p *Part, c *Call) {
 	for _, g := range c.Missing {
 		r.Gaps = append(r.Gaps, &Gap{c.Org, c.N, g})
 	}
-	added := additions(p.booked, c.Ledger)
-	for i := range added {
-		r.Ledger = append(r.Ledger, NewEntry(c.Org, c.N, len(p.booked)+i, &added[i]))
+	c.Ledger = slices.Concat(p.booked, additions(p.booked, c.Ledger))
+	for i := len(p.booked); i < len(c.Ledger); i++ {
+		r.Ledger = append(r.Ledger, NewEntry(c.Org, c.N, i, &c.Ledger[i]))
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // Append takes a batch in with two round trips; with a third when the log has an earlier
 // part of one of its calls.
 func (s *Store) Append(ctx context.Context, b store.Batch) error {
-	together := func(conn *pgx.Conn) error { return appendBatch(ctx, conn, b) }
+	together := func(conn *pgx.Conn) error { return s.appendBatch(ctx, conn, b) }
 	err := s.inTx(ctx, together)
 	for range 3 { // another node began one of the calls just now; the next time it is found
 		if isCode(err, "23505") {
@@ -30,7 +30,7 @@ func (s *Store) Append(ctx context.Context, b store.Batch) error {
 	}
 	var rejected []store.Rejected
 	if err := s.inTx(ctx, func(conn *pgx.Conn) (err error) {
-		rejected, err = appendSingly(ctx, conn, b)
+		rejected, err = s.appendSingly(ctx, conn, b)
 		return err
 	}); err != nil || len(rejected) == 0 {
 		return err
@@ -39,13 +39,16 @@ func (s *Store) Append(ctx context.Context, b store.Batch) error {
 }
 
 // appendBatch takes in all calls together.
-func appendBatch(ctx context.Context, conn *pgx.Conn, b store.Batch) error {
+func (s *Store) appendBatch(ctx context.Context, conn *pgx.Conn, b store.Batch) error {
 	parts := calllog.Split(b.Lines)
 	found, numbers, err := begin(ctx, conn, b, parts)
 	if err != nil {
 		return err
 	}
 	out, err := write(ctx, conn, parts, found, numbers)
+	if err == nil {
+		out, err = s.tell(ctx, conn, out, parts)
+	}
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func appendBatch(ctx context.Context, conn *pgx.Conn, b store.Batch) error {
 }
 
 // appendSingly takes in the calls one by one, and sets aside those that cannot be.
-func appendSingly(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.Rejected, error) {
+func (s *Store) appendSingly(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.Rejected, error) {
 	parts := calllog.Split(b.Lines)
 	found, numbers, err := begin(ctx, conn, b, parts)
 	if err != nil {
@@ -65,7 +68,11 @@ func appendSingly(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.R
 		if _, err := conn.Exec(ctx, "SAVEPOINT call"); err != nil {
 			return nil, err
 		}
-		out, err := write(ctx, conn, []*calllog.Part{p}, found, numbers[i:])
+		one := []*calllog.Part{p}
+		out, err := write(ctx, conn, one, found, numbers[i:])
+		if err == nil {
+			out, err = s.tell(ctx, conn, out, one)
+		}
 		if err == nil {
 			err = conn.SendBatch(ctx, out).Close()
 		}

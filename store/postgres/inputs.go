@@ -39,7 +39,7 @@ func (s *Store) Receive(ctx context.Context, org string, in store.Input) (r stor
 		if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
 			return err
 		}
-		if r, err = once(ctx, conn, row); err != nil {
+		if r, err = s.once(ctx, conn, row); err != nil {
 			return err
 		}
 		_, err := conn.Exec(ctx, "COMMIT")
@@ -52,9 +52,9 @@ func (s *Store) Receive(ctx context.Context, org string, in store.Input) (r stor
 }
 
 // once takes an input in, or returns the receipt of the one that it repeats.
-func once(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r store.Receipt, err error) {
+func (s *Store) once(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r store.Receipt, err error) {
 	if in.Key == "" {
-		return receive(ctx, conn, in)
+		return s.receive(ctx, conn, in)
 	}
 	first, err := conn.Exec(ctx, claimKey, in.Org, in.Webhook, in.Key, in.Received, in.Received.Add(-calllog.ReceiptLife))
 	if err != nil {
@@ -68,7 +68,7 @@ func once(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r store.Recei
 		r.Repeated = true
 		return r, json.Unmarshal(text, &r)
 	}
-	if r, err = receive(ctx, conn, in); err != nil {
+	if r, err = s.receive(ctx, conn, in); err != nil {
 		return r, err
 	}
 	text, err := json.Marshal(r)
@@ -80,7 +80,7 @@ func once(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r store.Recei
 }
 
 // receive takes an input in that is no repetition.
-func receive(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r store.Receipt, err error) {
+func (s *Store) receive(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r store.Receipt, err error) {
 	id := in.Call
 	if id == "" {
 		err = conn.QueryRow(ctx, calllog.OfCaller, in.Org, in.Caller, calllog.Since(&in.Input)).Scan(&id)
@@ -104,7 +104,7 @@ func receive(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r store.Re
 		return r, err
 	}
 	r = store.Receipt{ID: in.ID, Call: id}
-	_, r.Outcomes, err = conclude(ctx, conn, key{in.Org, id}, before, append(waiting, in.Input), true)
+	_, r.Outcomes, err = s.conclude(ctx, conn, key{in.Org, id}, before, append(waiting, in.Input), true)
 	return r, err
 }
 
@@ -128,7 +128,7 @@ func keep(ctx context.Context, conn *pgx.Conn, in *calllog.Input) error {
 
 // conclude adds to a call that has ended, and is locked, what inputs make of it, removes
 // them, and says whether the call has changed and what became of the last of them.
-func conclude(ctx context.Context, conn *pgx.Conn, of key, before calllog.Before, inputs []store.Input, bounded bool) (bool, []store.Outcome, error) {
+func (s *Store) conclude(ctx context.Context, conn *pgx.Conn, of key, before calllog.Before, inputs []store.Input, bounded bool) (bool, []store.Outcome, error) {
 	past, err := pasts(ctx, conn, []string{of.org}, []int64{before.N})
 	if err != nil {
 		return false, nil, err
@@ -142,8 +142,11 @@ func conclude(ctx context.Context, conn *pgx.Conn, of key, before calllog.Before
 	}
 	out := new(pgx.Batch)
 	if p.Added() {
-		calls := []int64{before.N}
-		if out, err = rewrite([]*calllog.Part{p}, map[key]calllog.Before{of: before}, calls, []string{of.org}, calls); err != nil {
+		parts, calls := []*calllog.Part{p}, []int64{before.N}
+		if out, err = rewrite(parts, map[key]calllog.Before{of: before}, calls, []string{of.org}, calls); err != nil {
+			return false, nil, err
+		}
+		if out, err = s.tell(ctx, conn, out, parts); err != nil {
 			return false, nil, err
 		}
 	}
@@ -265,7 +268,7 @@ func (s *Store) concludeCall(ctx context.Context, of key) (changed bool, err err
 		if err != nil || len(waiting) == 0 {
 			return err
 		}
-		changed, _, err = conclude(ctx, tx.Conn(), of, before, waiting, false)
+		changed, _, err = s.conclude(ctx, tx.Conn(), of, before, waiting, false)
 		return err
 	})
 	return changed && err == nil, err

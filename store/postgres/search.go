@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -165,9 +166,15 @@ func pasts(ctx context.Context, conn *pgx.Conn, orgs []string, calls []int64) (m
 	return past, nil
 }
 
-// gaps returns what calls wait for, by their numbers.
+// gaps returns what calls of an organization wait for, by their numbers.
 func gaps(ctx context.Context, conn *pgx.Conn, org string, calls []int64) (map[int64][]store.Gap, error) {
-	rows, err := conn.Query(ctx, "SELECT call, node, since FROM gaps WHERE org = $1 AND call = ANY ($2) ORDER BY call, since, node", org, calls)
+	return gapsOf(ctx, conn, slices.Repeat([]string{org}, len(calls)), calls)
+}
+
+// gapsOf is gaps for calls of several organizations.
+func gapsOf(ctx context.Context, conn *pgx.Conn, orgs []string, calls []int64) (map[int64][]store.Gap, error) {
+	rows, err := conn.Query(ctx, `SELECT g.call, g.node, g.since FROM unnest($1::text[], $2::bigint[]) AS k (org, call) JOIN gaps g USING (org, call)
+		ORDER BY g.call, g.since, g.node`, orgs, calls)
 	if err != nil {
 		return nil, err
 	}

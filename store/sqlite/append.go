@@ -200,11 +200,16 @@ func (tx *tx) writeRest(p *calllog.Part, row *calllog.Call) error {
 		insert(tx, newWhyNot, calllog.WhyNotColumns, rows.WhyNots),
 		insert(tx, newGap, calllog.GapColumns, rows.Gaps),
 		insert(tx, newEntry, calllog.EntryColumns, rows.Ledger))
-	if err != nil || len(rows.Gaps) == 0 {
+	if err == nil && len(rows.Gaps) > 0 {
+		var complete int
+		if complete, err = tx.settle(row.N); complete == 1 {
+			p.Settled()
+		}
+	}
+	if err != nil {
 		return err
 	}
-	_, err = tx.settle(row.N)
-	return err
+	return tx.publish(p.Told(tx.publisher))
 }
 
 func insert[R any](tx *tx, sql string, columns []calllog.Column[R], rows []R) error {

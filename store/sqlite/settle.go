@@ -39,15 +39,29 @@ func (s *Store) Settle(ctx context.Context, now time.Time, patience time.Duratio
 			return 0, 0, err
 		}
 		complete += done
+		if done == 1 {
+			if err := tx.tellSettled(n); err != nil {
+				return 0, 0, err
+			}
+		}
 	}
 	if _, err := tx.exec(`UPDATE calls SET waits = ? WHERE n IN (SELECT n FROM calls WHERE state = 'settling' AND waits IS NULL LIMIT ?)`,
 		now.UnixMicro(), settleAtOnce); err != nil {
 		return 0, 0, err
 	}
-	incomplete, err = tx.affected(`UPDATE calls SET state = 'incomplete', waits = NULL
-		WHERE n IN (SELECT n FROM calls WHERE state = 'settling' AND waits < ? LIMIT ?)`,
-		now.Add(-patience).UnixMicro(), settleAtOnce)
-	return complete, incomplete, err
+	late, err := tx.numbers("SELECT n FROM calls WHERE state = 'settling' AND waits < ? LIMIT ?", now.Add(-patience).UnixMicro(), settleAtOnce)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, n := range late {
+		if _, err := tx.exec("UPDATE calls SET state = 'incomplete', waits = NULL WHERE n = ?", n); err != nil {
+			return 0, 0, err
+		}
+		if err := tx.tellSettled(n); err != nil {
+			return 0, 0, err
+		}
+	}
+	return complete, len(late), nil
 }
 
 // Prune removes calls.

@@ -79,16 +79,15 @@ func (p *Publisher) Publish(c *store.Call, news []call.Event) (out []store.Messa
 }
 
 // Disabled returns what the other endpoints of an organization are told of one that is
-// sent nothing more; To is empty where none of them wants to know.
-func (p *Publisher) Disabled(l store.LaneName, why string, at time.Time) store.Message {
-	org := p.Organization(l.Org)
-	if org == nil {
-		return store.Message{}
+// sent nothing more; false: none of them wants to know.
+func (p *Publisher) Disabled(org, endpoint, why string, at time.Time) (store.Message, bool) {
+	is := p.Organization(org)
+	if is == nil {
+		return store.Message{}, false
 	}
-	others := slices.DeleteFunc(slices.Clone(org.Hearing(EndpointDisabled)), func(e Endpoint) bool { return e.Name() == l.Endpoint })
-	t := disabling(l.Endpoint, why, at)
-	m, _ := p.message(l.Org, t.body(l.Org, nil), others)
-	return m
+	others := slices.DeleteFunc(slices.Clone(is.Hearing(EndpointDisabled)), func(e Endpoint) bool { return e.Name() == endpoint })
+	t := disabling(endpoint, why, at)
+	return p.message(org, t.body(org, nil), others)
 }
 
 // message writes the body for those who want it; false: nobody does.

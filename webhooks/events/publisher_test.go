@@ -366,17 +366,17 @@ func TestPanicIsTold(t *testing.T) {
 // The other endpoints are told of one that was disabled.
 func TestDisabledEndpointIsToldOf(t *testing.T) {
 	p := publisher(t, organization{{name: "crm"}, {name: "ops", types: []string{EndpointDisabled}}, {name: "other", types: []string{CallEnded}}})
-	m := p.Disabled(store.LaneName{Org: "acme", Endpoint: "crm"}, "410 Gone", sampled)
+	m, _ := p.Disabled("acme", "crm", "410 Gone", sampled)
 	if !slices.Equal(m.To, []string{"ops"}) || m.Call != "" {
 		t.Errorf("%+v", m)
 	}
 	conform(t)(m)
 	for endpoint, want := range map[string][]string{"ops": {"crm"}, "other": {"crm", "ops"}} {
-		if m := p.Disabled(store.LaneName{Org: "acme", Endpoint: endpoint}, "410 Gone", sampled); !slices.Equal(m.To, want) {
+		if m, ok := p.Disabled("acme", endpoint, "410 Gone", sampled); !ok || !slices.Equal(m.To, want) {
 			t.Errorf("of %s are told %q, not %q", endpoint, m.To, want)
 		}
 	}
-	if m := p.Disabled(store.LaneName{Org: "nobody's", Endpoint: "ops"}, "410 Gone", sampled); len(m.To) > 0 {
+	if m, ok := p.Disabled("nobody's", "ops", "410 Gone", sampled); ok {
 		t.Errorf("%+v", m)
 	}
 }

@@ -1,3 +1,18 @@
+CREATE TABLE public.attempts (
+    org text NOT NULL COLLATE pg_catalog."C",
+    delivery bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    token bigint NOT NULL,
+    try integer NOT NULL,
+    node text NOT NULL,
+    took_ns bigint NOT NULL,
+    request bytea NOT NULL,
+    response bytea NOT NULL,
+    error text NOT NULL,
+    state text NOT NULL,
+    due timestamp with time zone
+)
+PARTITION BY RANGE (at);
 CREATE SEQUENCE public.call_numbers
     START WITH 1
     INCREMENT BY 1
@@ -48,6 +63,28 @@ CREATE TABLE public.counts (
     since timestamp with time zone NOT NULL,
     n bigint NOT NULL
 );
+CREATE TABLE public.deliveries (
+    org text NOT NULL COLLATE pg_catalog."C",
+    n bigint NOT NULL,
+    endpoint text NOT NULL COLLATE pg_catalog."C",
+    message text NOT NULL COLLATE pg_catalog."C",
+    call text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL COLLATE pg_catalog."C",
+    resent boolean NOT NULL,
+    created timestamp with time zone NOT NULL,
+    state text NOT NULL COLLATE pg_catalog."C",
+    tries integer NOT NULL,
+    first timestamp with time zone,
+    status integer NOT NULL,
+    error text NOT NULL,
+    done timestamp with time zone NOT NULL
+);
+CREATE SEQUENCE public.delivery_numbers
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 CREATE TABLE public.entities (
     org text NOT NULL,
     kind text NOT NULL,
@@ -139,6 +176,13 @@ CREATE TABLE public.keys (
     used timestamp with time zone,
     used_from text NOT NULL
 );
+CREATE TABLE public.lanes (
+    org text NOT NULL COLLATE pg_catalog."C",
+    endpoint text NOT NULL COLLATE pg_catalog."C",
+    failing timestamp with time zone,
+    disabled timestamp with time zone,
+    why text DEFAULT ''::text NOT NULL
+);
 CREATE TABLE public.ledger (
     org text NOT NULL COLLATE pg_catalog."C",
     call bigint NOT NULL,
@@ -172,6 +216,14 @@ CREATE TABLE public.legs (
     billed_ms bigint NOT NULL,
     sip_call_id text NOT NULL
 );
+CREATE TABLE public.messages (
+    org text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    call text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL COLLATE pg_catalog."C",
+    "time" timestamp with time zone NOT NULL,
+    body bytea NOT NULL
+);
 CREATE TABLE public.nodes (
     node text NOT NULL,
     seen timestamp with time zone NOT NULL
@@ -181,6 +233,25 @@ CREATE TABLE public.organizations (
     revision integer NOT NULL,
     removed boolean NOT NULL
 );
+CREATE TABLE public.outbox (
+    org text NOT NULL COLLATE pg_catalog."C",
+    n bigint NOT NULL,
+    endpoint text NOT NULL COLLATE pg_catalog."C",
+    message text NOT NULL COLLATE pg_catalog."C",
+    call text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL COLLATE pg_catalog."C",
+    resent boolean NOT NULL,
+    created timestamp with time zone NOT NULL,
+    due timestamp with time zone NOT NULL,
+    node text DEFAULT ''::text NOT NULL,
+    token bigint DEFAULT 0 NOT NULL,
+    until timestamp with time zone,
+    tries integer DEFAULT 0 NOT NULL,
+    first timestamp with time zone,
+    status integer DEFAULT 0 NOT NULL,
+    error text DEFAULT ''::text NOT NULL
+)
+WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
 CREATE TABLE public.receipts (
     org text NOT NULL COLLATE pg_catalog."C",
     webhook text NOT NULL COLLATE pg_catalog."C",
@@ -303,12 +374,16 @@ CREATE TABLE public.why_not (
     value text NOT NULL,
     "time" timestamp with time zone NOT NULL
 );
+ALTER TABLE ONLY public.attempts
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (org, delivery, at, token);
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_org_id_key UNIQUE (org, id);
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_pkey PRIMARY KEY (org, n);
 ALTER TABLE ONLY public.counts
     ADD CONSTRAINT counts_pkey PRIMARY KEY (org, target, period, since);
+ALTER TABLE ONLY public.deliveries
+    ADD CONSTRAINT deliveries_pkey PRIMARY KEY (org, n);
 ALTER TABLE ONLY public.entities
     ADD CONSTRAINT entities_id_key UNIQUE (id);
 ALTER TABLE ONLY public.entities
@@ -331,14 +406,20 @@ ALTER TABLE ONLY public.keys
     ADD CONSTRAINT keys_hash_key UNIQUE (hash);
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT keys_pkey PRIMARY KEY (org, id);
+ALTER TABLE ONLY public.lanes
+    ADD CONSTRAINT lanes_pkey PRIMARY KEY (org, endpoint);
 ALTER TABLE ONLY public.ledger
     ADD CONSTRAINT ledger_pkey PRIMARY KEY (org, call, place);
 ALTER TABLE ONLY public.legs
     ADD CONSTRAINT legs_pkey PRIMARY KEY (org, call, place);
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (org, id);
 ALTER TABLE ONLY public.nodes
     ADD CONSTRAINT nodes_pkey PRIMARY KEY (node);
 ALTER TABLE ONLY public.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (org);
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (org, n);
 ALTER TABLE ONLY public.receipts
     ADD CONSTRAINT receipts_pkey PRIMARY KEY (org, webhook, key);
 ALTER TABLE ONLY public.requests
@@ -365,6 +446,12 @@ CREATE INDEX calls_by_state ON public.calls USING btree (org, state, started, n)
 CREATE INDEX calls_by_time ON public.calls USING btree (org, started, n);
 CREATE INDEX calls_waiting ON public.calls USING btree (waits) WHERE (state = 'settling'::text);
 CREATE INDEX counts_since ON public.counts USING btree (since);
+CREATE INDEX deliveries_by_call ON public.deliveries USING btree (org, call, n);
+CREATE INDEX deliveries_by_endpoint ON public.deliveries USING btree (org, endpoint, n);
+CREATE INDEX deliveries_by_state ON public.deliveries USING btree (org, state, n) WHERE (state <> 'delivered'::text);
+CREATE INDEX deliveries_by_status ON public.deliveries USING btree (org, status, n) WHERE (status <> 200);
+CREATE INDEX deliveries_by_time ON public.deliveries USING brin (done);
+CREATE INDEX deliveries_by_type ON public.deliveries USING btree (org, type, n);
 CREATE INDEX flow_versions_of_any ON public.flow_versions USING btree (flow, version);
 CREATE INDEX gaps_of_node ON public.gaps USING btree (node, since);
 CREATE INDEX inputs_bound ON public.inputs USING btree (bound) WHERE (call <> ''::text);
@@ -374,7 +461,10 @@ CREATE INDEX inputs_of_caller ON public.inputs USING btree (org, caller) WHERE (
 CREATE INDEX inputs_received ON public.inputs USING btree (received) WHERE (call = ''::text);
 CREATE INDEX journals_of_node ON public.journals USING btree (node);
 CREATE INDEX legs_by_target ON public.legs USING btree (org, target, started, call) WHERE first;
+CREATE INDEX messages_by_time ON public.messages USING btree (org, "time");
 CREATE UNIQUE INDEX numbers_in_force ON public.entities USING btree (slug) WHERE ((kind = 'number'::text) AND (last IS NULL));
+CREATE INDEX outbox_by_call ON public.outbox USING btree (org, call, endpoint, n);
+CREATE INDEX outbox_by_due ON public.outbox USING btree (org, endpoint, due, n);
 CREATE INDEX receipts_by_time ON public.receipts USING btree (received);
 CREATE INDEX requests_by_age ON public.requests USING btree (at);
 CREATE INDEX requests_by_call ON public.requests USING btree (org, call, at, n) WHERE (call <> ''::text);
@@ -406,14 +496,14 @@ INSERT INTO public.counts VALUES ('beta', 'alice', 'day', '2026-03-05 00:00:00+0
 INSERT INTO public.counts VALUES ('beta', 'alice', 'hour', '2026-03-05 14:00:00+00', 1);
 INSERT INTO public.counts VALUES ('beta', 'alice', 'month', '2026-03-01 00:00:00+00', 1);
 INSERT INTO public.counts VALUES ('beta', 'alice', 'total', '1970-01-01 00:00:00+00', 1);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'main', '21da5f1d-3489-4077-ad91-2a94c18c6ffa', 1, NULL);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'f1', '844e5f58-245b-4181-8345-43e6e479a1fe', 1, 1);
-INSERT INTO public.entities VALUES ('acme', 'number', 'acme1', '21c23b1f-7487-4e23-b888-3c133143f392', 1, 1);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'f2', 'afcf2a9e-ac4f-4cdd-ae53-d16ab708b124', 2, NULL);
-INSERT INTO public.entities VALUES ('acme', 'number', 'acme2', '2c0e9343-1267-4299-99c0-dc4ee0b07207', 2, NULL);
-INSERT INTO public.entities VALUES ('beta', 'flow', 'f3', 'ba55cc6b-15b3-4c9b-8b85-58b258430901', 1, NULL);
-INSERT INTO public.entities VALUES ('beta', 'flow', 'main', '5959b05c-e39d-4508-b048-33ab09fce5fc', 1, NULL);
-INSERT INTO public.entities VALUES ('beta', 'number', 'beta3', '47b44d3f-be7a-4b85-ac6f-b36e04a7c197', 1, NULL);
+INSERT INTO public.entities VALUES ('acme', 'flow', 'main', 'ed06b3eb-5eb8-41b0-835e-f3a0a74ec69c', 1, NULL);
+INSERT INTO public.entities VALUES ('acme', 'flow', 'f1', '01103fa3-ec37-4950-bd5c-a43f11821243', 1, 1);
+INSERT INTO public.entities VALUES ('acme', 'number', 'acme1', 'ca048686-4dec-4b1d-97fc-548e9efb650f', 1, 1);
+INSERT INTO public.entities VALUES ('acme', 'flow', 'f2', '4ae7f1b8-2491-46ef-b36a-5d4e26b29cf8', 2, NULL);
+INSERT INTO public.entities VALUES ('acme', 'number', 'acme2', 'da3304bd-b2de-473e-9860-dd260a1a235e', 2, NULL);
+INSERT INTO public.entities VALUES ('beta', 'flow', 'f3', '01ce8840-0925-49e8-bead-c374f84d7d24', 1, NULL);
+INSERT INTO public.entities VALUES ('beta', 'flow', 'main', 'a9005c5c-6efe-4b72-8162-db50c54c4048', 1, NULL);
+INSERT INTO public.entities VALUES ('beta', 'number', 'beta3', '3f8d50fd-18f8-4ae9-ba10-79e4f4f82130', 1, NULL);
 INSERT INTO public.events VALUES ('acme', 1, 1, 'n1', 1, '2026-03-05 14:00:00.123456+00', '\x7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a312c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e73746172746564222c226174747273223a7b2263616d706169676e223a22726f6f66696e67222c2266726f6d223a222b3133313035353530313131222c22746f223a222b3135353530313030227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a322c2274696d65223a22323032362d30332d30355431343a30303a30312e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e616e737765726564227d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a332c2274696d65223a22323032362d30332d30355431343a30303a30322e3132333435365a222c226e6f6465223a226e31222c2274797065223a22666c6f772e73746570222c2273746570223a2277656c636f6d65222c226b696e64223a226d656e75222c2265786974223a2231222c226d73223a313230307d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a342c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22746167223a226f66222c2276616c7565223a2261636d65227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a352c2274696d65223a22323032362d30332d30355431343a30303a30332e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e656e646564222c226361757365223a224e4f524d414c5f434c454152494e47222c226174747273223a7b2262696c6c6564223a2232303030222c226475726174696f6e223a2233303030227d7d0a');
 INSERT INTO public.events VALUES ('acme', 1, 1048576, '', 1, '2026-03-05 15:00:00.123456+00', '\x7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a313034383537362c22736571223a312c2274696d65223a22323032362d30332d30355431353a30303a30302e3132333435365a222c2274797065223a2263616c6c2e726576656e75655f75706461746564222c226174747273223a7b22616d6f756e74223a223430222c2263757272656e6379223a22555344222c22696e707574223a2273616c65206f662061636d65222c226b696e64223a22726576656e7565222c22736f75726365223a22776562686f6f6b3a6c65616473227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a313034383537362c22736571223a322c2274696d65223a22323032362d30332d30355431353a30303a30302e3132333435365a222c2274797065223a2263616c6c2e726576656e75655f75706461746564222c226174747273223a7b22616d6f756e74223a2232352e35222c2263757272656e6379223a22555344222c22696e707574223a2273616c65206f662061636d65222c226b696e64223a227061796f7574222c22736f75726365223a22776562686f6f6b3a6c65616473227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a313034383537362c22736571223a332c2274696d65223a22323032362d30332d30355431353a30303a30302e3132333435365a222c2274797065223a2263616c6c2e636f6e766572746564222c226174747273223a7b22636f6e766572746564223a2274727565222c22696e707574223a2273616c65206f662061636d65222c22736f75726365223a22776562686f6f6b3a6c65616473227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a313034383537362c22736571223a342c2274696d65223a22323032362d30332d30355431353a30303a30302e3132333435365a222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22696e707574223a2273616c65206f662061636d65222c2272656d6f766564223a2274727565222c227265706c61636564223a2261636d65222c22736f75726365223a22776562686f6f6b3a6c65616473222c22746167223a226f66227d7d0a');
 INSERT INTO public.events VALUES ('beta', 2, 1, 'n1', 1, '2026-03-05 14:00:00.123456+00', '\x7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a312c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e73746172746564222c226174747273223a7b2263616d706169676e223a22726f6f66696e67222c2266726f6d223a222b3133313035353530313131222c22746f223a222b3135353530313030227d7d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a322c2274696d65223a22323032362d30332d30355431343a30303a30312e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e616e737765726564227d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a332c2274696d65223a22323032362d30332d30355431343a30303a30322e3132333435365a222c226e6f6465223a226e31222c2274797065223a22666c6f772e73746570222c2273746570223a2277656c636f6d65222c226b696e64223a226d656e75222c2265786974223a2231222c226d73223a313230307d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a342c2274696d65223a22323032362d30332d30355431343a30303a30332e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e656e646564222c226361757365223a224e4f524d414c5f434c454152494e47222c226174747273223a7b2262696c6c6564223a2232303030222c226475726174696f6e223a2233303030227d7d0a');
@@ -435,22 +525,23 @@ INSERT INTO public.files VALUES ('acme', 'a.yaml', 2, NULL, '\xae1d7e0f956af7b70
 INSERT INTO public.files VALUES ('beta', '3.yaml', 1, NULL, '\x4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce');
 INSERT INTO public.files VALUES ('beta', 'a.yaml', 1, NULL, '\x94c92c82c83e4ca2c1e892707c42c1e9a6abbae5c02ad3684ce0b554fcaef745');
 INSERT INTO public.files VALUES ('beta', 'same.yaml', 1, NULL, '\x0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5');
-INSERT INTO public.revisions VALUES ('acme', 1, 'ann', 'why', '2026-11-25 17:14:37.100805+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
-INSERT INTO public.revisions VALUES ('acme', 2, 'ann', 'why', '2026-11-25 17:14:37.176338+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
-INSERT INTO public.revisions VALUES ('beta', 1, 'ann', 'why', '2026-11-25 17:14:37.17649+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('acme', 1, 'ann', 'why', '2026-11-25 17:17:15.111838+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('acme', 2, 'ann', 'why', '2026-11-25 17:17:15.404949+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('beta', 1, 'ann', 'why', '2026-11-25 17:17:15.405133+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
 INSERT INTO public.flow_versions VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
 INSERT INTO public.flow_versions VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
 INSERT INTO public.flow_versions VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
 INSERT INTO public.gaps VALUES ('acme', 3, 'n3', '2026-03-05 14:01:00.123456+00');
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-25 17:14:36.479069');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-25 17:14:36.488798');
-INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-25 17:14:36.499359');
-INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-25 17:14:36.642892');
-INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-25 17:14:36.763455');
-INSERT INTO public.goose_db_version VALUES (6, 6, true, '2026-11-25 17:14:36.912201');
-INSERT INTO public.goose_db_version VALUES (7, 7, true, '2026-11-25 17:14:36.995471');
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-25 17:17:14.082406');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-25 17:17:14.096436');
+INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-25 17:17:14.123026');
+INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-25 17:17:14.382551');
+INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-25 17:17:14.466551');
+INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-25 17:17:14.547382');
+INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-25 17:17:14.629435');
+INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-25 17:17:14.666365');
 INSERT INTO public.inputs VALUES (2, 'acme', 'more of acme', 'leads', '13105550198', '', '2026-03-05 14:00:00.123456+00', NULL, '2026-03-05 15:00:00.123456+00', '\x5b7b2263616c6c223a22222c2265706f6368223a302c22736571223a302c2274696d65223a22303030312d30312d30315430303a30303a30305a222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22736f75726365223a22776562686f6f6b3a6c65616473222c22746167223a226f66222c2276616c7565223a2261636d65227d7d5d');
-INSERT INTO public.inputs VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', '2026-11-25 17:14:37.075404+00', '2026-11-25 17:14:37.099572+00', '2026-12-25 17:14:37.099485+00', '\x5b7b2263616c6c223a22222c2265706f6368223a302c22736571223a302c2274696d65223a22303030312d30312d30315430303a30303a30305a222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22736f75726365223a22776562686f6f6b3a6c65616473222c22746167223a226f66222c2276616c7565223a2261636d65227d7d5d');
+INSERT INTO public.inputs VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', '2026-11-25 17:17:14.769235+00', '2026-11-25 17:17:15.038267+00', '2026-12-25 17:17:15.038107+00', '\x5b7b2263616c6c223a22222c2265706f6368223a302c22736571223a302c2274696d65223a22303030312d30312d30315430303a30303a30305a222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22736f75726365223a22776562686f6f6b3a6c65616473222c22746167223a226f66222c2276616c7565223a2261636d65227d7d5d');
 INSERT INTO public.journals VALUES ('journal of n1', 'n1', 0, 859, '2026-03-05 15:00:00.123456+00', '2026-03-05 14:00:00.123456+00', false);
 INSERT INTO public.journals VALUES ('journal of n2', 'n2', 0, 1294, '2026-03-05 15:00:00.123456+00', '2026-03-05 14:00:00.123456+00', false);
 INSERT INTO public.keys VALUES ('acme', 'key of acme', 'CRM', '\xb150c9c476b320729398ac04af02b8a82bc3d3bf79eaaac05925ba9e3dc7df07', '{calls:read}', '2026-03-05 14:00:00.123456+00', 'ann', NULL, NULL, '');
@@ -459,17 +550,18 @@ INSERT INTO public.ledger VALUES ('acme', 1, 1, 'payout input sale of acme', '20
 INSERT INTO public.organizations VALUES ('acme', 2, false);
 INSERT INTO public.organizations VALUES ('beta', 1, false);
 INSERT INTO public.receipts VALUES ('acme', 'leads', 'sale of acme', '2026-03-05 15:00:00.123456+00', '{"id":"sale of acme","call":"call of acme","outcomes":["applied","applied","applied","applied"]}');
-INSERT INTO public.receipts VALUES ('acme', 'leads', 'data of acme', '2026-11-25 17:14:37.075404+00', '{"id":"data of acme","outcomes":["waiting"]}');
+INSERT INTO public.receipts VALUES ('acme', 'leads', 'data of acme', '2026-11-25 17:17:14.769235+00', '{"id":"data of acme","outcomes":["waiting"]}');
 INSERT INTO public.receipts VALUES ('acme', 'leads', 'more of acme', '2026-03-05 14:00:00.123456+00', '{"id":"more of acme","outcomes":["waiting"]}');
 INSERT INTO public.requests VALUES (1, 'acme', 'leads', 'call-data', '2026-03-05 14:00:00.123456+00', 3000000, '192.0.2.1', 'k1', 'POST', '/call-data', 200, '\x7b226f6b223a747275657d', 'c1', '+15550100', false, '\x7b22436f6e74656e742d54797065223a226170706c69636174696f6e2f6a736f6e227d', '\x7b227374617465223a225458227d', false);
 INSERT INTO public.secrets VALUES (1, 'acme', 'endpoint/crm', '\x7365616c656420666f722061636d65', 'k1', '2026-03-05 14:00:00.123456+00', NULL);
-INSERT INTO public.slots VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, '2026-03-05 14:00:00.123456+00', NULL, '2026-11-25 17:14:37.117555+00');
-INSERT INTO public.slots VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, NULL, NULL, '2026-11-25 17:14:37.187938+00');
+INSERT INTO public.slots VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, '2026-03-05 14:00:00.123456+00', NULL, '2026-11-25 17:17:15.296716+00');
+INSERT INTO public.slots VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, NULL, NULL, '2026-11-25 17:17:15.41581+00');
 INSERT INTO public.tags VALUES ('acme', 1, 0, '2026-03-05 14:00:00.123456+00', 'of', 'acme', '', '', '2026-03-05 14:00:00.123456+00', NULL, false, false);
 INSERT INTO public.tags VALUES ('acme', 1, 1, '2026-03-05 14:00:00.123456+00', 'of', '', 'webhook:leads', '', '2026-03-05 15:00:00.123456+00', 'acme', false, true);
 INSERT INTO public.turns VALUES ('acme', 'sales', 1);
 SELECT pg_catalog.setval('public.call_numbers', 4, true);
-SELECT pg_catalog.setval('public.goose_db_version_id_seq', 7, true);
+SELECT pg_catalog.setval('public.delivery_numbers', 1, false);
+SELECT pg_catalog.setval('public.goose_db_version_id_seq', 8, true);
 SELECT pg_catalog.setval('public.input_numbers', 3, true);
 SELECT pg_catalog.setval('public.requests_n_seq', 1, true);
 SELECT pg_catalog.setval('public.secrets_n_seq', 1, true);

@@ -1,3 +1,18 @@
+CREATE TABLE attempts (
+    org      TEXT NOT NULL,
+    delivery INTEGER NOT NULL,
+    at       INTEGER NOT NULL,
+    token    INTEGER NOT NULL,
+    try      INTEGER NOT NULL,
+    node     TEXT NOT NULL,
+    took_ns  INTEGER NOT NULL,
+    request  BLOB NOT NULL,            -- JSON
+    response BLOB NOT NULL,            -- JSON
+    error    TEXT NOT NULL,
+    state    TEXT NOT NULL,            -- of the delivery after it
+    due      INTEGER,                  -- null: it was the last
+    UNIQUE (org, delivery, at, token)
+) STRICT;
 CREATE TABLE calls (
     org         TEXT NOT NULL,
     n           INTEGER PRIMARY KEY,
@@ -38,6 +53,22 @@ CREATE TABLE counts (                  -- calls of a target in a period, reserve
     n      INTEGER NOT NULL,
     PRIMARY KEY (org, target, period, since)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE deliveries (              -- that are done
+    org      TEXT NOT NULL,
+    n        INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    message  TEXT NOT NULL,
+    call     TEXT NOT NULL,
+    type     TEXT NOT NULL,
+    resent   INTEGER NOT NULL,
+    created  INTEGER NOT NULL,
+    state    TEXT NOT NULL,            -- delivered, given_up, dropped
+    tries    INTEGER NOT NULL,
+    first    INTEGER,
+    status   INTEGER NOT NULL,         -- of the last answer; 0: there was none
+    error    TEXT NOT NULL,
+    done     INTEGER NOT NULL
+) STRICT;
 CREATE TABLE entities (
     org   TEXT NOT NULL,
     kind  TEXT NOT NULL,
@@ -122,6 +153,14 @@ CREATE TABLE keys (                    -- of the API and of incoming webhooks
     used_from TEXT NOT NULL,
     PRIMARY KEY (org, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE lanes (                   -- endpoints that fail, or failed
+    org      TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    failing  INTEGER,                  -- since
+    disabled INTEGER,                  -- since
+    why      TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (org, endpoint)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE ledger (                   -- rows are added, and never changed
     org      TEXT NOT NULL,
     call     INTEGER NOT NULL,
@@ -157,6 +196,15 @@ CREATE TABLE legs (                     -- that were dialled; the caller's is in
     sip_call_id TEXT NOT NULL,
     PRIMARY KEY (org, call, place)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE messages (
+    org  TEXT NOT NULL,
+    id   TEXT NOT NULL,
+    call TEXT NOT NULL,    -- id; '': of none
+    type TEXT NOT NULL,
+    time INTEGER NOT NULL, -- of what happened
+    body BLOB NOT NULL,
+    UNIQUE (org, id)
+) STRICT;
 CREATE TABLE nodes (
     node TEXT PRIMARY KEY,
     seen INTEGER NOT NULL
@@ -166,6 +214,24 @@ CREATE TABLE organizations (
     revision INTEGER NOT NULL,         -- the newest
     removed  INTEGER NOT NULL          -- 1: by that revision
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox (                  -- deliveries that are not done
+    org      TEXT NOT NULL,
+    n        INTEGER PRIMARY KEY AUTOINCREMENT,
+    endpoint TEXT NOT NULL,
+    message  TEXT NOT NULL,            -- id
+    call     TEXT NOT NULL,
+    type     TEXT NOT NULL,
+    resent   INTEGER NOT NULL,
+    created  INTEGER NOT NULL,
+    due      INTEGER NOT NULL,
+    node     TEXT NOT NULL DEFAULT '',   -- that has the lease
+    token    INTEGER NOT NULL DEFAULT 0, -- of the last lease
+    until    INTEGER,                    -- end of the lease; null: there is none
+    tries    INTEGER NOT NULL DEFAULT 0,
+    first    INTEGER,                    -- attempt
+    status   INTEGER NOT NULL DEFAULT 0,
+    error    TEXT NOT NULL DEFAULT ''
+) STRICT;
 CREATE TABLE receipts (                 -- of inputs with idempotency keys
     org      TEXT NOT NULL,
     webhook  TEXT NOT NULL,
@@ -278,6 +344,7 @@ CREATE TABLE why_not (
     time   INTEGER NOT NULL,
     PRIMARY KEY (org, call, place)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_by_time ON attempts (at);
 CREATE INDEX calls_by_caller ON calls (org, ltrim(caller, '+'), started);
 CREATE INDEX calls_by_campaign ON calls (org, campaign, started) WHERE campaign <> '';
 CREATE INDEX calls_by_cause ON calls (org, cause, started) WHERE cause <> '';
@@ -286,6 +353,13 @@ CREATE INDEX calls_by_state ON calls (org, state, started) WHERE state <> 'compl
 CREATE INDEX calls_by_time ON calls (org, started);
 CREATE INDEX calls_waiting ON calls (waits) WHERE state = 'settling';
 CREATE INDEX counts_since ON counts (since);
+CREATE INDEX deliveries_by_call ON deliveries (org, call);
+CREATE INDEX deliveries_by_endpoint ON deliveries (org, endpoint);
+CREATE INDEX deliveries_by_state ON deliveries (org, state) WHERE state <> 'delivered';
+CREATE INDEX deliveries_by_status ON deliveries (org, status) WHERE status <> 200;
+CREATE INDEX deliveries_by_time ON deliveries (done);
+CREATE INDEX deliveries_by_type ON deliveries (org, type);
+CREATE INDEX deliveries_of ON deliveries (org);
 CREATE INDEX flow_versions_of_any ON flow_versions (flow, version);
 CREATE INDEX gaps_of_node ON gaps (node, since);
 CREATE INDEX inputs_bound ON inputs (bound) WHERE call <> '';
@@ -294,7 +368,11 @@ CREATE INDEX inputs_of_call ON inputs (org, call) WHERE call <> '';
 CREATE INDEX inputs_of_caller ON inputs (org, caller) WHERE call = '';
 CREATE INDEX journals_of_node ON journals (node);
 CREATE INDEX legs_by_target ON legs (org, target, started, call) WHERE first;
+CREATE INDEX messages_by_time ON messages (org, time);
 CREATE UNIQUE INDEX numbers_in_force ON entities (slug) WHERE kind = 'number' AND last IS NULL;
+CREATE INDEX outbox_by_call ON outbox (org, call, endpoint);
+CREATE INDEX outbox_by_due ON outbox (org, endpoint, due);
+CREATE INDEX outbox_of ON outbox (org);
 CREATE INDEX receipts_by_time ON receipts (received);
 CREATE INDEX requests_by_age ON requests (at);
 CREATE INDEX requests_by_call ON requests (org, call, at) WHERE call <> '';
@@ -310,13 +388,14 @@ CREATE INDEX slots_renewed ON slots (renewed) WHERE freed IS NULL;
 CREATE INDEX slots_unconnected ON slots (freed) WHERE freed IS NOT NULL AND connected IS NULL;
 CREATE INDEX tags_by_name ON tags (org, name, started, call) WHERE current;
 CREATE INDEX tags_by_value ON tags (org, name, substr(value, 1, 100), started, call) WHERE current;
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 17:11:51');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 17:11:51');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 17:11:51');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 17:11:51');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 17:11:51');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 6, 1, '2026-11-25 17:11:51');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (7, 7, 1, '2026-11-25 17:11:51');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 5, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (7, 6, 1, '2026-11-25 17:16:29');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (8, 7, 1, '2026-11-25 17:16:29');
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n1', 'n1', 0, 859, 1772722800123456, 1772719200123456, 0);
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n2', 'n2', 0, 1294, 1772722800123456, 1772719200123456, 0);
 INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late", "revenue", "revenue_currency", "payout", "payout_currency", "converted", "converted_at") VALUES ('acme', 1, 'call of acme', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0, 40000000, 'USD', 25500000, 'USD', 1, 1772722800123456);
@@ -333,9 +412,9 @@ INSERT INTO tags ("org", "call", "place", "started", "name", "value", "source", 
 INSERT INTO gaps ("org", "call", "node", "since") VALUES ('acme', 3, 'n3', 1772719260123456);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('acme', 2, 0);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('beta', 1, 0);
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795626711098587, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795626711106747, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795626711106812, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795626989389034, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795626989398769, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795626989398834, 0, '', '{"file":3,"flow":2,"number":1}');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5', X'73616D65');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'3BE941053B894D32E38B382A85504D627315E1C2901A81513302ED4FE34310B9', X'61636D6531');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'6B86B273FF34FCE19D6B804EFF5A3F5747ADA4EAA22F1D49C01E52DDB7875B4B', X'31');
@@ -352,19 +431,19 @@ INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', 'same
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', '3.yaml', 1, NULL, X'4E07408562BEDB8B60CE05C1DECFE3AD16B72230967DE01F640B7E4729B49FCE');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'a.yaml', 1, NULL, X'94C92C82C83E4CA2C1E892707C42C1E9A6ABBAE5C02AD3684CE0B554FCAEF745');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'same.yaml', 1, NULL, X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5');
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', '18adbef3-131b-4d64-90cb-a38f6d29bb6d', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', '9c7be1c9-a110-41fd-b7a3-ebc62c7c888f', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'df2d460f-b104-4c85-a509-9cddad13b558', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', '8bc8fd0d-07bb-400f-84d1-122c40824c3a', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', '8348289e-e550-4f69-9188-8b0be2f010e9', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', '925f4275-62df-4b8b-8a8d-a31b0f146919', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', '83bce3ae-e53b-4ca2-a057-ca10709749f3', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', '08f3dcef-3ed4-4390-9f73-0a01cb0f3dad', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', '821e1440-5d90-43d5-9686-8629bab984e9', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', 'cc0eb6a3-5896-433c-8a59-ef4fb358185e', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'df13bc4d-9f58-409b-9fe2-29b7b1962047', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', 'f5af7405-829b-4844-b802-e39864e6f471', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', 'b716fe6d-887a-46dc-a7d9-65e3aca0d2db', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', '96f01a56-83aa-434a-a56a-1eda67f82434', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', 'b16ad707-6318-47f5-8006-61ce1c1d8d05', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', '713d4db7-16a9-47d2-80eb-b059fd7bf6a2', 1, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795626711099397);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795626711107781);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795626989389779);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795626989399908);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'day', 1772668800000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'hour', 1772719200000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'month', 1772323200000000, 1);
@@ -377,9 +456,9 @@ INSERT INTO turns ("org", "key", "n") VALUES ('acme', 'sales', 1);
 INSERT INTO ledger ("org", "call", "place", "key", "time", "kind", "amount", "currency", "source", "reason", "replaced") VALUES ('acme', 1, 0, 'revenue input sale of acme', 1772722800123456, 'revenue', 40000000, 'USD', 'webhook:leads', '', NULL);
 INSERT INTO ledger ("org", "call", "place", "key", "time", "kind", "amount", "currency", "source", "reason", "replaced") VALUES ('acme', 1, 1, 'payout input sale of acme', 1772722800123456, 'payout', 25500000, 'USD', 'webhook:leads', '', NULL);
 INSERT INTO inputs ("n", "org", "id", "webhook", "caller", "call", "received", "bound", "expires", "events") VALUES (2, 'acme', 'more of acme', 'leads', '13105550198', '', 1772719200123456, NULL, 1772722800123456, X'5B7B2263616C6C223A22222C2265706F6368223A302C22736571223A302C2274696D65223A22303030312D30312D30315430303A30303A30305A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66222C2276616C7565223A2261636D65227D7D5D');
-INSERT INTO inputs ("n", "org", "id", "webhook", "caller", "call", "received", "bound", "expires", "events") VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', 1795626711094482, 1795626711097960, 1798218711097960, X'5B7B2263616C6C223A22222C2265706F6368223A302C22736571223A302C2274696D65223A22303030312D30312D30315430303A30303A30305A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66222C2276616C7565223A2261636D65227D7D5D');
+INSERT INTO inputs ("n", "org", "id", "webhook", "caller", "call", "received", "bound", "expires", "events") VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', 1795626989385011, 1795626989388407, 1798218989388407, X'5B7B2263616C6C223A22222C2265706F6368223A302C22736571223A302C2274696D65223A22303030312D30312D30315430303A30303A30305A222C2274797065223A2263616C6C2E746167735F75706461746564222C226174747273223A7B22736F75726365223A22776562686F6F6B3A6C65616473222C22746167223A226F66222C2276616C7565223A2261636D65227D7D5D');
 INSERT INTO input_numbers ("n") VALUES (3);
-INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'data of acme', 1795626711094482, '{"id":"data of acme","outcomes":["waiting"]}');
+INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'data of acme', 1795626989385011, '{"id":"data of acme","outcomes":["waiting"]}');
 INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'more of acme', 1772719200123456, '{"id":"more of acme","outcomes":["waiting"]}');
 INSERT INTO receipts ("org", "webhook", "key", "received", "receipt") VALUES ('acme', 'leads', 'sale of acme', 1772722800123456, '{"id":"sale of acme","call":"call of acme","outcomes":["applied","applied","applied","applied"]}');
 INSERT INTO keys ("org", "id", "name", "hash", "scopes", "created", "author", "ends", "used", "used_from") VALUES ('acme', 'key of acme', 'CRM', X'B150C9C476B320729398AC04AF02B8A82BC3D3BF79EAAAC05925BA9E3DC7DF07', '["calls:read"]', 1772719200123456, 'ann', NULL, NULL, '');
