@@ -25,6 +25,7 @@ type Store interface {
 	Shared
 	Configurations
 	Inputs
+	Outbox
 	Keys
 	Secrets
 	Requests

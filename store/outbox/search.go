@@ -155,3 +155,19 @@ func (s *Search) Cut(found []store.Delivery) (page store.DeliveryPage) {
 
 // One asks for a delivery of organization $1 with number $2.
 func One(table string) string { return table + "d.org = $1 AND d.n = $2" }
+
+// Again finds the messages that a Resending names, by organization, number of the delivery,
+// call, the two times, endpoint, whether they failed, and target, among the deliveries at
+// or behind a number; those that wait for the endpoint already are not found.
+const Again = `
+SELECT d.org, coalesce(nullif($8, ''), d.endpoint) AS endpoint, d.message, d.call, d.type, max(d.n) AS latest
+FROM (SELECT org, n, endpoint, message, call, type, state FROM deliveries WHERE org = $1
+	UNION ALL SELECT org, n, endpoint, message, call, type, 'pending' FROM outbox WHERE org = $1) AS d
+JOIN messages m ON m.org = d.org AND m.id = d.message
+WHERE (CAST($2 AS bigint) = 0 OR d.n = $2) AND ($3 = '' OR d.call = $3)
+AND (CAST($4 AS timestamptz) IS NULL OR m.time >= $4) AND (CAST($5 AS timestamptz) IS NULL OR m.time < $5)
+AND ($6 = '' OR d.endpoint = $6) AND d.n >= $9
+AND (NOT $7 OR d.state <> 'delivered' AND NOT EXISTS (SELECT 1 FROM deliveries x
+	WHERE x.org = d.org AND x.call = d.call AND x.message = d.message AND x.endpoint = d.endpoint AND x.state = 'delivered'))
+AND NOT EXISTS (SELECT 1 FROM outbox w WHERE w.org = d.org AND w.call = d.call AND w.endpoint = coalesce(nullif($8, ''), d.endpoint) AND w.message = d.message)
+GROUP BY 1, 2, 3, 4, 5 ORDER BY latest`

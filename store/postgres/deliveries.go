@@ -121,20 +121,9 @@ func scanAttempt(row pgx.CollectableRow) (a store.Attempt, err error) {
 	return a, errors.Join(json.Unmarshal(request, &a.Request), json.Unmarshal(response, &a.Response))
 }
 
-// resendSQL makes deliveries anew of those that are done; what waits already is no more.
 const resendSQL = `
 INSERT INTO outbox (org, n, endpoint, message, call, type, resent, created, due)
-SELECT org, nextval('delivery_numbers'), endpoint, message, call, type, true, clock_timestamp(), clock_timestamp() FROM (
-	SELECT d.org, coalesce(nullif($8, ''), d.endpoint) AS endpoint, d.message, d.call, d.type, max(d.n) AS latest
-	FROM (SELECT org, n, endpoint, message, call, type, state FROM deliveries WHERE org = $1
-		UNION ALL SELECT org, n, endpoint, message, call, type, 'pending' FROM outbox WHERE org = $1) AS d
-	JOIN messages m ON m.org = d.org AND m.id = d.message
-	WHERE d.org = $1 AND ($2 = 0 OR d.n = $2) AND ($3 = '' OR d.call = $3) AND ($4::timestamptz IS NULL OR m.time >= $4) AND ($5::timestamptz IS NULL OR m.time < $5)
-	AND ($6 = '' OR d.endpoint = $6) AND d.n >= $9
-	AND (NOT $7 OR d.state <> 'delivered' AND NOT EXISTS (SELECT FROM deliveries x
-		WHERE x.org = d.org AND x.call = d.call AND x.message = d.message AND x.endpoint = d.endpoint AND x.state = 'delivered'))
-	GROUP BY 1, 2, 3, 4, 5 ORDER BY latest OFFSET 0) AS again
-WHERE NOT EXISTS (SELECT FROM outbox w WHERE w.org = again.org AND w.call = again.call AND w.endpoint = again.endpoint AND w.message = again.message)`
+SELECT org, nextval('delivery_numbers'), endpoint, message, call, type, true, clock_timestamp(), clock_timestamp() FROM (` + outbox.Again + `) AS again`
 
 // Resend makes deliveries anew.
 func (s *Store) Resend(ctx context.Context, org string, r store.Resending) (int, error) {

@@ -13,6 +13,20 @@ CREATE TABLE public.attempts (
     due timestamp with time zone
 )
 PARTITION BY RANGE (at);
+CREATE TABLE public.attempts_20260305 (
+    org text NOT NULL COLLATE pg_catalog."C",
+    delivery bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    token bigint NOT NULL,
+    try integer NOT NULL,
+    node text NOT NULL,
+    took_ns bigint NOT NULL,
+    request bytea NOT NULL,
+    response bytea NOT NULL,
+    error text NOT NULL,
+    state text NOT NULL,
+    due timestamp with time zone
+);
 CREATE SEQUENCE public.call_numbers
     START WITH 1
     INCREMENT BY 1
@@ -374,8 +388,11 @@ CREATE TABLE public.why_not (
     value text NOT NULL,
     "time" timestamp with time zone NOT NULL
 );
+ALTER TABLE ONLY public.attempts ATTACH PARTITION public.attempts_20260305 FOR VALUES FROM ('2026-03-05 00:00:00+00') TO ('2026-03-06 00:00:00+00');
 ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (org, delivery, at, token);
+ALTER TABLE ONLY public.attempts_20260305
+    ADD CONSTRAINT attempts_20260305_pkey PRIMARY KEY (org, delivery, at, token);
 ALTER TABLE ONLY public.calls
     ADD CONSTRAINT calls_org_id_key UNIQUE (org, id);
 ALTER TABLE ONLY public.calls
@@ -461,7 +478,7 @@ CREATE INDEX inputs_of_caller ON public.inputs USING btree (org, caller) WHERE (
 CREATE INDEX inputs_received ON public.inputs USING btree (received) WHERE (call = ''::text);
 CREATE INDEX journals_of_node ON public.journals USING btree (node);
 CREATE INDEX legs_by_target ON public.legs USING btree (org, target, started, call) WHERE first;
-CREATE INDEX messages_by_time ON public.messages USING btree (org, "time");
+CREATE INDEX messages_by_time ON public.messages USING brin ("time");
 CREATE UNIQUE INDEX numbers_in_force ON public.entities USING btree (slug) WHERE ((kind = 'number'::text) AND (last IS NULL));
 CREATE INDEX outbox_by_call ON public.outbox USING btree (org, call, endpoint, n);
 CREATE INDEX outbox_by_due ON public.outbox USING btree (org, endpoint, due, n);
@@ -480,10 +497,13 @@ CREATE INDEX slots_renewed ON public.slots USING btree (renewed) WHERE (freed IS
 CREATE INDEX slots_unconnected ON public.slots USING btree (freed) WHERE ((freed IS NOT NULL) AND (connected IS NULL));
 CREATE INDEX tags_by_name ON public.tags USING btree (org, name, started, call) WHERE current;
 CREATE INDEX tags_by_value ON public.tags USING btree (org, name, substr(value, 1, 100), started, call) WHERE current;
+ALTER INDEX public.attempts_pkey ATTACH PARTITION public.attempts_20260305_pkey;
 ALTER TABLE ONLY public.files
     ADD CONSTRAINT files_org_hash_fkey FOREIGN KEY (org, hash) REFERENCES public.texts(org, hash);
 ALTER TABLE ONLY public.flow_versions
     ADD CONSTRAINT flow_versions_org_first_fkey FOREIGN KEY (org, first) REFERENCES public.revisions(org, revision);
+INSERT INTO public.attempts_20260305 VALUES ('acme', 1, '2026-03-05 14:00:00.123456+00', 1, 1, 'n1', 0, '\x7b7d', '\x7b22737461747573223a3230307d', '', 'delivered', NULL);
+INSERT INTO public.attempts_20260305 VALUES ('acme', 2, '2026-03-05 14:00:00.123456+00', 1, 1, 'n1', 0, '\x7b7d', '\x7b22737461747573223a3230307d', 'refused', 'pending', '2126-03-05 14:00:00.123456+00');
 INSERT INTO public.calls VALUES ('acme', 1, 'call of acme', 'complete', NULL, '2026-03-05 14:00:00.123456+00', '2026-03-05 14:00:01.123456+00', NULL, '2026-03-05 14:00:03.123456+00', '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', false, 40000000, 'USD', 25500000, 'USD', true, '2026-03-05 15:00:00.123456+00');
 INSERT INTO public.calls VALUES ('beta', 2, 'call of beta', 'complete', NULL, '2026-03-05 14:00:00.123456+00', '2026-03-05 14:00:01.123456+00', NULL, '2026-03-05 14:00:03.123456+00', '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', false, NULL, '', NULL, '', NULL, NULL);
 INSERT INTO public.calls VALUES ('acme', 3, 'settling', 'settling', NULL, '2026-03-05 14:01:00.123456+00', NULL, NULL, '2026-03-05 14:01:01.123456+00', '', '', '', '', '', '', '', '', '', '', 'NORMAL_CLEARING', 16, '', 0, 1000, 0, '', '', 'n2', false, NULL, '', NULL, '', NULL, NULL);
@@ -496,14 +516,15 @@ INSERT INTO public.counts VALUES ('beta', 'alice', 'day', '2026-03-05 00:00:00+0
 INSERT INTO public.counts VALUES ('beta', 'alice', 'hour', '2026-03-05 14:00:00+00', 1);
 INSERT INTO public.counts VALUES ('beta', 'alice', 'month', '2026-03-01 00:00:00+00', 1);
 INSERT INTO public.counts VALUES ('beta', 'alice', 'total', '1970-01-01 00:00:00+00', 1);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'main', 'ed06b3eb-5eb8-41b0-835e-f3a0a74ec69c', 1, NULL);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'f1', '01103fa3-ec37-4950-bd5c-a43f11821243', 1, 1);
-INSERT INTO public.entities VALUES ('acme', 'number', 'acme1', 'ca048686-4dec-4b1d-97fc-548e9efb650f', 1, 1);
-INSERT INTO public.entities VALUES ('acme', 'flow', 'f2', '4ae7f1b8-2491-46ef-b36a-5d4e26b29cf8', 2, NULL);
-INSERT INTO public.entities VALUES ('acme', 'number', 'acme2', 'da3304bd-b2de-473e-9860-dd260a1a235e', 2, NULL);
-INSERT INTO public.entities VALUES ('beta', 'flow', 'f3', '01ce8840-0925-49e8-bead-c374f84d7d24', 1, NULL);
-INSERT INTO public.entities VALUES ('beta', 'flow', 'main', 'a9005c5c-6efe-4b72-8162-db50c54c4048', 1, NULL);
-INSERT INTO public.entities VALUES ('beta', 'number', 'beta3', '3f8d50fd-18f8-4ae9-ba10-79e4f4f82130', 1, NULL);
+INSERT INTO public.deliveries VALUES ('acme', 1, 'done', 'done', 'call of acme', 'call.ended', false, '2026-11-25 17:38:42.961228+00', 'delivered', 1, '2026-03-05 14:00:00.123456+00', 200, '', '2026-11-25 17:38:42.992144+00');
+INSERT INTO public.entities VALUES ('acme', 'flow', 'main', '8edda81d-1190-4657-8ab5-5ccb881469c7', 1, NULL);
+INSERT INTO public.entities VALUES ('acme', 'flow', 'f1', '43a94846-f4bd-4191-96ba-8c850817b441', 1, 1);
+INSERT INTO public.entities VALUES ('acme', 'number', 'acme1', '2ba7c5c0-8da0-4871-a8cc-1e00ee4bbe88', 1, 1);
+INSERT INTO public.entities VALUES ('acme', 'flow', 'f2', 'ecaa56b6-cada-4494-968b-de360bf0eca5', 2, NULL);
+INSERT INTO public.entities VALUES ('acme', 'number', 'acme2', '38760db9-cd15-4fdb-9603-d5dd15b276f7', 2, NULL);
+INSERT INTO public.entities VALUES ('beta', 'flow', 'f3', '523f9f70-cffb-4f85-a6a5-9081fb9ea5b1', 1, NULL);
+INSERT INTO public.entities VALUES ('beta', 'flow', 'main', '84a7f90d-87c7-4311-b93c-4fbf2ff6624c', 1, NULL);
+INSERT INTO public.entities VALUES ('beta', 'number', 'beta3', 'aa67f292-d7b8-481a-9e0d-0103cec4ec61', 1, NULL);
 INSERT INTO public.events VALUES ('acme', 1, 1, 'n1', 1, '2026-03-05 14:00:00.123456+00', '\x7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a312c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e73746172746564222c226174747273223a7b2263616d706169676e223a22726f6f66696e67222c2266726f6d223a222b3133313035353530313131222c22746f223a222b3135353530313030227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a322c2274696d65223a22323032362d30332d30355431343a30303a30312e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e616e737765726564227d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a332c2274696d65223a22323032362d30332d30355431343a30303a30322e3132333435365a222c226e6f6465223a226e31222c2274797065223a22666c6f772e73746570222c2273746570223a2277656c636f6d65222c226b696e64223a226d656e75222c2265786974223a2231222c226d73223a313230307d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a342c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22746167223a226f66222c2276616c7565223a2261636d65227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a312c22736571223a352c2274696d65223a22323032362d30332d30355431343a30303a30332e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e656e646564222c226361757365223a224e4f524d414c5f434c454152494e47222c226174747273223a7b2262696c6c6564223a2232303030222c226475726174696f6e223a2233303030227d7d0a');
 INSERT INTO public.events VALUES ('acme', 1, 1048576, '', 1, '2026-03-05 15:00:00.123456+00', '\x7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a313034383537362c22736571223a312c2274696d65223a22323032362d30332d30355431353a30303a30302e3132333435365a222c2274797065223a2263616c6c2e726576656e75655f75706461746564222c226174747273223a7b22616d6f756e74223a223430222c2263757272656e6379223a22555344222c22696e707574223a2273616c65206f662061636d65222c226b696e64223a22726576656e7565222c22736f75726365223a22776562686f6f6b3a6c65616473227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a313034383537362c22736571223a322c2274696d65223a22323032362d30332d30355431353a30303a30302e3132333435365a222c2274797065223a2263616c6c2e726576656e75655f75706461746564222c226174747273223a7b22616d6f756e74223a2232352e35222c2263757272656e6379223a22555344222c22696e707574223a2273616c65206f662061636d65222c226b696e64223a227061796f7574222c22736f75726365223a22776562686f6f6b3a6c65616473227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a313034383537362c22736571223a332c2274696d65223a22323032362d30332d30355431353a30303a30302e3132333435365a222c2274797065223a2263616c6c2e636f6e766572746564222c226174747273223a7b22636f6e766572746564223a2274727565222c22696e707574223a2273616c65206f662061636d65222c22736f75726365223a22776562686f6f6b3a6c65616473227d7d0a7b2263616c6c223a2263616c6c206f662061636d65222c226f7267223a2261636d65222c2265706f6368223a313034383537362c22736571223a342c2274696d65223a22323032362d30332d30355431353a30303a30302e3132333435365a222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22696e707574223a2273616c65206f662061636d65222c2272656d6f766564223a2274727565222c227265706c61636564223a2261636d65222c22736f75726365223a22776562686f6f6b3a6c65616473222c22746167223a226f66227d7d0a');
 INSERT INTO public.events VALUES ('beta', 2, 1, 'n1', 1, '2026-03-05 14:00:00.123456+00', '\x7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a312c2274696d65223a22323032362d30332d30355431343a30303a30302e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e73746172746564222c226174747273223a7b2263616d706169676e223a22726f6f66696e67222c2266726f6d223a222b3133313035353530313131222c22746f223a222b3135353530313030227d7d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a322c2274696d65223a22323032362d30332d30355431343a30303a30312e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e616e737765726564227d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a332c2274696d65223a22323032362d30332d30355431343a30303a30322e3132333435365a222c226e6f6465223a226e31222c2274797065223a22666c6f772e73746570222c2273746570223a2277656c636f6d65222c226b696e64223a226d656e75222c2265786974223a2231222c226d73223a313230307d0a7b2263616c6c223a2263616c6c206f662062657461222c226f7267223a2262657461222c2265706f6368223a312c22736571223a342c2274696d65223a22323032362d30332d30355431343a30303a30332e3132333435365a222c226e6f6465223a226e31222c2274797065223a2263616c6c2e656e646564222c226361757365223a224e4f524d414c5f434c454152494e47222c226174747273223a7b2262696c6c6564223a2232303030222c226475726174696f6e223a2233303030227d7d0a');
@@ -525,42 +546,51 @@ INSERT INTO public.files VALUES ('acme', 'a.yaml', 2, NULL, '\xae1d7e0f956af7b70
 INSERT INTO public.files VALUES ('beta', '3.yaml', 1, NULL, '\x4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce');
 INSERT INTO public.files VALUES ('beta', 'a.yaml', 1, NULL, '\x94c92c82c83e4ca2c1e892707c42c1e9a6abbae5c02ad3684ce0b554fcaef745');
 INSERT INTO public.files VALUES ('beta', 'same.yaml', 1, NULL, '\x0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5');
-INSERT INTO public.revisions VALUES ('acme', 1, 'ann', 'why', '2026-11-25 17:17:15.111838+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
-INSERT INTO public.revisions VALUES ('acme', 2, 'ann', 'why', '2026-11-25 17:17:15.404949+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
-INSERT INTO public.revisions VALUES ('beta', 1, 'ann', 'why', '2026-11-25 17:17:15.405133+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('acme', 1, 'ann', 'why', '2026-11-25 17:38:42.934085+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('acme', 2, 'ann', 'why', '2026-11-25 17:38:43.100535+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
+INSERT INTO public.revisions VALUES ('beta', 1, 'ann', 'why', '2026-11-25 17:38:43.100741+00', false, '', '{"file": 3, "flow": 2, "number": 1}');
 INSERT INTO public.flow_versions VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
 INSERT INTO public.flow_versions VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
 INSERT INTO public.flow_versions VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
 INSERT INTO public.gaps VALUES ('acme', 3, 'n3', '2026-03-05 14:01:00.123456+00');
-INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-25 17:17:14.082406');
-INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-25 17:17:14.096436');
-INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-25 17:17:14.123026');
-INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-25 17:17:14.382551');
-INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-25 17:17:14.466551');
-INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-25 17:17:14.547382');
-INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-25 17:17:14.629435');
-INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-25 17:17:14.666365');
+INSERT INTO public.goose_db_version VALUES (1, 0, true, '2026-11-25 17:38:41.97677');
+INSERT INTO public.goose_db_version VALUES (2, 1, true, '2026-11-25 17:38:41.994986');
+INSERT INTO public.goose_db_version VALUES (3, 2, true, '2026-11-25 17:38:42.009587');
+INSERT INTO public.goose_db_version VALUES (4, 3, true, '2026-11-25 17:38:42.236511');
+INSERT INTO public.goose_db_version VALUES (5, 4, true, '2026-11-25 17:38:42.379649');
+INSERT INTO public.goose_db_version VALUES (6, 5, true, '2026-11-25 17:38:42.475406');
+INSERT INTO public.goose_db_version VALUES (7, 6, true, '2026-11-25 17:38:42.626723');
+INSERT INTO public.goose_db_version VALUES (8, 7, true, '2026-11-25 17:38:42.676714');
 INSERT INTO public.inputs VALUES (2, 'acme', 'more of acme', 'leads', '13105550198', '', '2026-03-05 14:00:00.123456+00', NULL, '2026-03-05 15:00:00.123456+00', '\x5b7b2263616c6c223a22222c2265706f6368223a302c22736571223a302c2274696d65223a22303030312d30312d30315430303a30303a30305a222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22736f75726365223a22776562686f6f6b3a6c65616473222c22746167223a226f66222c2276616c7565223a2261636d65227d7d5d');
-INSERT INTO public.inputs VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', '2026-11-25 17:17:14.769235+00', '2026-11-25 17:17:15.038267+00', '2026-12-25 17:17:15.038107+00', '\x5b7b2263616c6c223a22222c2265706f6368223a302c22736571223a302c2274696d65223a22303030312d30312d30315430303a30303a30305a222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22736f75726365223a22776562686f6f6b3a6c65616473222c22746167223a226f66222c2276616c7565223a2261636d65227d7d5d');
+INSERT INTO public.inputs VALUES (3, 'acme', 'data of acme', 'leads', '13105550199', 'live call of acme', '2026-11-25 17:38:42.803858+00', '2026-11-25 17:38:42.929264+00', '2026-12-25 17:38:42.929144+00', '\x5b7b2263616c6c223a22222c2265706f6368223a302c22736571223a302c2274696d65223a22303030312d30312d30315430303a30303a30305a222c2274797065223a2263616c6c2e746167735f75706461746564222c226174747273223a7b22736f75726365223a22776562686f6f6b3a6c65616473222c22746167223a226f66222c2276616c7565223a2261636d65227d7d5d');
 INSERT INTO public.journals VALUES ('journal of n1', 'n1', 0, 859, '2026-03-05 15:00:00.123456+00', '2026-03-05 14:00:00.123456+00', false);
 INSERT INTO public.journals VALUES ('journal of n2', 'n2', 0, 1294, '2026-03-05 15:00:00.123456+00', '2026-03-05 14:00:00.123456+00', false);
 INSERT INTO public.keys VALUES ('acme', 'key of acme', 'CRM', '\xb150c9c476b320729398ac04af02b8a82bc3d3bf79eaaac05925ba9e3dc7df07', '{calls:read}', '2026-03-05 14:00:00.123456+00', 'ann', NULL, NULL, '');
+INSERT INTO public.lanes VALUES ('acme', 'broken', NULL, '2026-11-25 17:38:42.959856+00', 'it is gone');
+INSERT INTO public.lanes VALUES ('acme', 'failing', '2026-03-05 14:00:00.123456+00', NULL, '');
 INSERT INTO public.ledger VALUES ('acme', 1, 0, 'revenue input sale of acme', '2026-03-05 15:00:00.123456+00', 'revenue', 40000000, 'USD', 'webhook:leads', '', NULL);
 INSERT INTO public.ledger VALUES ('acme', 1, 1, 'payout input sale of acme', '2026-03-05 15:00:00.123456+00', 'payout', 25500000, 'USD', 'webhook:leads', '', NULL);
+INSERT INTO public.messages VALUES ('acme', 'done', 'call of acme', 'call.ended', '2026-03-05 14:00:00.123456+00', '\x7b7d');
+INSERT INTO public.messages VALUES ('acme', 'failing', 'call of acme', 'call.ended', '2026-03-05 14:00:00.123456+00', '\x7b7d');
+INSERT INTO public.messages VALUES ('acme', 'leased', 'call of acme', 'call.ended', '2026-03-05 14:00:00.123456+00', '\x7b7d');
+INSERT INTO public.messages VALUES ('acme', 'crm', 'call of acme', 'call.ended', '2026-03-05 14:00:00.123456+00', '\x7b7d');
 INSERT INTO public.organizations VALUES ('acme', 2, false);
 INSERT INTO public.organizations VALUES ('beta', 1, false);
+INSERT INTO public.outbox VALUES ('acme', 2, 'failing', 'failing', 'call of acme', 'call.ended', false, '2026-11-25 17:38:42.995159+00', '2126-03-05 14:00:00.123456+00', '', 1, NULL, 1, '2026-03-05 14:00:00.123456+00', 200, 'refused');
+INSERT INTO public.outbox VALUES ('acme', 3, 'leased', 'leased', 'call of acme', 'call.ended', false, '2026-11-25 17:38:43.015451+00', '2026-11-25 17:38:43.015451+00', 'n1', 1, '2026-11-25 18:38:43.020305+00', 0, NULL, 0, '');
+INSERT INTO public.outbox VALUES ('acme', 4, 'crm', 'crm', 'call of acme', 'call.ended', false, '2026-11-25 17:38:43.027906+00', '2026-11-25 17:38:43.027906+00', '', 0, NULL, 0, NULL, 0, '');
 INSERT INTO public.receipts VALUES ('acme', 'leads', 'sale of acme', '2026-03-05 15:00:00.123456+00', '{"id":"sale of acme","call":"call of acme","outcomes":["applied","applied","applied","applied"]}');
-INSERT INTO public.receipts VALUES ('acme', 'leads', 'data of acme', '2026-11-25 17:17:14.769235+00', '{"id":"data of acme","outcomes":["waiting"]}');
+INSERT INTO public.receipts VALUES ('acme', 'leads', 'data of acme', '2026-11-25 17:38:42.803858+00', '{"id":"data of acme","outcomes":["waiting"]}');
 INSERT INTO public.receipts VALUES ('acme', 'leads', 'more of acme', '2026-03-05 14:00:00.123456+00', '{"id":"more of acme","outcomes":["waiting"]}');
 INSERT INTO public.requests VALUES (1, 'acme', 'leads', 'call-data', '2026-03-05 14:00:00.123456+00', 3000000, '192.0.2.1', 'k1', 'POST', '/call-data', 200, '\x7b226f6b223a747275657d', 'c1', '+15550100', false, '\x7b22436f6e74656e742d54797065223a226170706c69636174696f6e2f6a736f6e227d', '\x7b227374617465223a225458227d', false);
 INSERT INTO public.secrets VALUES (1, 'acme', 'endpoint/crm', '\x7365616c656420666f722061636d65', 'k1', '2026-03-05 14:00:00.123456+00', NULL);
-INSERT INTO public.slots VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, '2026-03-05 14:00:00.123456+00', NULL, '2026-11-25 17:17:15.296716+00');
-INSERT INTO public.slots VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, NULL, NULL, '2026-11-25 17:17:15.41581+00');
+INSERT INTO public.slots VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, '2026-03-05 14:00:00.123456+00', NULL, '2026-11-25 17:38:42.94686+00');
+INSERT INTO public.slots VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', '2026-03-05 14:00:00+00', '2026-03-05 00:00:00+00', '2026-03-01 00:00:00+00', true, NULL, NULL, '2026-11-25 17:38:43.139295+00');
 INSERT INTO public.tags VALUES ('acme', 1, 0, '2026-03-05 14:00:00.123456+00', 'of', 'acme', '', '', '2026-03-05 14:00:00.123456+00', NULL, false, false);
 INSERT INTO public.tags VALUES ('acme', 1, 1, '2026-03-05 14:00:00.123456+00', 'of', '', 'webhook:leads', '', '2026-03-05 15:00:00.123456+00', 'acme', false, true);
 INSERT INTO public.turns VALUES ('acme', 'sales', 1);
 SELECT pg_catalog.setval('public.call_numbers', 4, true);
-SELECT pg_catalog.setval('public.delivery_numbers', 1, false);
+SELECT pg_catalog.setval('public.delivery_numbers', 4, true);
 SELECT pg_catalog.setval('public.goose_db_version_id_seq', 8, true);
 SELECT pg_catalog.setval('public.input_numbers', 3, true);
 SELECT pg_catalog.setval('public.requests_n_seq', 1, true);
