@@ -40,9 +40,11 @@ func (p *Portal) authorize(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	r, w := humago.Unwrap(ctx)
-	key, err := p.find(r)
+	limited, cancel := context.WithTimeout(ctx.Context(), p.Limits.Time)
+	defer cancel()
+	key, err := p.find(limited, r)
 	if err != nil {
-		writeProblem(w, p.translate(ctx.Context(), err))
+		writeProblem(w, p.translate(limited, err))
 		return
 	}
 	left, wait := p.key.take(key.Org + "/" + key.ID)
@@ -71,7 +73,7 @@ func missing(scope string) error {
 var errNoKey = errors.New("no key")
 
 // find returns the key of a request.
-func (p *Portal) find(r *http.Request) (*store.Key, error) {
+func (p *Portal) find(ctx context.Context, r *http.Request) (*store.Key, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return nil, errNoKey
@@ -80,7 +82,7 @@ func (p *Portal) find(r *http.Request) (*store.Key, error) {
 	if err != nil {
 		return nil, errNoKey
 	}
-	key, err := p.Store.FindKey(r.Context(), given.Hash())
+	key, err := p.Store.FindKey(ctx, given.Hash())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, errNoKey
@@ -92,8 +94,10 @@ func (p *Portal) find(r *http.Request) (*store.Key, error) {
 	return key, nil
 }
 
-// noteEvery is how often a key that is used all the time is noted.
-const noteEvery = time.Minute
+const (
+	noteEvery = time.Minute // a key that is used all the time is noted so often
+	noteLimit = time.Second // a request waits so long for it
+)
 
 // used notes that a key was used, now and then. One that cannot be noted is tried again
 // with the next request: no request fails for it.
@@ -102,6 +106,8 @@ func (p *Portal) used(ctx context.Context, k *store.Key, from string) {
 	if !p.lastUsed.due(k.Org+"/"+k.ID, now) {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, noteLimit)
+	defer cancel()
 	if err := p.Store.UsedKey(ctx, k.Org, k.ID, now, from); err != nil {
 		p.lastUsed.forget(k.Org + "/" + k.ID)
 	}

@@ -93,7 +93,7 @@ func (p *Portal) listDeliveries(ctx context.Context, in *struct {
 	To       time.Time `query:"to" doc:"Of what happened before this time."`
 	Page
 }) (*answer[list[delivery]], error) {
-	found, err := p.Outbox.Deliveries(ctx, org(ctx), store.DeliveryQuery{Call: in.Call, Endpoint: in.Endpoint, Type: in.Type,
+	found, err := p.Store.Deliveries(ctx, org(ctx), store.DeliveryQuery{Call: in.Call, Endpoint: in.Endpoint, Type: in.Type,
 		State: store.DeliveryState(in.State), Status: in.Status, From: in.From, To: in.To, Limit: in.Limit, After: in.After})
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ type DeliveryPath struct {
 }
 
 func (p *Portal) getDelivery(ctx context.Context, in *DeliveryPath) (*answer[delivery], error) {
-	d, err := p.Outbox.Delivery(ctx, org(ctx), in.Delivery)
+	d, err := p.Store.Delivery(ctx, org(ctx), in.Delivery)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (p *Portal) resend(ctx context.Context, r store.Resending) (*answer[resent]
 			return nil, wrong(field("body.to_endpoint", "there is no endpoint %s", r.Target))
 		}
 	}
-	n, err := p.Outbox.Resend(ctx, org(ctx), r)
+	n, err := p.Store.Resend(ctx, org(ctx), r)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (p *Portal) resendDelivery(ctx context.Context, in *struct {
 		Target string `json:"to_endpoint,omitempty" maxLength:"64" doc:"Endpoint that it goes to; left out, the same."`
 	}
 }) (*answer[resent], error) {
-	if _, err := p.Outbox.Delivery(ctx, org(ctx), in.Delivery); err != nil {
+	if _, err := p.Store.Delivery(ctx, org(ctx), in.Delivery); err != nil {
 		return nil, err
 	}
 	return p.resend(ctx, store.Resending{Delivery: in.Delivery, Target: in.Body.Target})

@@ -79,7 +79,7 @@ func endpointOf(e *flowengine.Endpoint, l store.Lane) endpoint {
 
 // all returns the endpoints of the organization, by name.
 func (p *Portal) all(ctx context.Context) ([]endpoint, error) {
-	lanes, err := p.Outbox.Lanes(ctx, org(ctx))
+	lanes, err := p.Store.Lanes(ctx, org(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -134,14 +134,14 @@ func (p *Portal) enableEndpoint(ctx context.Context, in *EndpointPath) (*struct{
 	if err := p.defined(ctx, in.Endpoint); err != nil {
 		return nil, err
 	}
-	return nil, p.Outbox.Enable(ctx, org(ctx), in.Endpoint)
+	return nil, p.Store.Enable(ctx, org(ctx), in.Endpoint)
 }
 
 func (p *Portal) disableEndpoint(ctx context.Context, in *EndpointPath) (*struct{}, error) {
 	if err := p.defined(ctx, in.Endpoint); err != nil {
 		return nil, err
 	}
-	_, err := p.Outbox.Disable(ctx, org(ctx), in.Endpoint, "by "+author(ctx))
+	_, err := p.Store.Disable(ctx, org(ctx), in.Endpoint, "by "+author(ctx))
 	return nil, err
 }
 
@@ -164,7 +164,7 @@ func (p *Portal) testEndpoint(ctx context.Context, in *struct {
 		return nil, wrong(field("body.event", "%v", err))
 	}
 	m.To = []string{in.Endpoint}
-	if err := p.Outbox.Send(ctx, m); err != nil {
+	if err := p.Store.Send(ctx, m); err != nil {
 		return nil, err
 	}
 	return &answer[sent]{sent{m.ID}}, nil

@@ -27,7 +27,6 @@ const Base = "/api/v1"
 // Options says what the API works with.
 type Options struct {
 	Store    store.Store
-	Outbox   store.Outbox // nil: neither endpoints nor deliveries are shown
 	Secrets  *credentials.Keeper
 	InForce  func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
 	Folder   bool                        // it comes from a folder: what is applied to the store is not in force
@@ -77,10 +76,6 @@ func New(o Options) *Portal {
 	for _, resource := range resources {
 		resource(p)
 	}
-	if o.Outbox != nil {
-		p.endpoints()
-		p.deliveries()
-	}
 	p.describe()
 	return p
 }
@@ -97,7 +92,9 @@ var resources = []func(*Portal){
 	(*Portal).flows,
 	(*Portal).entities,
 	(*Portal).tags,
+	(*Portal).endpoints,
 	(*Portal).endpointSecrets,
+	(*Portal).deliveries,
 	(*Portal).incoming,
 	(*Portal).requests,
 	(*Portal).keys,

@@ -76,7 +76,7 @@ func (p *Portal) translate(ctx context.Context, err error) error {
 		return problem(http.StatusUnprocessableEntity, "the files are not valid", problemsOf(invalid.problems)...)
 	case errors.As(err, &refused):
 		return wrong(field("body", "%s", refused.Why))
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return later(problem(http.StatusServiceUnavailable, "it took too long"), time.Second)
 	case ctx.Err() != nil: // the client is gone
 		return problem(499, "the request was given up")

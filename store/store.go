@@ -24,8 +24,8 @@ type Store interface {
 	Log
 	Shared
 	Configurations
-	Outbox
 	Inputs
+	Outbox
 	Keys
 	Secrets
 	Requests

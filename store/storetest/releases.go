@@ -206,7 +206,6 @@ func goOn(t testing.TB, s store.Store) {
 	if err := s.PruneShared(ctx, time.Hour); err != nil {
 		t.Error(err)
 	}
-	deliverOn(t, s)
 	again := to("call of acme", input("another sale", paying(store.Revenue, "50")))
 	again.Key = "sale of acme"
 	if r, err := s.Receive(ctx, "acme", again); err != nil || !r.Repeated || r.ID != "sale of acme" {
@@ -219,6 +218,7 @@ func goOn(t testing.TB, s store.Store) {
 	if c := got(t, s, "next"); tagsOf(c)["of"] != "acme" {
 		t.Errorf("what waited for the caller is not in %s", text(c))
 	}
+	deliverOn(t, s)
 	if _, _, err := s.Settle(ctx, began.Add(3*time.Hour), patience); err != nil {
 		t.Error(err)
 	}

@@ -77,15 +77,16 @@ const (
 
 // Times of a deliverer.
 const (
-	lease   = 25 * time.Second // of a claim, renewed while an attempt takes longer
-	renewal = 8 * time.Second  // after which a lease is renewed
-	pace    = 20 * time.Millisecond
-	poll    = 2 * time.Second // for what others have put into the outbox
-	gather  = 5 * time.Millisecond
-	surveys = time.Minute      // between two looks at all lanes
-	patient = 10 * time.Minute // with an endpoint that this node does not know
-	limit   = 10 * time.Second // of one question to the outbox
-	parting = 5 * time.Second  // for what is under way in the end
+	lease       = 25 * time.Second      // of a claim, renewed while an attempt takes longer
+	renewal     = 8 * time.Second       // after which a lease is renewed
+	pace        = 20 * time.Millisecond // from one claim to the next; as long as a claim takes, at most
+	longestPace = 100 * time.Millisecond
+	poll        = 2 * time.Second // for what others have put into the outbox
+	gather      = 5 * time.Millisecond
+	surveys     = time.Minute      // between two looks at all lanes
+	patient     = 10 * time.Minute // with an endpoint that this node does not know
+	limit       = 10 * time.Second // of one question to the outbox
+	parting     = 5 * time.Second  // for what is under way in the end
 )
 
 // Bounds of a deliverer.
