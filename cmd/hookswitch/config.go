@@ -27,6 +27,7 @@ import (
 	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/webhooks/delivery"
 )
 
 // settingsFile is read if there is one and --config names no other.
@@ -46,6 +47,7 @@ type settings struct {
 	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
 	KeepCalls            time.Duration  `mapstructure:"keep_calls" yaml:"keep_calls"`
+	KeepWebhooks         time.Duration  `mapstructure:"keep_webhooks" yaml:"keep_webhooks"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
 	SecretKeyFile        string         `mapstructure:"secret_key_file" yaml:"secret_key_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
@@ -53,6 +55,7 @@ type settings struct {
 	APIProxies           []netip.Prefix `mapstructure:"api_proxies" yaml:"api_proxies"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
 	AvailabilityAtOnce   int            `mapstructure:"availability_at_once" yaml:"availability_at_once"`
+	WebhooksAtOnce       int            `mapstructure:"webhooks_at_once" yaml:"webhooks_at_once"`
 	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
 	Recordings           string         `mapstructure:"recordings" yaml:"recordings"`
 	Profile              string         `mapstructure:"profile" yaml:"profile"`
@@ -124,12 +127,14 @@ func settingTable() []setting {
 		{"database", "", "PostgreSQL for the configuration and the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"keep_calls", time.Duration(0), "how long the call log keeps a call after its end; 0s: for ever"},
+		{"keep_webhooks", 30 * 24 * time.Hour, "how long requests to incoming webhooks are kept; 0s: for ever"},
 		{"secret_key_file", "", "file with the key that seals secrets in the database, the same for all servers of one; empty: secret.key in the folder data, made where there is none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"api", "", "address of the API and of the incoming webhooks, for a proxy that speaks TLS to the outside; empty: neither is served"},
 		{"api_proxies", []string{"127.0.0.0/8", "::1/128"}, "networks of the proxies in front of it, whose X-Forwarded-For says who asks"},
-		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
+		{"http_allow", []string{}, "networks that requests of flows and outgoing webhooks may reach besides the public internet"},
 		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
+		{"webhooks_at_once", delivery.DefaultAtOnce, "requests to outgoing webhooks that may be under way at once; those to endpoints that are slow or fail are counted apart, and half as many"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
 		{"recordings", "/var/lib/freeswitch/recordings", "folder on the switch for recordings"},
 		{"profile", "external", "Sofia profile of the switch through which targets given as sip: are dialled"},
@@ -385,8 +390,12 @@ func (s *settings) check() error {
 		return bad("max_calls", s.MaxCalls, "at least 1")
 	case s.AvailabilityAtOnce < 1 || s.AvailabilityAtOnce > 100_000:
 		return bad("availability_at_once", s.AvailabilityAtOnce, "1 to 100000")
+	case s.WebhooksAtOnce < 1 || s.WebhooksAtOnce > 10_000:
+		return bad("webhooks_at_once", s.WebhooksAtOnce, "1 to 10000")
 	case s.KeepCalls < 0:
 		return bad("keep_calls", s.KeepCalls, "not negative")
+	case s.KeepWebhooks < 0:
+		return bad("keep_webhooks", s.KeepWebhooks, "not negative")
 	case s.Drain < 0:
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":

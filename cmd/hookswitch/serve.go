@@ -158,7 +158,7 @@ func (srv *server) run(ctx context.Context) (err error) {
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
 	d := newDrain(s.Node, log, c.journal, c.metrics, srv.db)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
-	u := &upkeep{log: log, db: srv.db, keep: s.KeepCalls, namesakes: newNamesakes(s.Node, log, c.journal, srv.db)}
+	u := &upkeep{log: log, db: srv.db, keepCalls: s.KeepCalls, keepWebhooks: s.KeepWebhooks, namesakes: newNamesakes(s.Node, log, c.journal, srv.db)}
 	part("upkeep", func(ctx context.Context) error { u.run(ctx); return nil })
 	reconciler := newReconciler(c, s)
 	part("reconciliation", func(ctx context.Context) error { reconciler.run(ctx); return nil })

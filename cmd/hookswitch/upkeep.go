@@ -20,15 +20,16 @@ const (
 	upkeepLimit    = time.Minute
 )
 
-// upkeep is what the call log needs besides being written: calls whose events are all
-// there are marked so, those that have ended get what waited for their end, and those that
-// were kept for long enough are removed. Servers that share a database all do it, and do
-// not get in each other's way.
+// upkeep is what the database needs besides being written: calls whose events are all
+// there are marked so, those that have ended get what waited for their end, and what was
+// kept for long enough is removed. Servers that share a database all do it, and do not get
+// in each other's way.
 type upkeep struct {
-	log       zerolog.Logger
-	db        keptUp
-	keep      time.Duration // 0: for ever
-	namesakes *namesakes
+	log          zerolog.Logger
+	db           keptUp
+	keepCalls    time.Duration // 0: for ever
+	keepWebhooks time.Duration // likewise
+	namesakes    *namesakes
 
 	pruned    time.Time // when last
 	failing   bool      // the rest of it
@@ -39,6 +40,7 @@ type upkeep struct {
 type keptUp interface {
 	store.Log
 	Conclude(ctx context.Context, now time.Time) (int, error)
+	PruneRequests(ctx context.Context, before time.Time) error
 }
 
 // run goes on until ctx ends.
@@ -91,7 +93,24 @@ func (u *upkeep) do(ctx context.Context, now time.Time) error {
 	if incomplete > 0 {
 		u.log.Warn().Int("calls", incomplete).Msg("calls are incomplete: the journal of a server that had them before has not come")
 	}
-	if u.keep == 0 || now.Sub(u.pruned) < pruneEvery {
+	if now.Sub(u.pruned) < pruneEvery {
+		return nil
+	}
+	if err := u.prune(ctx, now); err != nil {
+		return err
+	}
+	u.pruned = now
+	return nil
+}
+
+// prune removes what was kept for long enough.
+func (u *upkeep) prune(ctx context.Context, now time.Time) error {
+	if u.keepWebhooks > 0 {
+		if err := u.db.PruneRequests(ctx, now.Add(-u.keepWebhooks)); err != nil {
+			return err
+		}
+	}
+	if u.keepCalls == 0 {
 		return nil
 	}
 	orgs, err := u.db.Organizations(ctx)
@@ -101,7 +120,7 @@ func (u *upkeep) do(ctx context.Context, now time.Time) error {
 	removed := 0
 	for _, org := range orgs {
 		for {
-			n, err := u.db.Prune(ctx, org, now.Add(-u.keep), pruneAtOnce)
+			n, err := u.db.Prune(ctx, org, now.Add(-u.keepCalls), pruneAtOnce)
 			if err != nil {
 				return err
 			}
@@ -110,7 +129,6 @@ func (u *upkeep) do(ctx context.Context, now time.Time) error {
 			}
 		}
 	}
-	u.pruned = now
 	if removed > 0 {
 		u.log.Info().Int("calls", removed).Msg("calls were removed from the log, as keep_calls says")
 	}

@@ -33,11 +33,11 @@ func (d *Deliverer) send(ctx context.Context, l *lane) {
 }
 
 // attempt sends a delivery once, and says what that means for it and for how long the
-// endpoint asks to be left alone.
+// endpoint asks to be left alone. Of one that is dropped it is no try.
 func (d *Deliverer) attempt(ctx context.Context, h *hold) (store.Attempt, time.Duration) {
 	a := store.Attempt{Lease: h.Lease, Endpoint: h.Delivery.Endpoint, Try: h.Tries + 1, Node: d.Node, At: h.began}
 	if h.endpoint == nil {
-		a.State, a.Error = store.Dropped, "the endpoint is no longer configured"
+		a.Try, a.State, a.Error = 0, store.Dropped, "the endpoint is no longer configured"
 		return a, 0
 	}
 	request, hidden, err := h.endpoint.Render(ctx, h.Message)

@@ -30,8 +30,10 @@ func (d *Deliverer) claim(ctx, sending context.Context) {
 		} else {
 			pause = firstPause
 		}
-		// Claims that are apart find more, and cost less for each delivery.
-		if next > 0 && !sleep(ctx, time.Until(began.Add(pace))) {
+		// Claims that are apart find more, and cost less for each delivery; of many endpoints a
+		// claim costs the outbox more.
+		took := time.Since(began)
+		if next > 0 && !sleep(ctx, min(max(pace-took, took), longestPace)) {
 			return
 		}
 		timer.Reset(max(0, next-time.Since(began)))
@@ -53,7 +55,7 @@ func (d *Deliverer) claimOnce(ctx, sending context.Context) (time.Duration, erro
 		return 0, err
 	}
 	d.take(sending, claimed.Deliveries, until)
-	if len(claimed.Deliveries) == wish.Limit {
+	if len(claimed.Deliveries) == batch {
 		return 0, nil
 	}
 	// What is due and has no room is claimed when an attempt has ended.

@@ -77,23 +77,27 @@ const (
 
 // Times of a deliverer.
 const (
-	lease   = 25 * time.Second // of a claim, renewed while an attempt takes longer
-	renewal = 8 * time.Second  // after which a lease is renewed
-	pace    = 20 * time.Millisecond
-	poll    = 2 * time.Second // for what others have put into the outbox
-	gather  = 5 * time.Millisecond
-	surveys = time.Minute      // between two looks at all lanes
-	patient = 10 * time.Minute // with an endpoint that this node does not know
-	limit   = 10 * time.Second // of one question to the outbox
-	parting = 5 * time.Second  // for what is under way in the end
+	lease       = 25 * time.Second      // of a claim, renewed while an attempt takes longer
+	renewal     = 8 * time.Second       // after which a lease is renewed
+	pace        = 20 * time.Millisecond // from one claim to the next; as long as a claim takes, at most
+	longestPace = 100 * time.Millisecond
+	poll        = 2 * time.Second // for what others have put into the outbox
+	gather      = 5 * time.Millisecond
+	surveys     = time.Minute      // between two looks at all lanes
+	patient     = 10 * time.Minute // with an endpoint that this node does not know
+	limit       = 10 * time.Second // of one question to the outbox
+	parting     = 5 * time.Second  // for what is under way in the end
 )
 
 // Bounds of a deliverer.
 const (
-	batch    = 500 // deliveries in one claim, attempts in one answer
-	enough   = 200 // attempts that are told without waiting for more
-	allAtOne = 1000
+	batch  = 500 // deliveries in one claim, attempts in one answer
+	enough = 200 // attempts that are told without waiting for more
 )
+
+// DefaultAtOnce is how many requests may be under way at once unless somebody says
+// otherwise.
+const DefaultAtOnce = 1000
 
 // Deliverer is the sender of one node. Set the fields before Run.
 type Deliverer struct {
@@ -103,7 +107,7 @@ type Deliverer struct {
 	// Secrets returns the signing secrets of an endpoint, newest first; it makes the first.
 	Secrets func(ctx context.Context, org, endpoint string) ([]standard.Secret, error)
 
-	// Requests that may be under way at once; slow and failing endpoints may have half as many more. 1,000.
+	// Requests that may be under way at once; those of slow and failing endpoints are counted apart, and half as many. DefaultAtOnce.
 	AtOnce int
 
 	// Announce makes the message that an endpoint was disabled; false: nobody wants to know. May be nil.
@@ -130,7 +134,7 @@ type Deliverer struct {
 
 // New returns the deliverer of a node. It sends once Run runs.
 func New(node string, o Outbox, c Client) *Deliverer {
-	return &Deliverer{Node: node, Outbox: o, Client: c, AtOnce: allAtOne, wake: make(chan struct{}, 1), ended: make(chan struct{}, 1),
+	return &Deliverer{Node: node, Outbox: o, Client: c, AtOnce: DefaultAtOnce, wake: make(chan struct{}, 1), ended: make(chan struct{}, 1),
 		lanes: map[store.LaneName]*lane{}, holds: map[store.Lease]*hold{}}
 }
 

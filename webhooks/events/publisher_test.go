@@ -284,7 +284,7 @@ func TestTagsThatAreNotPublicStayInside(t *testing.T) {
 	events := laid([]scene{{0, start},
 		{1 * time.Second, call.Event{Type: call.Tagged, Attrs: map[string]string{"tag": "own_income", "value": "canary-1"}}},
 		{2 * time.Second, call.Event{Type: call.Tagged, Attrs: map[string]string{"tag": "own_income", "value": "canary-2", "replaced": "canary-1"}}},
-		{3 * time.Second, call.Event{Type: call.Tagged, Attrs: map[string]string{"tag": "own_income", "removed": "true", "replaced": "canary-2"}}},
+		{3 * time.Second, call.Event{Type: call.Tagged, Attrs: map[string]string{"tag": "own_income", "removed": "true"}}},
 		{4 * time.Second, call.Event{Type: call.Tagged, Attrs: map[string]string{"tag": "state", "value": "TX"}}},
 		{5 * time.Second, call.Event{Type: call.Ended, Cause: call.NormalClearing}}})
 	messages := publisher(t, hears()).Publish(record(events), events)

@@ -115,19 +115,21 @@ func (t *teller) leg(uuid string) *store.Leg {
 	return &store.Leg{UUID: uuid}
 }
 
+// tagged tells of a tag, if it is anybody's business.
 func (t *teller) tagged(e *call.Event) {
 	name := e.Attrs["tag"]
-	u := TagUpdate{Tag: name, Source: e.Attrs["source"], Step: e.Step}
-	public := true
-	if e.Attrs["removed"] != "true" {
-		u.Value, public = t.org.Tag(name, e.Attrs["value"])
+	value, public := t.org.Tag(name, e.Attrs["value"])
+	if !public {
+		return
 	}
-	if old, replaced := e.Attrs["replaced"]; replaced && public {
-		u.Previous, public = t.org.Tag(name, old)
+	if e.Attrs["removed"] == "true" {
+		value = nil
 	}
-	if public {
-		t.of(e, identity(e), TagsUpdated, u)
+	u := TagUpdate{Tag: name, Value: value, Source: e.Attrs["source"], Step: e.Step}
+	if old, replaced := e.Attrs["replaced"]; replaced {
+		u.Previous, _ = t.org.Tag(name, old)
 	}
+	t.of(e, identity(e), TagsUpdated, u)
 }
 
 func (t *teller) emitted(e *call.Event) {
