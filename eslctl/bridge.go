@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/crash"
 )
 
 // attempt is the dial attempt that runs, or the last one.
@@ -52,18 +53,18 @@ func (l *Leg) Bridge(ctx context.Context, b call.Bridge, checkpoint string) (cal
 		l.abort()
 		return call.BridgeResult{}, err
 	}
-	crash("bridge.before")
+	crash.At("bridge.before")
 	if err := l.set(ctx, varCheckpoint+"="+checkpoint+";socket_resume=false"+ownResponse+stale); err != nil {
 		l.abort()
 		return call.BridgeResult{}, err
 	}
-	crash("bridge.committed")
+	crash.At("bridge.committed")
 	var result call.BridgeResult
 	if err := l.execute(ctx, "bridge", to, bridgeLimit, func(ev Event) { result = l.finish(ev) }); err != nil {
 		l.abort()
 		return call.BridgeResult{}, err
 	}
-	crash("bridge.done")
+	crash.At("bridge.done")
 	return result, l.stopRecording(ctx)
 }
 

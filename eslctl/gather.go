@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/crash"
 )
 
 // noDigits unsets the results of play_and_get_digits: old ones survive a try
@@ -57,6 +58,6 @@ func (l *Leg) Gather(ctx context.Context, g call.Gather) (call.Digits, error) {
 	if err := l.await(ctx, asked, limit); err != nil {
 		return call.Digits{}, err
 	}
-	crash("gather.secret")
+	crash.At("gather.secret")
 	return digits, l.await(ctx, wiped, shortLimit)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/crash"
 )
 
 // LastResort gives the call to the dialplan's last resort; the verbs can do no
@@ -43,7 +44,7 @@ func (l *Leg) give(ctx context.Context, to call.Extension, vars string) error {
 	if err := l.set(ctx, "socket_resume=false;sensitive_dtmf="+vars); err != nil {
 		return err
 	}
-	crash("transfer.set")
+	crash.At("transfer.set")
 	_, err := l.api(ctx, "uuid_transfer", l.call.ID+" "+to.Number+" XML "+to.Context)
 	l.given = err == nil
 	return l.gone(ctx, err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/crash"
 )
 
 // Channel variables by which a call and its dialplan talk to us.
@@ -210,7 +211,7 @@ func (l *Leg) Hangup(ctx context.Context, cause call.Cause) error {
 // Save leaves the checkpoint on the channel, for whoever takes the call over,
 // and lets the dialplan go on at once when we die.
 func (l *Leg) Save(ctx context.Context, checkpoint string) error {
-	crash("save.before")
+	crash.At("save.before")
 	vars := varCheckpoint + "=" + checkpoint + ";socket_resume=true"
 	if !l.blank {
 		vars += noDigits
@@ -236,7 +237,7 @@ func (l *Leg) Save(ctx context.Context, checkpoint string) error {
 		return err
 	}
 	l.armed, l.blank = true, true
-	crash("save.after")
+	crash.At("save.after")
 	return nil
 }
 
@@ -336,7 +337,7 @@ func (l *Leg) start(ctx context.Context, app, arg string, take func(Event)) (*ru
 		return nil, err
 	}
 	if app == "bridge" {
-		crash("bridge.sent")
+		crash.At("bridge.sent")
 	}
 	return r, nil
 }

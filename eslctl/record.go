@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/crash"
 )
 
 // quiet is the mean amplitude, of 32767, below which a caller is silent: what
@@ -53,7 +54,7 @@ func (l *Leg) Message(ctx context.Context, m call.Message) (call.MessageResult, 
 	if err != nil {
 		return call.MessageResult{}, err
 	}
-	crash("message.committed")
+	crash.At("message.committed")
 	// %[…] sets a variable for this one application (switch_core_session.c,
 	// switch_core_session_exec).
 	arg := fmt.Sprintf("%%[playback_terminators=%s]%s %d", terminators, m.Path, seconds(m.Max))
@@ -65,7 +66,7 @@ func (l *Leg) Message(ctx context.Context, m call.Message) (call.MessageResult, 
 	if err != nil {
 		return result, err
 	}
-	crash("message.begun")
+	crash.At("message.begun")
 	err = l.await(ctx, r, m.Max+shortLimit)
 	if h := (*call.HungUp)(nil); errors.As(err, &h) {
 		l.seen(r)
@@ -74,7 +75,7 @@ func (l *Leg) Message(ctx context.Context, m call.Message) (call.MessageResult, 
 	if err != nil {
 		return result, err
 	}
-	crash("message.done")
+	crash.At("message.done")
 	l.messaged = true
 	return result, l.set(ctx, "socket_resume=true")
 }
@@ -126,7 +127,7 @@ func (l *Leg) Recording(ctx context.Context, do call.Recording, path string) err
 	case call.StartRecording:
 		// A channel may carry RECORD_BRIDGE_REQ from elsewhere.
 		err := l.record(ctx, path, "RECORD_APPEND=true,RECORD_BRIDGE_REQ=false,RECORD_PRE_BUFFER_FRAMES=1")
-		crash("recording.begun")
+		crash.At("recording.begun")
 		return err
 	case call.PauseRecording:
 		return l.execute(ctx, "record_session_mask", path, shortLimit, unread)

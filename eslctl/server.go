@@ -18,6 +18,7 @@ import (
 	"github.com/percipia/eslgo/command"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/crash"
 )
 
 // Limits of a connection's life.
@@ -265,7 +266,7 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) {
 
 // take turns a connection into a controlled call.
 func (s *Server) take(ctx context.Context, nc net.Conn) (*Leg, error) {
-	crash("accept")
+	crash.At("accept")
 	leg := &Leg{settings: s.Settings, ended: make(chan struct{}), conn: newConn(nc), limit: time.NewTimer(time.Hour)}
 	leg.limit.Stop()
 	// The end of Serve's context ends the connection, and that the call's.
@@ -283,7 +284,7 @@ func (s *Server) take(ctx context.Context, nc net.Conn) (*Leg, error) {
 		<-leg.conn.done
 		return nil, err
 	}
-	crash("connect")
+	crash.At("connect")
 	return leg, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/crash"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/drain"
@@ -79,6 +80,7 @@ func (h *herald) Publish(c *store.Call, news []call.Event) []store.Message {
 	told := h.Publisher.Publish(c, news)
 	if len(told) > 0 {
 		h.news.Store(true)
+		crash.At("outbox.before")
 	}
 	return told
 }
@@ -87,6 +89,7 @@ func (h *herald) Publish(c *store.Call, news []call.Event) []store.Message {
 func (h *herald) Append(ctx context.Context, b store.Batch) error {
 	err := h.Log.Append(ctx, b)
 	if h.news.Swap(false) {
+		crash.At("outbox.after")
 		h.wake()
 	}
 	return err

@@ -52,7 +52,7 @@ func long(t *testing.T, left string) {
 }
 
 // sources are the folders that the program is made of.
-var sources = []string{"availability", "call", "capacity", "cmd", "confdir", "eslctl", "examples", "flowengine", "keys", "portal", "seal", "store", "tags", "webhooks"}
+var sources = []string{"availability", "call", "capacity", "cmd", "confdir", "crash", "eslctl", "examples", "flowengine", "keys", "portal", "seal", "store", "tags", "webhooks"}
 
 // build builds the program. It looks at every source of it first: go test takes
 // an old result for a new one unless it sees the test depend on what has changed.
@@ -129,12 +129,17 @@ data: %s
 database: "%s"
 cdr: %s
 drain: %s
+http_allow: 127.0.0.0/8
+secret_key_file: %s
 freeswitch:
   - {address: "%s", password: %s}
-`, n.fresh, n.takeover, n.http, n.api, n.name, w.conf, n.home, w.database, w.sw.CDRDir, n.drain, w.socket, w.sw.Password), 0o600))
+`, n.fresh, n.takeover, n.http, n.api, n.name, w.conf, n.home, w.database, w.sw.CDRDir, n.drain, w.secretKeyFile(), w.socket, w.sw.Password), 0o600))
 }
 
 func (n *node) journalDir() string { return filepath.Join(n.home, "journal") }
+
+// secretKeyFile is that of all servers.
+func (w *world) secretKeyFile() string { return filepath.Join(w.dir, "secret.key") }
 
 func (n *node) databaseFile() string { return filepath.Join(n.home, "hookswitch.db") }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/crash"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/webhooks"
 	"github.com/hookswitch/hookswitch/webhooks/standard"
@@ -47,7 +48,9 @@ func (d *Deliverer) attempt(ctx context.Context, h *hold) (store.Attempt, time.D
 	var answer call.Response
 	if err == nil {
 		request.Retry = h.retry
+		crash.At("request.before")
 		answer, err = d.Client.Request(ctx, request)
+		crash.At("request.after")
 	}
 	end := time.Now()
 	a.Took = end.Sub(a.At)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/hookswitch/hookswitch/crash"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -50,9 +51,13 @@ func (d *Deliverer) claimOnce(ctx, sending context.Context) (time.Duration, erro
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	until := time.Now().Add(lease)
+	crash.At("claim.before")
 	claimed, err := d.Outbox.Claim(limited, wish)
 	if err != nil {
 		return 0, err
+	}
+	if len(claimed.Deliveries) > 0 {
+		crash.At("claim.after")
 	}
 	d.take(sending, claimed.Deliveries, until)
 	if len(claimed.Deliveries) == batch {

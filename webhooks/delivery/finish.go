@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/hookswitch/hookswitch/crash"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -57,7 +58,9 @@ func (d *Deliverer) tell(ctx context.Context) {
 			return
 		}
 		if d.insist(ctx, func(ctx context.Context) error {
+			crash.At("finish.before")
 			_, err := d.Outbox.Finish(ctx, attempts) // what is stale is another's
+			crash.At("finish.after")
 			return err
 		}) != nil {
 			return
