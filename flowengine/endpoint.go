@@ -31,7 +31,7 @@ type Endpoint struct {
 	Method  string        // one of call.Methods
 	URL     Text          // may read secrets, as all that follows
 	Timeout time.Duration // of an attempt
-	AtOnce  int           // attempts at once, of all nodes
+	AtOnce  int           // attempts at once, of each server
 
 	Headers map[string]Text
 	JSON    Data
