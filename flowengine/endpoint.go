@@ -83,6 +83,10 @@ func (e *Endpoint) Standard() bool {
 	return e.JSON.Empty() && len(e.Form) == 0 && e.Body.Empty() && hasBody(e.Method)
 }
 
+// Fixed says that nothing that is sent but the standard body depends on the event: Render
+// needs no variables.
+func (e *Endpoint) Fixed() bool { return len(e.expressions()) == 0 }
+
 func hasBody(method string) bool { return method != http.MethodGet && method != http.MethodHead }
 
 // SecretNames returns the names of the secrets that the endpoint reads, sorted.
