@@ -40,7 +40,6 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers a request where there is room for it.
 func (p *Portal) serve(w http.ResponseWriter, r *http.Request) {
-
 	left, wait := p.address.take(network(address(r.RemoteAddr)))
 	p.address.tell(w.Header().Set, "address", left, wait)
 	if wait > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -22,6 +23,15 @@ func TestWhatGoesWrongIsAProblem(t *testing.T) {
 	w.fails(http.StatusUnprocessableEntity, http.MethodGet, "/calls?colour=blue", nil, "query.colour")
 	w.fails(http.StatusUnprocessableEntity, http.MethodGet, "/calls?state=over", nil, "query.state", "open")
 	w.fails(http.StatusUnprocessableEntity, http.MethodGet, "/calls?after=elsewhere", nil, "query.after")
+}
+
+// So is a path beside the API, which is served at the same address.
+func TestWhatThereIsNotIsAProblem(t *testing.T) {
+	r := httptest.NewRecorder()
+	newWorld(t).ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/nothing", nil))
+	if r.Code != http.StatusNotFound || r.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%d %s", r.Code, r.Body)
+	}
 }
 
 func TestFaultsStayInside(t *testing.T) {

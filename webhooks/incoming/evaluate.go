@@ -18,7 +18,8 @@ type Field struct {
 	Outcome store.Outcome `json:"outcome"`
 	Why     string        `json:"why,omitempty"` // it was refused
 
-	event int // that has its outcome, among those of the input; -1: none
+	event int    // that has its outcome, among those of the input; -1: none
+	where string // in the request, where it was refused
 }
 
 // The outcomes of fields that lead to nothing; those of others are the store's.
@@ -42,6 +43,7 @@ type evaluation struct {
 	hook *flowengine.Incoming
 	kind flowengine.Operation
 	plan
+	at     field           // that is taken in
 	seen   map[string]bool // names of fields, and tags as "tag NAME"
 	money  money
 	source string
@@ -97,6 +99,7 @@ func (e *evaluation) field(f field) error {
 	if slices.Contains(authNames, f.name) {
 		return nil
 	}
+	e.at = f
 	if e.seen[f.name] {
 		e.refused(f.name, "", "there is a field of this name before it")
 		return nil
@@ -128,7 +131,8 @@ func (e *evaluation) kept(name string) {
 }
 
 func (e *evaluation) refused(name, tag, why string) {
-	e.fields = append(e.fields, Field{Field: mask(name), Tag: tag, Outcome: Refused, Why: why, event: -1})
+	where := e.at.where + strings.TrimPrefix(name, e.at.name) // of add.state, behind that of add
+	e.fields = append(e.fields, Field{Field: mask(name), Tag: tag, Outcome: Refused, Why: why, event: -1, where: mask(where)})
 }
 
 // happens adds an event that a field leads to.
@@ -215,7 +219,7 @@ func (p *plan) hopeless() bool {
 func (p *plan) refusals() (out []place) {
 	for _, f := range p.fields {
 		if f.Outcome == Refused {
-			out = append(out, place{f.Field, f.Why})
+			out = append(out, place{f.where, f.Why})
 		}
 	}
 	return out

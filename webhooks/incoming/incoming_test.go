@@ -240,6 +240,7 @@ func TestBounds(t *testing.T) {
 		"nothing":                {json, "", 422, "body.caller_id"},
 		"a long id of a call":    {json, `{"call_id": "` + strings.Repeat("x", 129) + `"}`, 422, "body.call_id"},
 		"a long idempotency key": {json, `{"call_id": "x", "id": "` + strings.Repeat("x", 201) + `"}`, 422, "body.id"},
+		"no tag that fits":       {json, `{"caller_id": "+12125550199", "custom_data": {"state": "NY"}}`, 422, "body.custom_data.state"},
 		"a long reason":          {json, `{"call_id": "ended-1", "revenue": 1, "reason": "` + strings.Repeat("x", 501) + `"}`, 200, ""}, // for call-data a field like others
 	} {
 		t.Run(name, func(t *testing.T) {
