@@ -34,6 +34,7 @@ func RunOutbox(t *testing.T, open func(testing.TB) store.Store) {
 		"a query for deliveries that cannot be meant is refused":      deliveryQueriesRefused,
 		"messages are sent again":                                     resends,
 		"what is old and done is removed":                             outboxPruned,
+		"what waits for an endpoint that is disabled is removed":      disabledPruned,
 		"nodes that claim and finish at once lose and double nothing": atOnceOutbox,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })

@@ -198,3 +198,25 @@ func outboxPruned(t *testing.T, s store.Store) {
 	w := newWorker(t, s, "n1", "crm")
 	w.delivers(w.claims("m1", "m8")["m1"])
 }
+
+func disabledPruned(t *testing.T, s store.Store) {
+	send(t, s, "c1", "crm", "m1", "m2")
+	send(t, s, "c1", "ops", "m3")
+	if _, err := s.Disable(t.Context(), "acme", "crm", "it answered 410"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		before time.Time
+		want   []string
+	}{
+		{time.Now().Add(-time.Hour), []string{"m3 ops pending", "m2 crm pending", "m1 crm pending"}},
+		{time.Now().Add(time.Hour), []string{"m3 ops pending"}},
+	} {
+		if err := s.PruneOutbox(t.Context(), c.before); err != nil {
+			t.Fatal(err)
+		}
+		if got := deliveriesOf(t, s, store.DeliveryQuery{}); !slices.Equal(got, c.want) {
+			t.Errorf("before %s: there are %q, want %q", c.before, got, c.want)
+		}
+	}
+}
