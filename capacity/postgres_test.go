@@ -13,6 +13,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/capacity"
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/postgres"
 	"github.com/hookswitch/hookswitch/store/sqlite"
 	"github.com/hookswitch/hookswitch/store/storetest"
@@ -255,7 +256,7 @@ func (r *rush) end() {
 	}
 	r.Logf("%d calls asked the database, %d were decided without it", r.asked.Load(), r.alone.Load())
 	r.until("no slot is in use", func() bool {
-		left, err := r.stores[0].Slots(r.Context(), 0, 1)
+		left, err := r.stores[0].Slots(r.Context(), store.IdleQuery{Limit: 1})
 		return err == nil && len(left) == 0
 	})
 }

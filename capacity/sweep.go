@@ -24,7 +24,7 @@ const KeepConnections = 400 * 24 * time.Hour
 
 // Slots is what a Sweep does at the store. Package store says what its methods do.
 type Slots interface {
-	Slots(ctx context.Context, idle time.Duration, limit int) ([]store.Idle, error)
+	Slots(ctx context.Context, q store.IdleQuery) ([]store.Idle, error)
 	Post(ctx context.Context, entries []store.Entry) error
 	PruneShared(ctx context.Context, keep time.Duration) error
 }
@@ -34,6 +34,9 @@ type Slots interface {
 // what nobody asks about any more.
 type Sweep struct {
 	Store Slots
+
+	// Switches names those that can be asked from here now.
+	Switches func() []string
 
 	// Exists asks the switch of a name whether it has a channel. known is false when that
 	// switch cannot be asked from here.
@@ -70,7 +73,7 @@ func (s *Sweep) Run(ctx context.Context) {
 func (s *Sweep) Once(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, sweepLimit)
 	defer cancel()
-	slots, err := s.Store.Slots(asking, renewedFor, sweepMost)
+	slots, err := s.Store.Slots(asking, store.IdleQuery{For: renewedFor, Switches: s.Switches(), Forgotten: keepUnsure, Limit: sweepMost})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package capacity_test
 import (
 	"context"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,9 +20,9 @@ type waiting struct {
 	pruned time.Duration
 }
 
-func (w *waiting) Slots(_ context.Context, idle time.Duration, _ int) (out []store.Idle, _ error) {
+func (w *waiting) Slots(_ context.Context, q store.IdleQuery) (out []store.Idle, _ error) {
 	for _, s := range w.slots {
-		if s.For >= idle {
+		if s.For >= q.For && (slices.Contains(q.Switches, s.Claim.Switch) || s.For > q.Forgotten) {
 			out = append(out, s)
 		}
 	}
@@ -51,9 +52,9 @@ func TestSweepAsksTheSwitch(t *testing.T) {
 	}
 	w := &waiting{slots: []store.Idle{
 		slot("here", "lives", time.Hour), slot("here", "gone", time.Minute), slot("here", "young", time.Second),
-		slot("far", "unknown", 23*time.Hour), slot("far", "forgotten", 25*time.Hour), slot("here", "long", 48*time.Hour),
+		slot("far", "unknown", 23*time.Hour), slot("far", "forgotten", 25*time.Hour), slot("here", "long", 48*time.Hour), slot("slow", "asked in vain", time.Hour),
 	}}
-	s := &capacity.Sweep{Store: w, Exists: func(_ context.Context, name, channel string) (alive, known bool) {
+	s := &capacity.Sweep{Store: w, Switches: func() []string { return []string{"here", "slow"} }, Exists: func(_ context.Context, name, channel string) (alive, known bool) {
 		return channel == "lives" || channel == "long", name == "here"
 	}}
 	if err := s.Once(t.Context()); err != nil {
@@ -74,8 +75,8 @@ func TestSweepAsksTheSwitch(t *testing.T) {
 // What a switch has said is not lost because another one hangs.
 func TestSweepTellsWhatItKnows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &waiting{slots: []store.Idle{{Claim: call.Claim{Call: "a", Leg: "gone"}, For: time.Hour}, {Claim: call.Claim{Call: "b", Leg: "hangs"}, For: time.Hour}}}
-		s := &capacity.Sweep{Store: w, Exists: func(ctx context.Context, _, channel string) (alive, known bool) {
+		w := &waiting{slots: []store.Idle{{Claim: call.Claim{Call: "a", Leg: "gone", Switch: "s"}, For: time.Hour}, {Claim: call.Claim{Call: "b", Leg: "hangs", Switch: "s"}, For: time.Hour}}}
+		s := &capacity.Sweep{Store: w, Switches: func() []string { return []string{"s"} }, Exists: func(ctx context.Context, _, channel string) (alive, known bool) {
 			if channel == "gone" {
 				return false, true
 			}

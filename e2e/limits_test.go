@@ -44,7 +44,7 @@ func awaitFree(t *testing.T, ctx context.Context, db store.Store) time.Duration 
 	t.Helper()
 	began := time.Now()
 	for {
-		used, err := db.Slots(ctx, 0, 10)
+		used, err := db.Slots(ctx, store.IdleQuery{Limit: 10})
 		if err == nil && len(used) == 0 {
 			return time.Since(began)
 		}
@@ -75,7 +75,7 @@ func TestSlotOfADeadServer(t *testing.T) {
 			if c.Node != "node2" {
 				t.Errorf("the second call was on %s", c.Node)
 			}
-			if used, err := db.Slots(ctx, 0, 10); err != nil || len(used) != 1 || a.hasEnded() || b.hasEnded() {
+			if used, err := db.Slots(ctx, store.IdleQuery{Limit: 10}); err != nil || len(used) != 1 || a.hasEnded() || b.hasEnded() {
 				t.Fatalf("slots %+v, %v; ended: caller %v, callee %v", used, err, a.hasEnded(), b.hasEnded())
 			}
 

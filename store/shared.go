@@ -26,9 +26,9 @@ type Shared interface {
 	// again when the answer was lost.
 	Post(ctx context.Context, entries []Entry) error
 
-	// Slots lists at most limit slots in use that were not renewed for a time, those first
-	// that have waited for longest.
-	Slots(ctx context.Context, idle time.Duration, limit int) ([]Idle, error)
+	// Slots lists slots in use that were not renewed for a time, those first that have
+	// waited for longest.
+	Slots(ctx context.Context, q IdleQuery) ([]Idle, error)
 
 	// Turns counts how often each key was asked for, from 0. A key that is there twice
 	// gets two numbers.
@@ -70,6 +70,14 @@ const (
 	// it was connected, the caps stay counted until somebody does.
 	Gone What = "gone"
 )
+
+// IdleQuery says which slots are wanted: those that were not renewed For a time, at these
+// switches, and all that were not for longer than Forgotten.
+type IdleQuery struct {
+	For, Forgotten time.Duration
+	Switches       []string // by name
+	Limit          int
+}
 
 // Idle is a slot that was not renewed for a while.
 type Idle struct {

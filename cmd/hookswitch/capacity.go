@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -77,8 +79,15 @@ func (c *controller) left(id string) {
 // sweep frees what is kept at targets for channels that are gone, as far as this node
 // can ask their switches.
 func (r *reconciler) sweep(ctx context.Context, s capacity.Slots) {
-	sweep := &capacity.Sweep{Store: s, Exists: r.existsAt, Problem: func(err error) { r.log.Warn().Err(err).Msg("slots were not looked after") }}
+	sweep := &capacity.Sweep{Store: s, Switches: r.switches, Exists: r.existsAt, Problem: func(err error) { r.log.Warn().Err(err).Msg("slots were not looked after") }}
 	sweep.Run(ctx)
+}
+
+// switches names those with an event socket to this node.
+func (r *reconciler) switches() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.named))
 }
 
 // askLimit bounds a question to a switch.

@@ -268,9 +268,11 @@ func changes(l *store.Ledger) *pgx.Batch {
 }
 
 // Slots lists slots in use that were not renewed for a time.
-func (s *Store) Slots(ctx context.Context, idle time.Duration, limit int) ([]store.Idle, error) {
+func (s *Store) Slots(ctx context.Context, q store.IdleQuery) ([]store.Idle, error) {
 	rows, err := s.pool.Query(ctx, `SELECT call, org, leg, target, campaign, buyer, caller, switch, node, extract(epoch FROM clock_timestamp() - renewed)::float8
-FROM slots WHERE freed IS NULL AND renewed <= clock_timestamp() - $1::float8 * interval '1 second' ORDER BY renewed LIMIT $2`, idle.Seconds(), limit)
+FROM slots WHERE freed IS NULL AND renewed <= clock_timestamp() - $1::float8 * interval '1 second'
+AND (switch = ANY($2::text[]) OR renewed < clock_timestamp() - $3::float8 * interval '1 second') ORDER BY renewed LIMIT $4`,
+		q.For.Seconds(), q.Switches, q.Forgotten.Seconds(), q.Limit)
 	if err != nil {
 		return nil, err
 	}

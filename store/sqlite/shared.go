@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -209,10 +210,15 @@ func (r *reading) write() error {
 }
 
 // Slots lists slots in use that were not renewed for a time.
-func (s *Store) Slots(ctx context.Context, idle time.Duration, limit int) (out []store.Idle, err error) {
+func (s *Store) Slots(ctx context.Context, q store.IdleQuery) (out []store.Idle, err error) {
 	now := time.Now()
+	switches, err := json.Marshal(q.Switches)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.read.QueryContext(ctx, `SELECT call, org, leg, target, campaign, buyer, caller, switch, node, renewed
-FROM slots WHERE freed IS NULL AND renewed <= ? ORDER BY renewed LIMIT ?`, now.Add(-idle).UnixMicro(), limit)
+FROM slots WHERE freed IS NULL AND renewed <= ? AND (switch IN (SELECT value FROM json_each(?)) OR renewed < ?) ORDER BY renewed LIMIT ?`,
+		now.Add(-q.For).UnixMicro(), switches, now.Add(-q.Forgotten).UnixMicro(), q.Limit)
 	if err != nil {
 		return nil, err
 	}

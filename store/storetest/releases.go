@@ -185,7 +185,7 @@ func goOn(t testing.TB, s store.Store) {
 	if _, err := s.Beat(ctx, "n1"); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Slots(ctx, 0, 10); err != nil {
+	if _, err := s.Slots(ctx, store.IdleQuery{Limit: 10}); err != nil {
 		t.Error(err)
 	}
 	if err := s.PruneShared(ctx, time.Hour); err != nil {

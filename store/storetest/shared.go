@@ -344,9 +344,10 @@ func idleSlots(s *sharing) {
 	a, b := claim("a", "a1", l), claim("b", "b1", l)
 	s.reserve(a)
 	s.reserve(b)
-	ids := func(idle time.Duration, limit int) (legs []string) {
+	forgotten := time.Duration(0)
+	ids := func(idle time.Duration, limit int, switches ...string) (legs []string) {
 		s.Helper()
-		slots, err := s.store.Slots(s.Context(), idle, limit)
+		slots, err := s.store.Slots(s.Context(), store.IdleQuery{For: idle, Switches: switches, Limit: limit, Forgotten: forgotten})
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -364,6 +365,10 @@ func idleSlots(s *sharing) {
 	s.want("in order", ids(0, 10), []string{"a1", "b1"})
 	s.want("limit", ids(0, 1), []string{"a1"})
 	s.want("young", ids(time.Hour, 10), []string(nil))
+	forgotten = time.Hour
+	s.want("at no switch that can be asked", ids(0, 1, "other"), []string(nil))
+	s.want("at a switch", ids(0, 10, "other", a.Switch), []string{"a1", "b1"})
+	forgotten = 0
 	s.post(store.Entry{What: store.Renewed, Claim: a})
 	s.want("renewed", ids(0, 10), []string{"b1", "a1"})
 	s.post(store.Entry{What: store.Released, Claim: a})
@@ -519,7 +524,7 @@ func manyCalls(s *sharing) {
 			s.Errorf("nobody was connected with %s: this tests nothing", c.Target)
 		}
 	}
-	if slots, err := s.store.Slots(s.Context(), 0, 10); err != nil || len(slots) > 0 {
+	if slots, err := s.store.Slots(s.Context(), store.IdleQuery{Limit: 10}); err != nil || len(slots) > 0 {
 		s.Errorf("slots in use: %v, %v", slots, err)
 	}
 }
