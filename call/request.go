@@ -28,6 +28,7 @@ type Response struct {
 	Status int
 	Header map[string]string // names in canonical form (Content-Type), several values of one name joined by ", "
 	Body   []byte
+	Cut    bool          // of the body there was more, where the client cuts it
 	Tries  int           // how often the request was sent, or was tried to
 	Took   time.Duration // all tries and the pauses between them
 }

@@ -38,14 +38,15 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
+	"webhooks/standard":   {},
 	"examples":            {},
 	"docs":                {},
 	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "examples"},
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/standard", "examples"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
-var standardOnly = []string{"call", "flowengine/routing", "examples"}
+var standardOnly = []string{"call", "flowengine/routing", "webhooks/standard", "examples"}
 
 // Packages import each other in one direction only.
 func TestImports(t *testing.T) {

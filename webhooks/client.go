@@ -10,7 +10,8 @@
 //   - An error means that there is no answer. It names the method and the host,
 //     nothing else of the request.
 //   - Everything has a bound: the time of all tries together, the header and the
-//     body of an answer. What is longer is an error, never cut.
+//     body of an answer. What is longer is an error, never cut, unless Cut asks
+//     for that.
 package webhooks
 
 import (
@@ -45,6 +46,8 @@ var passing = []int{http.StatusTooManyRequests, http.StatusBadGateway, http.Stat
 type Client struct {
 	UserAgent string // sent with requests that have none of their own: hookswitch/VERSION
 	MaxBody   int    // bytes of an answer's body; a longer one is an error
+	Cut       bool   // a body that is longer, or breaks off, or does not end in time, is cut instead: the status is the answer
+	Final     bool   // every answer is returned at once, whatever its status: only what brought none is tried again
 
 	guard *Guard
 	pool  *http.Transport
@@ -75,6 +78,12 @@ func NewClient(g *Guard) *Client {
 	}
 }
 
+// Keep sets how many connections are kept for later requests, in all and to one
+// host. It is called before the first request.
+func (c *Client) Keep(all, perHost int) {
+	c.pool.MaxIdleConns, c.pool.MaxIdleConnsPerHost = all, perHost
+}
+
 // Close drops the connections that are kept. The client can still be used.
 func (c *Client) Close() { c.pool.CloseIdleConnections() }
 
@@ -101,7 +110,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // A Retry-After is honoured if it ends within the time limit; otherwise the
 // answer is returned at once. net/http itself repeats a request, uncounted, if
 // a kept connection turns out to be dead before a byte of the answer came, and
-// the request is a GET or HEAD or has a Key.
+// the request is a GET or HEAD, has a Key, or may be tried again.
 func (c *Client) Request(ctx context.Context, r call.Request) (call.Response, error) {
 	start := time.Now()
 	u, err := c.guard.parse(r.URL)
@@ -133,7 +142,10 @@ func (c *Client) Request(ctx context.Context, r call.Request) (call.Response, er
 	}
 	req.Header = header
 
-	x := exchange{retry: r.Retry, maxBody: c.MaxBody}
+	if r.Retry && header["Idempotency-Key"] == nil {
+		header["Idempotency-Key"] = []string{} // tells net/http so, and is not sent (http.Transport)
+	}
+	x := exchange{retry: r.Retry, final: c.Final, maxBody: c.MaxBody, cut: c.Cut}
 	req.SetResponseHandler(x.read)
 	client := retryablehttp.Client{
 		HTTPClient:     c.http,

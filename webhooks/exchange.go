@@ -17,7 +17,9 @@ import (
 // exchange is one request under way.
 type exchange struct {
 	retry   bool
+	final   bool
 	maxBody int
+	cut     bool
 	pause   time.Duration // before the next try
 	answer  call.Response // Tries counts up
 }
@@ -30,7 +32,7 @@ func (x *exchange) again(ctx context.Context, resp *http.Response, err error) (b
 	if !x.retry || x.answer.Tries == maxTries {
 		return false, nil
 	}
-	if err != nil && final(plain(err)) || err == nil && !slices.Contains(passing, resp.StatusCode) {
+	if err != nil && final(plain(err)) || err == nil && (x.final || !slices.Contains(passing, resp.StatusCode)) {
 		return false, nil
 	}
 	x.pause = retryablehttp.RateLimitLinearJitterBackoff(minPause, maxPause, x.answer.Tries-1, resp)
@@ -51,16 +53,18 @@ func (x *exchange) read(resp *http.Response) error {
 		return tooLarge(fmt.Sprintf("the answer has %d headers: at most %d", len(resp.Header), maxHeaders))
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(x.maxBody)+1))
-	if err != nil {
+	if err != nil && !x.cut {
 		return err
 	}
-	if len(body) > x.maxBody {
+	long := len(body) > x.maxBody
+	if long && !x.cut {
 		return tooLarge(fmt.Sprintf("the body of the answer is longer than %d bytes", x.maxBody))
 	}
 	header := make(map[string]string, len(resp.Header))
 	for name, values := range resp.Header {
 		header[name] = strings.Join(values, ", ")
 	}
-	x.answer.Status, x.answer.Header, x.answer.Body = resp.StatusCode, header, body
+	x.answer.Status, x.answer.Header, x.answer.Body = resp.StatusCode, header, body[:min(len(body), x.maxBody)]
+	x.answer.Cut = long || err != nil
 	return nil
 }
