@@ -23,13 +23,15 @@ var mayImport = map[string][]string{
 	"eslctl":              {"call"},
 	"eslctl/esltest":      {"call", "eslctl"},
 	"eslctl/doctor":       {"call", "eslctl"},
-	"flowengine":          {"call", "availability", "flowengine/hours"},
+	"flowengine":          {"call", "availability", "flowengine/hours", "tags"},
 	"flowengine/geo":      {},
 	"flowengine/hours":    {},
 	"flowengine/routing":  {"call"},
-	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing"},
-	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing"},
-	"confdir":             {"call", "availability", "flowengine", "flowengine/hours", "store"},
+	"flowengine/nodes":    {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/routing", "tags"},
+	"flowengine/flowtest": {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "flowengine/nodes", "flowengine/routing", "tags"},
+	"keys":                {},
+	"seal":                {},
+	"confdir":             {"call", "availability", "flowengine", "flowengine/hours", "store", "tags"},
 	"store":               {"call"},
 	"store/journal":       {"call", "store"},
 	"store/drain":         {"call", "store", "store/journal"},
@@ -38,15 +40,37 @@ var mayImport = map[string][]string{
 	"store/sqlite":        {"call", "store", "store/calllog", "store/journal"},
 	"store/storetest":     {"call", "store"},
 	"webhooks":            {"call"},
+	"portal":              {"call", "availability", "confdir", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/hours", "flowengine/geo", "store"},
+	"webhooks/incoming":   {"call", "availability", "flowengine", "flowengine/geo", "flowengine/hours", "keys", "store", "tags"},
 	"webhooks/standard":   {},
 	"examples":            {},
 	"docs":                {},
-	"cmd/hookswitch": {"call", "availability", "capacity", "confdir", "eslctl", "eslctl/doctor", "eslctl/esltest", "flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
-		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite", "webhooks", "webhooks/standard", "examples"},
+	"cmd/hookswitch": {
+		"call", "availability", "capacity", "confdir",
+		"eslctl", "eslctl/doctor", "eslctl/esltest",
+		"examples",
+		"flowengine", "flowengine/nodes", "flowengine/routing", "flowengine/flowtest", "flowengine/hours", "flowengine/geo",
+		"store", "store/calllog", "store/drain", "store/journal", "store/postgres", "store/sqlite",
+		"portal",
+		"tags", "keys", "seal",
+		"webhooks",
+		"webhooks/credentials",
+		"webhooks/incoming",
+		"webhooks/standard",
+	},
+	"webhooks/credentials": {"call", "seal", "store", "webhooks/standard"},
 }
 
 // standardOnly are the packages that depend on nothing but the standard library.
-var standardOnly = []string{"call", "flowengine/routing", "webhooks/standard", "examples"}
+var standardOnly = []string{
+	"call",
+	"examples",
+	"flowengine/routing",
+	"keys",
+	"seal",
+	"tags",
+	"webhooks/standard",
+}
 
 // Packages import each other in one direction only.
 func TestImports(t *testing.T) {

@@ -96,9 +96,8 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 	for _, l := range b.Legs {
 		s.engine.used(s.org + "/" + l.Target)
 		attrs := map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}
-		if fallback != "" {
-			attrs["fallback"] = fallback
-		}
+		put(attrs, "fallback", fallback)
+		put(attrs, "revenue", s.revenue(l.Target))
 		s.record(call.Event{Type: call.TargetDialed, Leg: l.UUID, Target: l.Target, Attrs: attrs})
 	}
 	s.settle()
@@ -121,6 +120,14 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 	}
 	s.dialed(b, out.BridgeResult)
 	return out, nil
+}
+
+// revenue returns what is due when the call is connected with a target; empty for nothing.
+func (s *Session) revenue(target string) string {
+	if t, ok := s.Target(target); ok && t.Revenue != nil {
+		return t.Revenue.String()
+	}
+	return ""
 }
 
 // standing returns the legs whose targets are still to be dialled, and records the others.
@@ -192,6 +199,8 @@ func (s *Session) unwatched(b call.Bridge, r call.BridgeResult) {
 	if r.Outcome != call.Completed || i < 0 {
 		return
 	}
+	attrs := map[string]string{"late": "true"}
+	put(attrs, "revenue", s.revenue(b.Legs[i].Target)) // the journal that has the attempt may be lost
 	s.tell(call.Event{Type: call.Released, Leg: r.Winner, Target: b.Legs[i].Target, Cause: r.Cause, Millis: r.Connected.Milliseconds(),
-		Why: "ended while no node controlled the call", Attrs: map[string]string{"late": "true"}})
+		Why: "ended while no node controlled the call", Attrs: attrs})
 }

@@ -10,7 +10,7 @@ import (
 
 // start begins a new call.
 func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
-	maps.Copy(s.tags, c.Tags)
+	s.tagged(c.Tags)
 	s.opening = &call.Event{Type: call.Started, Attrs: s.known()}
 	if lost, err := call.ParseCheckpoint(c.Taken); err == nil { // before its first node
 		put(s.opening.Attrs, "from_node", lost.Node)
@@ -37,6 +37,7 @@ func (s *Session) runs(attrs map[string]string) {
 	}
 	put(attrs, "plan", main.Plan())
 	attrs["flow"], attrs["version"] = main.Name, main.Version
+	maps.Copy(attrs, s.rules)
 }
 
 func put(attrs map[string]string, name, value string) {
@@ -47,9 +48,9 @@ func put(attrs map[string]string, name, value string) {
 
 // begin enters the flow in which the call begins, or turns the call away.
 func (e *Engine) begin(ctx context.Context, s *Session, b beginning) error {
-	s.org, s.campaign, s.publisher = b.org, "", b.publisher
+	s.org, s.campaign, s.publisher, s.rules = b.org, "", b.publisher, nil
 	if b.campaign != nil {
-		s.campaign = b.campaign.Name
+		s.campaign, s.rules = b.campaign.Name, b.campaign.rules()
 	}
 	attrs := s.opening.Attrs
 	if b.flow == nil {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	yaml "go.yaml.in/yaml/v4"
 
@@ -30,6 +31,9 @@ type Campaign struct {
 	Plan      string     // name of the plan; may be empty in FlowMode
 	Flow      string     // name of the flow; may be empty in PlanMode
 	Overrides []Override // in the order in which they are looked at
+
+	Conversion *time.Duration  // connected time that makes a call a conversion; nil: none does
+	Payout     *call.Terms // what the publisher gets; nil: nothing by rule
 }
 
 // runs returns the name of the flow that calls begin in when no override matches.
@@ -129,12 +133,14 @@ type overrideSettings struct {
 // campaign reads NAME: {plan:, flow:, mode:, overrides: …}.
 func (l *loader) campaign(e entry) {
 	s := struct {
-		Name      title              `yaml:"name"`
-		Enabled   bool               `yaml:"enabled"`
-		Mode      string             `yaml:"mode"`
-		Plan      string             `yaml:"plan"`
-		Flow      string             `yaml:"flow"`
-		Overrides []overrideSettings `yaml:"overrides"`
+		Name       title               `yaml:"name"`
+		Enabled    bool                `yaml:"enabled"`
+		Mode       string              `yaml:"mode"`
+		Plan       string              `yaml:"plan"`
+		Flow       string              `yaml:"flow"`
+		Overrides  []overrideSettings  `yaml:"overrides"`
+		Conversion *conversionSettings `yaml:"conversion"`
+		Payout     *moneySettings      `yaml:"payout"`
 	}{Enabled: true}
 	const runs = "write {plan: NAME}, or {flow: NAME}"
 	if !e.decode(&s, "campaign", runs) {
@@ -163,7 +169,8 @@ func (l *loader) campaign(e entry) {
 	case s.Plan == "" && len(s.Overrides) > 0:
 		c.Problem("overrides", "add plan: NAME", "overrides replace a plan, and campaign %s has none", e.key.Value)
 	}
-	out := &Campaign{Name: e.key.Value, Title: s.Name.or(e.key.Value), Enabled: s.Enabled, Mode: mode, Plan: s.Plan, Flow: s.Flow}
+	out := &Campaign{Name: e.key.Value, Title: s.Name.or(e.key.Value), Enabled: s.Enabled, Mode: mode, Plan: s.Plan, Flow: s.Flow,
+		Conversion: s.Conversion.after(), Payout: l.money(c, "payout", s.Payout)}
 	if n := len(s.Overrides); n > maxOverrides {
 		c.Problem("overrides", "", "overrides: there can be %d, not %d", maxOverrides, n)
 		return

@@ -25,12 +25,14 @@ type payload struct {
 	Org       string            `json:"g,omitempty"`
 	Campaign  string            `json:"m,omitempty"`
 	Publisher string            `json:"p,omitempty"`
+	Rules     map[string]string `json:"e,omitempty"` // of the campaign, as they were when the call began
 	Step      string            `json:"n"`           // path of the node
 	State     json.RawMessage   `json:"s,omitempty"` // of the node, private to it
 	Committed bool              `json:"c,omitempty"` // the node's dial attempt belongs to the switch
 	Spared    []int             `json:"u,omitempty"` // legs of the attempt that are not dialled, by their positions
 	Vars      map[string]any    `json:"x,omitempty"`
 	Tags      map[string]any    `json:"t,omitempty"`
+	Inputs    inputs            `json:"i,omitempty"` // that the tags hold already
 	Secrets   map[string]string `json:"q,omitempty"` // names of secrets, and paths of the nodes that ask for them; never a value
 	Tape      tape              `json:"r,omitzero"`
 	Away      int               `json:"w,omitempty"` // call.Call.Transfers once the dialplan has the call that it is given
@@ -76,7 +78,7 @@ func decodePayload(text string) (*payload, error) {
 	if err := strictJSON(data, &p); err != nil {
 		return nil, fmt.Errorf("the checkpoint cannot be read: %w", err)
 	}
-	if p.Steps < 1 || p.Dials < 0 || p.Committed && p.Dials == 0 {
+	if !slices.IsSorted(p.Inputs) || len(p.Inputs) > maxInputs || p.Steps < 1 || p.Dials < 0 || p.Committed && p.Dials == 0 {
 		return nil, errors.New("the checkpoint contradicts itself")
 	}
 	for _, m := range []map[string]any{p.Vars, p.Tags} {

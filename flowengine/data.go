@@ -16,26 +16,28 @@ type Data struct {
 	given bool
 }
 
-func (x *Data) decodeNode(d *document, n *yaml.Node, name string) {
+func (x *Data) decodeNode(d *document, n *yaml.Node, name string) { x.decodeIn(d, n, name, secret) }
+
+func (x *Data) decodeIn(d *document, n *yaml.Node, name string, in scope) {
 	*x = Data{given: true}
 	switch {
 	case n.Kind == yaml.MappingNode:
 		x.field = map[string]Data{}
 		d.pairs(n, func(k, v *yaml.Node) {
 			var item Data
-			item.decodeNode(d, v, k.Value)
+			item.decodeIn(d, v, k.Value, in)
 			x.names, x.field[k.Value] = append(x.names, k.Value), item
 		})
 	case n.Kind == yaml.SequenceNode:
 		x.list = make([]Data, len(n.Content))
 		for i, item := range n.Content {
-			x.list[i].decodeNode(d, item, fmt.Sprintf("%s[%d]", name, i))
+			x.list[i].decodeIn(d, item, fmt.Sprintf("%s[%d]", name, i), in)
 		}
 	case n.Tag == "!!null":
 		x.value = &Value{}
 	default:
 		x.value = new(Value)
-		x.value.decodeIn(d, n, name, secret)
+		x.value.decodeIn(d, n, name, in)
 	}
 }
 

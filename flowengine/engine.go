@@ -25,6 +25,7 @@ type Engine struct {
 	Rand         *rand.Rand            // nil: seeded by the system; need not be safe for concurrent use
 	Recordings   string                // folder of the switch in which calls are recorded
 	Requests     Requester             // makes the requests of flows; nil: none can be made
+	Inbox        Inbox                 // has what came from outside before a call; nil: nothing does
 	Capacity     Capacity              // counts what is taken of targets; nil: this process alone does
 	Availability *availability.Checker // asks whether targets can take calls; nil: one that asks availability.DefaultAtOnce at once
 	Node         string                // name of this Hookswitch node; what call.ValidNode refuses is replaced
@@ -33,7 +34,8 @@ type Engine struct {
 	local  Local     // the capacity where none was given
 	asking sync.Once // guards Availability
 
-	lock   sync.Mutex           // guards Rand and recent
+	lock   sync.Mutex           // guards Rand, recent and live
+	live   map[string]*Session  // calls that are controlled here, by id
 	recent map[string]time.Time // when organization/target was used, for least recent
 }
 
@@ -94,8 +96,9 @@ func (e *TransferredError) Error() string { return "call transferred to " + e.To
 // switch, after Run has returned.
 func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err error) {
 	s := &Session{engine: e, leg: leg, rec: rec, call: c.Call, epoch: c.Epoch, node: nodeName(e.Node), answered: c.Call.Answered,
-		vars: map[string]any{}, tags: map[string]any{}}
+		vars: map[string]any{}, desk: desk{content: content{tags: map[string]any{}}}}
 	s.epoch = max(s.epoch, call.EpochOf(c.Taken)+1)
+	defer e.appear(ctx, s)()
 	defer func() {
 		if v := recover(); v != nil {
 			err = e.panicked(ctx, s, v)
@@ -115,6 +118,7 @@ func (e *Engine) Run(ctx context.Context, leg Leg, c Control, rec Recorder) (err
 		return err
 	}
 	// From here on s.opening waits to be recorded.
+	e.join(ctx, s)
 	for {
 		if s.steps > MaxSteps {
 			return e.fail(ctx, s, fmt.Sprintf("the call passed %d nodes, which is the limit", MaxSteps))

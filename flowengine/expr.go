@@ -49,10 +49,11 @@ type CallerVariables struct {
 	Name   string `expr:"name"`
 }
 
-// environment is what an expression is evaluated over. Which of the last four it
+// environment is what an expression is evaluated over. Which of the last five it
 // may read is a matter of its scope.
 type environment struct {
 	Variables
+	Event   EventFields       `expr:"event"`
 	Secrets map[string]string `expr:"secrets"`
 	Status  int               `expr:"status"`
 	Headers map[string]string `expr:"headers"`
@@ -63,13 +64,15 @@ type environment struct {
 type scope int
 
 const (
-	recorded scope = iota // nothing: its value may be told to anybody
-	secret                // secrets: its value is in no record
-	answer                // status, headers and body of the answer to a request
+	secret scope = 1 << iota // secrets: its value is in no record
+	answer                   // status, headers and body of the answer to a request
+	event                    // event, but not vars: it is of a webhook, and the call may be over
+
+	recorded scope = 0 // nothing: its value may be told to anybody
 )
 
 // beyond are the names of an environment that need a scope.
-var beyond = map[string]scope{"secrets": secret, "status": answer, "headers": answer, "body": answer}
+var beyond = map[string]scope{"secrets": secret, "status": answer, "headers": answer, "body": answer, "event": event}
 
 // What an expression may cost. expr has no way to interrupt one, so what runs long
 // or grows large is not compiled: ranges, and loops inside loops.
@@ -99,9 +102,9 @@ type expression struct {
 	reads   []read
 }
 
-// variable is what a node leaves for expressions.
+// variable is what a node leaves for expressions, or a tag.
 type variable struct {
-	space string // vars or secrets
+	space string // vars, secrets or tags
 	name  string
 }
 
@@ -203,14 +206,20 @@ func (x *examiner) Visit(n *ast.Node) {
 		if t.Value == "secrets" && x.loose == nil {
 			x.loose = t
 		}
+		if t.Value == "vars" && x.in&event != 0 {
+			x.err = &SettingError{t.Location().From, "expression: webhooks do not know vars", "write the value into a tag, or let a node emit it"}
+		}
 		if t.Value == "$env" { // all there is, in scope or not
 			x.err = &SettingError{t.Location().From, "expression: unknown name $env", unknownHint("$env", x.in)}
 		}
-		if needs, ok := beyond[t.Value]; ok && needs != x.in {
+		if needs, ok := beyond[t.Value]; ok && x.in&needs == 0 {
 			x.err = &SettingError{t.Location().From, "expression: unknown name " + t.Value, unknownHint(t.Value, x.in)}
 			if needs == secret {
 				x.err.Message = "expression: secrets cannot be used here"
 				x.err.Hint = "they are for conditions, and for the headers and the body of a request"
+				if x.in&event != 0 {
+					x.err.Hint = "they are for the address, the headers and the body of what is sent"
+				}
 			}
 		}
 	case *ast.MemberNode:
@@ -219,7 +228,7 @@ func (x *examiner) Visit(n *ast.Node) {
 		if ok && fixed && owner.Value == "campaign" && !slices.Contains(campaignFields, name.Value) {
 			x.err = &SettingError{name.Location().From, "expression: campaign has no field " + name.Value, DidYouMean(name.Value, campaignFields)}
 		}
-		if ok && fixed && (owner.Value == "vars" || owner.Value == "secrets") {
+		if ok && fixed && slices.Contains([]string{"vars", "secrets", "tags"}, owner.Value) {
 			x.reads = append(x.reads, read{variable{owner.Value, name.Value}, owner.Location().From})
 			if owner == x.loose {
 				x.loose = nil
@@ -288,7 +297,7 @@ func (x *expression) eval(env *environment) (any, error) {
 
 // readsSecrets says whether secrets are named anywhere in the expression.
 func (x *expression) readsSecrets() bool {
-	return x.in == secret && strings.Contains(x.source, "secrets")
+	return x.in&secret != 0 && strings.Contains(x.source, "secrets")
 }
 
 // callVariables returns what expressions see of a call itself.

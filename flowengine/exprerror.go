@@ -53,14 +53,17 @@ var variableNames = []string{"call", "caller", "number", "campaign", "tags", "va
 // unknownHint suggests a variable for a wrong name.
 func unknownHint(wrong string, in scope) string {
 	names := variableNames
-	if in == answer {
+	switch {
+	case in&answer != 0:
 		names = slices.Concat(names, []string{"status", "headers", "body"})
+	case in&event != 0:
+		names = []string{"event", "call", "caller", "number", "campaign", "tags", "now"}
 	}
 	if hint := DidYouMean(wrong, names); strings.HasPrefix(hint, "did") {
 		return hint
 	}
 	hint := "there are " + strings.Join(names, ", ") + "; a text needs quotes"
-	if plainName.MatchString(wrong) {
+	if plainName.MatchString(wrong) && in&event == 0 {
 		hint += ", and what a node left is vars." + wrong
 	}
 	return hint
@@ -102,7 +105,7 @@ var wordOperators = []string{"and", "or", "not", "in", "contains", "startsWith",
 
 // typeNames are types in words for people.
 var typeNames = map[string]string{"string": "a text", "int": "a number", "float64": "a number", "time.Time": "a time",
-	"flowengine.CallVariables": "the call", "flowengine.CallerVariables": "the caller",
+	"flowengine.CallVariables": "the call", "flowengine.CallerVariables": "the caller", "flowengine.EventFields": "the event",
 	"map[string]string": "a mapping", "map[string]interface {}": "a mapping"}
 
 // owners are the values with fields, by the names of their types.
@@ -112,6 +115,7 @@ var owners = map[string]struct {
 }{
 	"flowengine.CallVariables":   {"call", []string{"id", "switch", "headers", "started"}},
 	"flowengine.CallerVariables": {"caller", []string{"number", "name"}},
+	"flowengine.EventFields":     {"event", []string{"type", "id", "time", "data"}},
 	"time.Time":                  {"a time", methods(reflect.TypeFor[time.Time]())},
 }
 

@@ -10,6 +10,7 @@ import (
 	yaml "go.yaml.in/yaml/v4"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/tags"
 )
 
 // loader reads the documents of one organization.
@@ -47,14 +48,16 @@ type thing struct{ kind, name string }
 // things are the keys of the documents that list things by name, and one of these.
 var things = map[string]string{
 	"numbers": "number", "targets": "target", "gateways": "gateway", "publishers": "publisher", "buyers": "buyer", "plans": "plan", "campaigns": "campaign",
+	"tags": "tag", "incoming": "incoming webhook", "webhooks": "webhook",
 }
 
 const documentHint = "a document begins with flow: or organization:, or lists things under numbers:, targets:, campaigns: and the like"
 
 func newLoader(c *collection, organization string) *loader {
 	return &loader{report: &c.report, kinds: c.kinds, numbers: c.numbers,
-		org: &Organization{Name: organization, Title: organization, gateways: map[string]Gateway{}, publishers: map[string]Publisher{}, buyers: map[string]Buyer{},
-			targets: map[string]Target{}, plans: map[string]*Plan{}, campaigns: map[string]*Campaign{}, flows: map[string]*Flow{}},
+		org: &Organization{Name: organization, Title: organization, Currency: DefaultCurrency, gateways: map[string]Gateway{}, publishers: map[string]Publisher{}, buyers: map[string]Buyer{},
+			targets: map[string]Target{}, plans: map[string]*Plan{}, campaigns: map[string]*Campaign{}, flows: map[string]*Flow{},
+			tags: map[string]*tags.Definition{}, incoming: map[string]*Incoming{}, endpoints: map[string]*Endpoint{}},
 		sections: map[string][]entry{}, ends: map[string][]string{}, silent: map[*step]bool{}, places: map[thing]string{}, used: map[thing]bool{}}
 }
 
@@ -118,6 +121,8 @@ func (l *loader) read() {
 			l.define(section)
 		}
 	}
+	l.each("tags", l.tag)
+	l.each("incoming", l.incoming)
 	l.each("gateways", l.gateway)
 	l.each("publishers", l.publisher)
 	l.each("buyers", l.buyer)
@@ -127,6 +132,7 @@ func (l *loader) read() {
 	l.each("numbers", l.number)
 	l.planFlows()
 	l.flowDocuments()
+	l.each("webhooks", l.endpoint)
 	if l.link() {
 		l.prove()
 	}

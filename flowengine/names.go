@@ -2,8 +2,9 @@ package flowengine
 
 import "github.com/expr-lang/expr/conf"
 
-// shared is what the flows of one call leave in their variables: those that run each
-// other share them. The same name in vars and in secrets is two variables.
+// shared is what the flows of one call leave in their variables, and the tags that are
+// defined: flows that run each other share them. The same name in vars and in secrets is
+// two variables.
 type shared struct {
 	left  map[variable]VariableType
 	typed *conf.Config // made when it is needed
@@ -15,6 +16,7 @@ func (l *loader) variables() {
 	of := map[string]*shared{}
 	for name, f := range l.org.flows {
 		of[name] = &shared{left: f.sets()}
+		of[name].join(l.tagTypes())
 	}
 	for _, r := range l.running {
 		a, b := of[r.flow.Name], of[r.runs]
@@ -37,7 +39,7 @@ func (l *loader) variables() {
 	if len(l.built) < len(l.flows) {
 		return // a flow with a problem may set what a target reads
 	}
-	every := shared{left: map[variable]VariableType{}} // targets take the calls of every flow
+	every := shared{left: l.tagTypes()} // targets take the calls of every flow
 	for _, s := range of {
 		every.join(s.left)
 	}
@@ -86,8 +88,8 @@ func (s *shared) join(more map[variable]VariableType) {
 func (s *shared) check(d *document, x placed) {
 	unknown := false
 	for _, r := range x.expr.reads {
-		if _, known := s.left[r.variable]; known {
-			continue
+		if _, known := s.left[r.variable]; known || r.space == "tags" || x.expr.in&event != 0 {
+			continue // tags need no definition, and the secrets of webhooks are not in the files
 		}
 		unknown = true
 		message, hint := "no node sets "+r.String(), DidYouMean(r.name, s.names(r.space))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine/hours"
+	"github.com/hookswitch/hookswitch/tags"
 )
 
 // DefaultOrganization is the organization of a folder that names none.
@@ -25,6 +26,8 @@ type Organization struct {
 	Title string         // for people
 	Zone  *time.Location // where nothing else is said; nil: it does not say, and UTC holds
 
+	Currency string // of its amounts, ISO 4217
+
 	gateways   map[string]Gateway
 	publishers map[string]Publisher
 	buyers     map[string]Buyer
@@ -32,7 +35,13 @@ type Organization struct {
 	plans      map[string]*Plan
 	campaigns  map[string]*Campaign
 	flows      map[string]*Flow
+	tags       map[string]*tags.Definition
+	incoming   map[string]*Incoming
+	endpoints  map[string]*Endpoint
 }
+
+// DefaultCurrency is the currency of an organization that names none.
+const DefaultCurrency = "USD"
 
 // Gateway is a way out of the switch that an organization may use.
 type Gateway struct {
@@ -81,6 +90,26 @@ func (o *Organization) Publisher(name string) (Publisher, bool) { return get(o.p
 // Buyer returns the buyer called name.
 func (o *Organization) Buyer(name string) (Buyer, bool) { return get(o.buyers, name) }
 
+// Tag returns the definition of a tag.
+func (o *Organization) Tag(name string) (*tags.Definition, bool) { return get(o.tags, name) }
+
+// TagValue returns the value of a tag that an event spells: of the type of its definition,
+// where it has one that the value fits, and else the text.
+func (o *Organization) TagValue(name, text string) any {
+	if d, ok := o.tags[name]; ok {
+		if v, err := d.Read(text); err == nil {
+			return v
+		}
+	}
+	return text
+}
+
+// Incoming returns the incoming webhook called name.
+func (o *Organization) Incoming(name string) (*Incoming, bool) { return get(o.incoming, name) }
+
+// Endpoint returns the outgoing webhook called name.
+func (o *Organization) Endpoint(name string) (*Endpoint, bool) { return get(o.endpoints, name) }
+
 // Gateways returns the gateways by name; none where the organization does not say
 // which it may use.
 func (o *Organization) Gateways() []Gateway { return byName(o.gateways) }
@@ -99,6 +128,15 @@ func (o *Organization) Plans() []*Plan { return byName(o.plans) }
 
 // Campaigns returns the campaigns by name.
 func (o *Organization) Campaigns() []*Campaign { return byName(o.campaigns) }
+
+// Tags returns the definitions of tags by name.
+func (o *Organization) Tags() []*tags.Definition { return byName(o.tags) }
+
+// Incomings returns the incoming webhooks by name.
+func (o *Organization) Incomings() []*Incoming { return byName(o.incoming) }
+
+// Endpoints returns the outgoing webhooks by name.
+func (o *Organization) Endpoints() []*Endpoint { return byName(o.endpoints) }
 
 // Flows returns the current flows by name, those of the plans among them.
 func (o *Organization) Flows() []*Flow { return byName(o.flows) }
@@ -170,6 +208,7 @@ func (c *collection) organization(found []*domain, d *document, v *yaml.Node) []
 		Organization string     `yaml:"organization,required"`
 		Name         title      `yaml:"name"`
 		Zone         hours.Zone `yaml:"zone"`
+		Currency     currency   `yaml:"currency"`
 	}
 	for _, k := range d.root.Content {
 		if things[k.Value] != "" && k != v {
@@ -184,6 +223,9 @@ func (c *collection) organization(found []*domain, d *document, v *yaml.Node) []
 	}
 	o := &domain{newLoader(c, s.Organization), filepath.Dir(d.file), d}
 	o.org.Title, o.org.Zone = s.Name.or(s.Organization), s.Zone.Location()
+	if s.Currency != "" {
+		o.org.Currency = string(s.Currency)
+	}
 	for _, other := range found {
 		_, at := field(other.head.root, "organization")
 		switch {

@@ -1,6 +1,7 @@
 package flowengine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,7 @@ type Session struct {
 	campaign  string
 	publisher string
 	about     map[string]string // the campaign, as expressions see it
+	rules     map[string]string // of the campaign, see Campaign.rules
 
 	flow     *Flow
 	step     *step
@@ -39,13 +41,11 @@ type Session struct {
 	pending  bool            // the node was taken over in the middle of an attempt
 	spared   []int           // positions of the attempt's legs that are not dialled
 	opening  *call.Event     // the first event, until the call is ours
-	told     bool            // something was told since the last checkpoint
 	tape     tape            // the recording of the call
-	size     int             // of the checkpoint in bytes, or a little more
 	away     int             // as in payload, until it is known what became of the call
 
 	vars    map[string]any
-	tags    map[string]any
+	desk    desk              // with the tags
 	secrets map[string]string // in the memory of this process alone; nil: none
 	asked   map[string]string // paths of the nodes that ask for the secrets, by name; nil: none
 
@@ -73,12 +73,20 @@ func (s *Session) path() string {
 	return strings.Join(append(ids, s.step.id), "/")
 }
 
-// open records the first event, if it was not.
+// open records the first event, if it was not, and what had come from outside before it.
 func (s *Session) open() {
-	if s.opening != nil {
-		s.tell(*s.opening)
-		s.opening = nil
+	if s.opening == nil {
+		return
 	}
+	s.tell(*s.opening)
+	s.opening = nil
+	s.desk.Lock()
+	defer s.desk.Unlock()
+	for _, e := range s.desk.held {
+		s.tell(e)
+		s.desk.told = true
+	}
+	s.desk.held, s.desk.kept, s.desk.open = nil, nil, true
 }
 
 // tell records an event of the call, and whose call it is.
@@ -262,9 +270,14 @@ func (s *Session) Gather(ctx context.Context, g call.Gather) (call.Digits, error
 // checkpoint returns the text to be left on the call.
 func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, error) {
 	main := s.main()
-	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
-		Vars: s.vars, Tags: s.tags, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Sought: s.sought, Connected: s.connected}
+	s.desk.Lock()
+	defer s.desk.Unlock()
+	has := cmp.Or(s.desk.kept, &s.desk.content)
+	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Rules: s.rules, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
+		Vars: s.vars, Tags: has.tags, Inputs: has.inputs, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Sought: s.sought, Connected: s.connected}
 	text, err := p.encode(s.epoch, s.node)
-	s.size = len(text)
+	if s.desk.kept == nil {
+		s.desk.size = len(text)
+	}
 	return text, err
 }

@@ -30,6 +30,7 @@ func (e *Engine) resume(s *Session, taken string) string {
 		return err.Error()
 	}
 	s.org, s.campaign, s.publisher = p.Org, p.Campaign, p.Publisher
+	s.rules = p.Rules
 	if s.org == "" { // an older program has begun it
 		if r, ok := e.Current().Lookup(s.call.Number); ok {
 			s.org = r.Org.Name
@@ -47,7 +48,8 @@ func (e *Engine) resume(s *Session, taken string) string {
 	s.state, s.pending, s.spared = p.State, p.Committed, p.Spared
 	s.tape, s.away = p.Tape, p.Away
 	maps.Copy(s.vars, p.Vars)
-	maps.Copy(s.tags, p.Tags)
+	s.tagged(p.Tags)
+	s.desk.inputs = p.Inputs
 	s.asked = p.Secrets
 	s.describe()
 	phase := "from its beginning"

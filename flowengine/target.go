@@ -27,8 +27,9 @@ type Target struct {
 	Hours        *hours.Schedule // when it is open; nil: always
 	Filter       *Condition      // which calls it takes, without secrets; nil: all
 	Limits       call.Limits
-	Availability *Availability // whom to ask whether somebody is there; nil: nobody
-	Whisper      Prompt        // what it hears before it is connected; empty: that of the node
+	Availability *Availability   // whom to ask whether somebody is there; nil: nobody
+	Whisper      Prompt          // what it hears before it is connected; empty: that of the node
+	Revenue      *call.Terms // what the buyer pays; nil: nothing by rule
 }
 
 // Availability is how a target is asked whether somebody can take a call: by a GET. A
@@ -57,6 +58,7 @@ type targetSettings struct {
 	Duplicates   *duplicates           `yaml:"duplicates"`
 	Availability *availabilitySettings `yaml:"availability"`
 	Whisper      Prompt                `yaml:"whisper"`
+	Revenue      *moneySettings        `yaml:"revenue"`
 }
 
 // caps bound the connected calls of a target.
@@ -150,6 +152,7 @@ func (l *loader) target(e entry) {
 	t.Hours = l.hours(d, s.Hours.node)
 	t.Limits = l.limits(e, &s, t.Hours)
 	t.Availability = s.Availability.check(e)
+	t.Revenue = l.money(&Check{doc: d, node: e.value}, "revenue", s.Revenue)
 	l.org.targets[k.Value] = t
 }
 

@@ -33,13 +33,15 @@ func (s *shared) checker() *conf.Config {
 				env[name] = types.TypeOf(value.Interface())
 			}
 		}
-		vars := types.Map{types.Extra: types.Any}
-		for v, is := range s.left {
-			if v.space == "vars" {
-				vars[v.name] = exprTypes[is]
+		for _, space := range []string{"vars", "tags"} {
+			known := types.Map{types.Extra: types.Any}
+			for v, is := range s.left {
+				if v.space == space {
+					known[v.name] = exprTypes[is]
+				}
 			}
+			env[space] = known
 		}
-		env["vars"] = vars
 		s.typed = configure(env)
 	}
 	return s.typed

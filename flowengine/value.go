@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -86,9 +87,18 @@ func (v *Value) eval(env *environment) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if v.template[0].expr.in&event != 0 && isBulk(x) {
+			return x, nil // it is told as it is
+		}
 		return plain(x)
 	}
 	return v.template.render(env, nil)
+}
+
+// isBulk says whether a value is a list or a mapping.
+func isBulk(x any) bool {
+	kind := reflect.ValueOf(x).Kind()
+	return kind == reflect.Map || kind == reflect.Slice
 }
 
 // errNotPlain says that a value cannot be kept in a variable or tag.

@@ -2,19 +2,21 @@ package flowengine
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/hookswitch/hookswitch/call"
 )
 
-// Variables returns what expressions see. The maps are those of the call.
+// Variables returns what expressions see at this moment. The maps are those of the call.
 func (s *Session) Variables() *Variables { return &s.environment().Variables }
 
 func (s *Session) environment() *environment {
 	is, caller := callVariables(&s.call)
 	return &environment{
-		Variables: Variables{Call: is, Caller: caller, Number: s.call.Number, Campaign: s.about, Tags: s.tags, Vars: s.vars, Now: s.Now()},
+		Variables: Variables{Call: is, Caller: caller, Number: s.call.Number, Campaign: s.about, Tags: s.desk.all(), Vars: s.vars, Now: s.Now()},
 		Secrets:   s.secrets,
 	}
 }
@@ -41,20 +43,37 @@ const spare = 1024
 func leave[V any](s *Session, in map[string]V, name string, value V) error {
 	old, had := in[name]
 	in[name] = value
-	// One byte is at most six in JSON, and three are four in base64.
-	if s.size += (len(`"x":{"":""},`) + 6*(len(name)+len(spell(value)))) * 4 / 3; s.size <= call.MaxCheckpoint-spare {
-		return nil
-	}
-	text, err := s.checkpoint(nil, false)
-	if err == nil && len(text) > call.MaxCheckpoint-spare {
-		err = errTooLarge
-	}
+	err := s.fits(name, value)
 	if err != nil && had {
 		in[name] = old
 	} else if err != nil {
 		delete(in, name)
 	}
 	return err
+}
+
+// fits says whether the checkpoint has room for a value that was put into it.
+func (s *Session) fits(name string, value any) error {
+	s.desk.Lock()
+	fits := s.desk.grow(name, value)
+	s.desk.Unlock()
+	if fits {
+		return nil
+	}
+	text, err := s.checkpoint(nil, false)
+	if err == nil && len(text) > call.MaxCheckpoint-spare {
+		err = errTooLarge
+	}
+	return err
+}
+
+// cost is what a value takes of the checkpoint in bytes, or a little more.
+func cost(name string, value any) int {
+	raw, err := json.Marshal(map[string]any{name: value})
+	if err != nil {
+		return call.MaxCheckpoint // it has no place there
+	}
+	return base64.RawURLEncoding.EncodedLen(len(`"x":,`) + len(raw))
 }
 
 // SetSecret keeps a secret for the nodes after this one, in memory alone. Where a takeover
@@ -74,14 +93,36 @@ func (s *Session) SetSecret(name, value string) error {
 	return nil
 }
 
+// TagRefusedError says that a value was not written since it does not fit the definition of
+// the tag. It holds nothing of the value.
+type TagRefusedError struct{ Name, Why string }
+
+func (e *TagRefusedError) Error() string { return fmt.Sprintf("tag %s refused: %s", e.Name, e.Why) }
+
 // Tag writes a tag of the call. What it replaces is in the event. It fails, and writes
-// nothing, when the checkpoint has no room for it.
+// nothing, when the value does not fit the definition of the tag (*TagRefusedError), and when
+// the checkpoint has no room for it.
 func (s *Session) Tag(name string, value any) error {
+	if o, ok := s.engine.Current().Organization(s.org); ok {
+		var err error
+		if value, err = o.fit(name, value, "flow"); err != nil {
+			return err
+		}
+	}
 	attrs := map[string]string{"tag": name, "value": spell(value), "source": "flow"}
-	if old, ok := s.tags[name]; ok {
+	s.desk.Lock()
+	old, had := s.desk.tags[name]
+	s.desk.write(name, value, true)
+	s.desk.Unlock()
+	if had {
 		attrs["replaced"] = spell(old)
 	}
-	if err := leave(s, s.tags, name, value); err != nil {
+	if err := s.fits(name, value); err != nil {
+		s.desk.Lock()
+		defer s.desk.Unlock()
+		if s.desk.tags[name] == value { // nobody has written it meanwhile
+			s.desk.write(name, old, had)
+		}
 		return fmt.Errorf("tags.%s: %w", name, err)
 	}
 	s.Tell(call.Event{Type: call.Tagged, Attrs: attrs})
@@ -111,7 +152,9 @@ func (s *Session) Emit(name string, data map[string]any) error {
 // checkpoint would not tell again.
 func (s *Session) Tell(e call.Event) {
 	s.record(e)
-	s.told = true
+	s.desk.Lock()
+	defer s.desk.Unlock()
+	s.desk.told = true
 }
 
 // save leaves a checkpoint on the call, after what was told is kept.
@@ -122,10 +165,13 @@ func (s *Session) save(ctx context.Context, checkpoint string) error {
 
 // settle waits until what was told is kept.
 func (s *Session) settle() {
-	if keeper, ok := s.rec.(Settler); ok && s.told {
+	s.desk.Lock()
+	told := s.desk.told
+	s.desk.told = false
+	s.desk.Unlock()
+	if keeper, ok := s.rec.(Settler); ok && told {
 		keeper.Settle()
 	}
-	s.told = false
 }
 
 // record records an event of the node that runs.
@@ -177,13 +223,12 @@ func (s *Session) Prompt(p *Prompt) (call.Prompt, error) {
 	return p.Render(s.Variables())
 }
 
-// Text returns what a text is in this call; each value in it is passed through as,
-// unless that is nil, together with the text before it.
-func (s *Session) Text(t *Text, as func(before, value string) string) (string, error) {
+// Text returns what a text is in this call.
+func (s *Session) Text(t *Text) (string, error) {
 	if err := s.has(t); err != nil {
 		return "", err
 	}
-	return t.template.render(s.environment(), as)
+	return t.template.render(s.environment(), nil)
 }
 
 // Value returns a text, a number or a truth.

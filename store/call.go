@@ -51,9 +51,15 @@ type Call struct {
 	Late      bool   `json:"late,omitempty"` // something was told after the fact
 	Missing   []Gap  `json:"missing,omitempty"`
 
+	Revenue     *call.Sum  `json:"revenue,omitempty"`      // due from the buyers
+	Payout      *call.Sum  `json:"payout,omitempty"`       // due to the publisher
+	Converted   *bool      `json:"converted,omitempty"`    // it is a conversion; null: that is not decided
+	ConvertedAt *time.Time `json:"converted_at,omitempty"` // since when it is one
+
 	Legs   []Leg        `json:"legs,omitempty"`
 	Tags   []Tag        `json:"tags,omitempty"`
 	WhyNot []WhyNot     `json:"why_not,omitempty"`
+	Ledger []MoneyEntry `json:"ledger,omitempty"`
 	Events []call.Event `json:"events,omitempty"`
 }
 
@@ -81,7 +87,7 @@ type Leg struct {
 	SIPCallID string     `json:"sip_call_id,omitempty"`
 }
 
-// Tag is one write of a tag; the last one of a name is its value.
+// Tag is one write or removal of a tag; the last one of a name is its value.
 type Tag struct {
 	Name     string    `json:"name"`
 	Value    string    `json:"value"`
@@ -89,8 +95,30 @@ type Tag struct {
 	Step     string    `json:"step,omitempty"`
 	Time     time.Time `json:"time"`
 	Replaced *string   `json:"replaced,omitempty"` // the value before
+	Removed  bool      `json:"removed,omitempty"`  // the tag was taken away
 	Current  bool      `json:"current"`
 }
+
+// MoneyEntry is one entry of a call's ledger, which only grows. Amounts are absolute. The
+// last entry of a kind counts; what a rule says counts where nothing else was said.
+type MoneyEntry struct {
+	Key  string    `json:"-"` // what the entry is about: an input, or a rule, which may be corrected
+	Time time.Time `json:"time"`
+	Kind MoneyKind `json:"kind"`
+	call.Sum
+	Source   string    `json:"source"` // rule, api, webhook:NAME
+	Reason   string    `json:"reason,omitempty"`
+	Replaced *call.Sum `json:"replaced,omitempty"`
+}
+
+// MoneyKind is what an amount is.
+type MoneyKind string
+
+// The kinds of amounts.
+const (
+	Revenue MoneyKind = "revenue"
+	Payout  MoneyKind = "payout"
+)
 
 // WhyNot says why a target was not tried.
 type WhyNot struct {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hookswitch/hookswitch/call"
 )
 
 // CSV writes calls as comma-separated values (RFC 4180): a line with the names of the
@@ -66,6 +68,12 @@ var callColumns = []column[Call]{
 	{"sip_call_id", func(c *Call) string { return c.SIPCallID }},
 	{"node", func(c *Call) string { return c.Node }},
 	{"late", func(c *Call) string { return strconv.FormatBool(c.Late) }},
+	{"revenue", func(c *Call) string { return amount(c.Revenue) }},
+	{"revenue_currency", func(c *Call) string { return currency(c.Revenue) }},
+	{"payout", func(c *Call) string { return amount(c.Payout) }},
+	{"payout_currency", func(c *Call) string { return currency(c.Payout) }},
+	{"converted", func(c *Call) string { return decided(c.Converted) }},
+	{"converted_at", func(c *Call) string { return stamp(c.ConvertedAt) }},
 }
 
 // legOf is a leg with the call that it belongs to.
@@ -169,6 +177,27 @@ func code(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+func amount(s *call.Sum) string {
+	if s == nil {
+		return ""
+	}
+	return s.Amount.String()
+}
+
+func currency(s *call.Sum) string {
+	if s == nil {
+		return ""
+	}
+	return s.Currency
+}
+
+func decided(b *bool) string {
+	if b == nil {
+		return ""
+	}
+	return strconv.FormatBool(*b)
 }
 
 func (m Millis) text() string { return strconv.FormatInt(int64(m), 10) }

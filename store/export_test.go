@@ -103,7 +103,7 @@ func TestEveryFieldHasAColumn(t *testing.T) {
 	if err := store.NewLegCSV(&legs).Flush(); err != nil {
 		t.Fatal(err)
 	}
-	lists := map[string]bool{"missing": true, "legs": true, "tags": true, "why_not": true, "events": true}
+	lists := map[string]bool{"missing": true, "legs": true, "tags": true, "why_not": true, "ledger": true, "events": true}
 	for text, of := range map[string]reflect.Type{calls.String(): reflect.TypeFor[store.Call](), legs.String(): reflect.TypeFor[store.Leg]()} {
 		header, _ := read(t, text)
 		for field := range of.Fields() {

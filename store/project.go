@@ -73,10 +73,11 @@ func same(a, b *call.Event) bool {
 
 // projection is a record while it is made.
 type projection struct {
-	call     *Call
-	began    bool // the first controller tells of the beginning
-	end      *call.Event
-	takes    []take
+	call  *Call
+	began bool // the first controller tells of the beginning
+	end   *call.Event
+	takes []take
+	money
 	excluded []WhyNot // in the order in which it was said; a target that was dialled has no rule
 }
 
@@ -89,6 +90,9 @@ type take struct {
 
 // add takes the next event in.
 func (p *projection) add(e *call.Event) {
+	if p.again(e) {
+		return
+	}
 	c := p.call
 	first(&c.Org, e.Org, maxName)
 	if at := moment(e.Time); !at.IsZero() && (c.Started.IsZero() || at.Before(c.Started)) {
@@ -113,6 +117,10 @@ func (p *projection) add(e *call.Event) {
 		p.leg(e)
 	case call.Tagged:
 		p.tag(e)
+	case call.Money:
+		p.amount(e)
+	case call.Converted:
+		p.converted = e
 	case call.Decided, call.NotTried:
 		p.notTried(e)
 	case call.Ended:
@@ -129,6 +137,7 @@ func (p *projection) opened(e *call.Event) {
 		c.Started = moment(began)
 	}
 	p.began = p.began || e.Type == call.Started
+	p.rules(e)
 	c.Node = cmp.Or(text(e.Node, maxName), c.Node)
 	first(&c.Number, e.Attrs["to"], maxName)
 	first(&c.Caller, e.Attrs["from"], maxName)
@@ -146,10 +155,12 @@ func (p *projection) opened(e *call.Event) {
 // leg takes in what an event says of a B leg. After a takeover an end may be told a
 // second time: what the node says that saw it comes first.
 func (p *projection) leg(e *call.Event) {
-	l := p.legOf(e)
+	place := p.legOf(e)
+	l := &p.call.Legs[place]
 	first(&l.Target, e.Target, maxName)
 	first(&l.Step, e.Step, maxStep)
 	first(&l.SIPCallID, e.Attrs["sip_call_id"], maxName)
+	p.price(e, l.Target)
 	ended := e.Time
 	if at, err := time.Parse(time.RFC3339, e.Attrs["ended"]); err == nil {
 		ended = at
@@ -186,8 +197,7 @@ func (p *projection) leg(e *call.Event) {
 			note(&l.Connected, l.Ended.Add(-talked.Duration()))
 			note(&p.call.Connected, *l.Connected)
 		}
-		p.call.Talked += talked
-		l.Billed += talked
+		p.talked(place, ended, talked)
 	case call.TargetFailed:
 		if l.Ended == nil && l.Connected == nil {
 			l.Cause = text(e.Cause, maxName)
@@ -199,25 +209,36 @@ func (p *projection) leg(e *call.Event) {
 	}
 }
 
-// legOf finds the leg that an event is about.
-func (p *projection) legOf(e *call.Event) *Leg {
+// talked takes in a connection that has ended.
+func (p *projection) talked(leg int, until time.Time, took Millis) {
+	p.call.Talked += took
+	p.call.Legs[leg].Billed += took
+	p.talks = append(p.talks, talk{p.call.Legs[leg].Target, moment(until), took})
+}
+
+// legOf finds the place of the leg that an event is about.
+func (p *projection) legOf(e *call.Event) int {
 	uuid := text(e.Leg, maxName)
 	legs := p.call.Legs
 	for i := len(legs) - 1; i > 0; i-- { // mostly the last; the first is A
 		if legs[i].UUID == uuid {
-			return &legs[i]
+			return i
 		}
 	}
 	p.call.Legs = append(legs, Leg{UUID: uuid, Leg: "B", Dialed: moment(e.Time)})
-	return &p.call.Legs[len(legs)]
+	return len(legs)
 }
 
 func (p *projection) tag(e *call.Event) {
 	t := Tag{Name: text(e.Attrs["tag"], maxName), Value: text(e.Attrs["value"], maxText), Source: text(e.Attrs["source"], maxName),
-		Step: text(e.Step, maxStep), Time: moment(e.Time), Current: true}
+		Step: text(e.Step, maxStep), Time: moment(e.Time)}
 	if t.Name == "" {
 		return
 	}
+	if t.Removed = e.Attrs["removed"] == "true"; t.Removed {
+		t.Value = ""
+	}
+	t.Current = !t.Removed
 	if old, ok := e.Attrs["replaced"]; ok {
 		old = text(old, maxText)
 		t.Replaced = &old
@@ -255,6 +276,7 @@ func (p *projection) finish() {
 	if e := p.end; e != nil {
 		p.ended(e)
 	}
+	p.worth()
 	a := &c.Legs[0]
 	a.Dialed, a.Connected, a.Ended = c.Started, c.Answered, c.Ended
 	a.Cause, a.Billed, a.SIPCallID = c.Cause, c.Billed, c.SIPCallID
@@ -300,8 +322,7 @@ func (p *projection) ended(e *call.Event) {
 		l := &c.Legs[1+i]
 		if l.Connected != nil && l.Ended == nil {
 			l.Ended, l.Cause = c.Ended, c.Cause
-			l.Billed += between(*l.Connected, *c.Ended)
-			c.Talked += between(*l.Connected, *c.Ended)
+			p.talked(1+i, *c.Ended, between(*l.Connected, *c.Ended))
 		} else if l.Ended == nil && len(c.Missing) == 0 && !p.met(l.Attempt) { // the caller gave up
 			l.Ended, l.Cause = c.Ended, call.OriginatorCancel
 		}

@@ -24,6 +24,9 @@ type Store interface {
 	Log
 	Shared
 	Configurations
+	Keys
+	Secrets
+	Requests
 	// Ping says whether the store answers.
 	Pinger
 	// Close lets go of the store; closing it twice is safe.

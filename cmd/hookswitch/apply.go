@@ -91,24 +91,24 @@ type applied struct {
 }
 
 // run applies a changeset and says what has changed.
-func (a *applying) run(ctx context.Context, c *changeset) error {
-	list, err := c.differences()
+func (a *applying) run(ctx context.Context, c *confdir.Changeset) error {
+	list, err := c.Differences()
 	if err != nil {
 		return err
 	}
-	if err := c.checkBases(a.base); err != nil {
+	if err := c.CheckBases(a.base); err != nil {
 		return err
 	}
 	revisions := map[string]int{}
 	if !a.dry {
-		if revisions, err = c.apply(ctx, a.Store, a.signed.by(), a.signed.note, a.base); err != nil {
+		if revisions, err = c.Apply(ctx, a.Store, a.signed.by(), a.signed.note, a.base); err != nil {
 			return err
 		}
 	}
 	var lines []applied
 	for _, d := range list {
-		line := applied{Org: d.org, Revision: revisions[d.org], Gone: d.removed, Dry: a.dry}
-		for _, e := range d.differences {
+		line := applied{Org: d.Org, Revision: revisions[d.Org], Gone: d.Removed, Dry: a.dry}
+		for _, e := range d.Differences {
 			switch {
 			case e.Kind == "file":
 				line.Files++

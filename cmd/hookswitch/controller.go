@@ -70,7 +70,9 @@ func newController(s *settings, log zerolog.Logger, j *journal.Journal, m *metri
 func (c *controller) run(ctx context.Context, leg *eslctl.Leg) {
 	is := leg.Call()
 	rec := c.recorder(is.ID, leg.Epoch())
-	leg.Notify(rec.Record)
+	marks := &marker{record: rec.Record}
+	defer marks.stop()
+	leg.Notify(marks.pass)
 	log := c.log.With().Str("call", is.ID).Int("epoch", leg.Epoch()).Logger()
 	log.Info().Str("from", is.Caller.Number).Str("to", is.Number).Str("switch", is.Switch).Msg("call taken")
 

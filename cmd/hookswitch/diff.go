@@ -48,7 +48,7 @@ func newDiff() *cobra.Command {
 			if err := tellLeftOut(cmd.ErrOrStderr(), args[0], f.leftOut); err != nil {
 				return err
 			}
-			list, err := c.differences()
+			list, err := c.Differences()
 			if err != nil {
 				return err
 			}
@@ -90,13 +90,13 @@ func tellLeftOut(w io.Writer, dir string, names []string) error {
 var marks = map[string]string{confdir.Added: "+", confdir.Changed: "~", confdir.Removed: "-"}
 
 // writeDifferences prints what differs, for people.
-func writeDifferences(out io.Writer, list []orgDifference) error {
+func writeDifferences(out io.Writer, list []confdir.OrganizationDifference) error {
 	paint := painterFor(out)
 	colours := map[string]style{confdir.Added: green, confdir.Changed: yellow, confdir.Removed: red}
 	var b strings.Builder
 	for _, d := range list {
-		fmt.Fprintf(&b, "%s %s\n", paint.paint(bold, d.org), d.head())
-		for _, e := range d.differences {
+		fmt.Fprintf(&b, "%s %s\n", paint.paint(bold, d.Org), standing(d))
+		for _, e := range d.Differences {
 			b.WriteString("  " + paint.paint(colours[e.Change], marks[e.Change]+" "+e.Kind+" "+plain(e.Name)) + "\n")
 			for _, s := range e.Settings {
 				fmt.Fprintf(&b, "      %s: %s\n", plain(s.Path), shownChange(s))
@@ -110,14 +110,15 @@ func writeDifferences(out io.Writer, list []orgDifference) error {
 	return err
 }
 
-func (d orgDifference) head() string {
+// standing says which revision of an organization differs.
+func standing(d confdir.OrganizationDifference) string {
 	switch {
-	case d.removed:
-		return fmt.Sprintf("(revision %d, to be removed)", d.revision)
-	case d.revision == 0:
+	case d.Removed:
+		return fmt.Sprintf("(revision %d, to be removed)", d.Revision)
+	case d.Revision == 0:
 		return "(new)"
 	}
-	return fmt.Sprintf("(revision %d)", d.revision)
+	return fmt.Sprintf("(revision %d)", d.Revision)
 }
 
 func shownChange(s confdir.Setting) string {
@@ -140,15 +141,15 @@ func shortened(value string) string {
 }
 
 // writeDifferencesJSON prints one object for each difference.
-func writeDifferencesJSON(out io.Writer, list []orgDifference) error {
+func writeDifferencesJSON(out io.Writer, list []confdir.OrganizationDifference) error {
 	encode := json.NewEncoder(out)
 	for _, d := range list {
-		for _, e := range d.differences {
+		for _, e := range d.Differences {
 			line := struct {
 				Org      string `json:"org"`
 				Revision int    `json:"revision"`
 				confdir.Difference
-			}{d.org, d.revision, e}
+			}{d.Org, d.Revision, e}
 			if err := encode.Encode(line); err != nil {
 				return err
 			}

@@ -57,7 +57,7 @@ func exported(ctx context.Context, db store.Configurations, org string, number i
 			number = current[org]
 		}
 		if number == 0 {
-			return nil, fmt.Errorf("there is no organization %s; %s", org, known(current))
+			return nil, fmt.Errorf("there is no organization %s; %s", org, confdir.Known(current))
 		}
 		current = map[string]int{org: number}
 	}

@@ -109,13 +109,13 @@ func newFlowsRollback() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			before, err := inForce(cmd.Context(), db)
+			before, err := confdir.InForce(cmd.Context(), db)
 			if err != nil {
 				return err
 			}
 			r := before[org]
 			if r == nil {
-				return fmt.Errorf("there is no organization %s; %s", org, known(before))
+				return fmt.Errorf("there is no organization %s; %s", org, confdir.Known(before))
 			}
 			files, err := confdir.ReplaceFlow(r.Files, old.Name, old.Source)
 			if err != nil {
@@ -133,7 +133,7 @@ func newFlowsRollback() *cobra.Command {
 			if err := a.run(cmd.Context(), c); err != nil {
 				return err
 			}
-			is, _ := c.whole.Organization(org)
+			is, _ := c.Organization(org)
 			if now, _ := is.Flow(old.Name); now.Version != old.Version {
 				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "flow %s is now version %s: the flows and plans that it runs are not those of then\n", old.Name, now.Version)
 			}

@@ -20,14 +20,14 @@ import (
 
 // simulateOptions are a call as the command line tells it.
 type simulateOptions struct {
-	dir                                    string
-	headers, tags, says, answers, requests []string
-	availability, full                     []string
-	at                                     string
-	hangsUp                                time.Duration
-	live                                   bool
-	test                                   flowtest.Test // what needs no reading
-	format                                 *output
+	dir                                          string
+	headers, tags, data, says, answers, requests []string
+	availability, full                           []string
+	at                                           string
+	hangsUp                                      time.Duration
+	live                                         bool
+	test                                         flowtest.Test // what needs no reading
+	format                                       *output
 }
 
 func newSimulate() *cobra.Command {
@@ -72,6 +72,7 @@ func newSimulate() *cobra.Command {
 	f.StringVar(&o.test.To, "to", "", "number that is dialled (default: the first that leads to the flow, or of the folder)")
 	f.StringArrayVar(&o.headers, "header", nil, "SIP header of the call, NAME=VALUE; repeatable")
 	f.StringArrayVar(&o.tags, "tag", nil, "tag that the call begins with, NAME=VALUE; repeatable")
+	f.StringArrayVar(&o.data, "data", nil, "tag from outside that waits for the caller, NAME=VALUE; repeatable")
 	f.StringArrayVar(&o.test.Digits, "digits", nil, "what the caller presses each time it is asked; repeatable")
 	f.StringArrayVar(&o.says, "says", nil, "how long the caller speaks each time it is recorded, such as 5s; repeatable")
 	f.StringVar(&o.at, "at", "", "when, such as \"2026-07-01 12:00 America/New_York\" (the default, in UTC)")
@@ -151,6 +152,10 @@ func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Te
 	err := errors.Join(
 		pairs("header", "X-NAME=VALUE", o.headers, func(k, v string) error { t.Headers[k] = v; return nil }),
 		pairs("tag", "NAME=VALUE", o.tags, func(k, v string) error { t.Tags[k] = flowengine.ParseScalar(v); return nil }),
+		pairs("data", "NAME=VALUE", o.data, func(k, v string) error {
+			t.Data = append(t.Data, flowtest.Data{Tags: map[string]flowengine.Scalar{k: flowengine.ParseScalar(v)}})
+			return nil
+		}),
 		pairs("answer", "TARGET=busy, or another behaviour", o.answers, func(k, v string) (err error) { t.Targets[k], err = flowtest.ParseCallee(v); return err }),
 		pairs("request", "NODE=200, or another answer", o.requests, func(k, v string) (err error) { t.Requests[k], err = flowtest.ParseAnswer(v); return err }),
 		pairs("availability", "TARGET=200:3, or another answer", o.availability, func(k, v string) (err error) { t.Availability[k], err = flowtest.ParseAnswer(v); return err }),

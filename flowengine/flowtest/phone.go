@@ -47,6 +47,7 @@ type Scenario struct {
 	Org       string               // whose call it is; empty: as the number says
 	Flow      string               // begins in this flow, whatever the number's is
 	Tags      map[string]any       // written before the flow begins
+	Data      []Data               // that come from outside, in order
 }
 
 // What the caller hears takes so long.
@@ -73,8 +74,9 @@ type Phone struct {
 	Over        *call.HungUp
 	Resorted    string // why the call was given to the last resort
 
-	org     string // of the call, once an event has said so
-	done    []int  // verbs before each event
+	engine  *flowengine.Engine // of the last controller
+	org     string             // of the call, once an event has said so
+	done    []int              // verbs before each event
 	began   time.Time
 	pressed int
 	said    int
@@ -124,6 +126,7 @@ func (p *Phone) pass(d time.Duration) error {
 	}
 	until := p.Clock.at.Add(d)
 	if at := p.began.Add(p.HangsUp); p.HangsUp > 0 && !until.Before(at) {
+		p.arrive(at)
 		p.Clock.at = at
 		p.Over = &call.HungUp{Cause: call.NormalClearing}
 		if !p.Call.Answered {
@@ -131,6 +134,7 @@ func (p *Phone) pass(d time.Duration) error {
 		}
 		return p.Over
 	}
+	p.arrive(until)
 	p.Clock.at = until
 	return nil
 }

@@ -57,8 +57,12 @@ func RunEach(engine func(epoch int) *flowengine.Engine, p *Phone, lose ...int) *
 			c.loseAt = lose[r.Epochs]
 		}
 		r.Epochs++
+		e := engine(r.Epochs)
+		if p.engine = e; len(p.Data) > 0 {
+			e.Inbox = p
+		}
 		control := flowengine.Control{Call: p.Call, Taken: p.Checkpoint, Epoch: epoch, Org: p.Org, Flow: p.Flow, Tags: p.Tags}
-		r.Err = engine(r.Epochs).Run(context.Background(), c, control, c.rec)
+		r.Err = e.Run(context.Background(), c, control, c.rec)
 		r.Points = c.points
 		if !errors.Is(r.Err, call.ErrLost) {
 			break

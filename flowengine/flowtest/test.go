@@ -30,6 +30,7 @@ type Test struct {
 	Answered     bool                         `yaml:"answered"` // before the flow begins
 	Headers      map[string]string            `yaml:"headers"`
 	Tags         map[string]flowengine.Scalar `yaml:"tags"`         // written before the flow begins
+	Data         []Data                       `yaml:"data"`         // that come from outside for the call, in order
 	Digits       []string                     `yaml:"digits"`       // what the caller presses each time it is asked
 	Says         []flowengine.Duration        `yaml:"says"`         // how long the caller speaks each time it is recorded
 	HangsUp      flowengine.Duration          `yaml:"hangs_up"`     // so long after its beginning
@@ -103,7 +104,7 @@ const (
 
 // Scenario returns the call as it is to be placed.
 func (s *Script) Scenario(t Test) Scenario {
-	out := Scenario{At: t.At.Time, Org: t.Org, Flow: t.Flow, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Available: t.Availability, Live: s.Live}
+	out := Scenario{At: t.At.Time, Org: t.Org, Flow: t.Flow, Data: t.Data, Press: t.Digits, HangsUp: time.Duration(t.HangsUp), Callees: t.Targets, Answers: t.Requests, Available: t.Availability, Live: s.Live}
 	out.Call = call.Call{Number: t.To, Caller: call.Caller{Number: defaultCaller, Name: t.CallerName}, Answered: t.Answered, Headers: t.Headers, Switch: "fs1"}
 	if s.Live != nil { // whoever is asked must not take it for a call that was there before
 		out.Call.ID = call.LegUUID(rand.Text(), 0, 0)

@@ -143,7 +143,7 @@ func (d *decision) ask(ctx context.Context, s *flowengine.Session, music call.Pr
 		if d.Refused(i) != nil || t.Availability == nil {
 			continue
 		}
-		url, err := address(s, &t.Availability.URL)
+		url, err := s.Address(&t.Availability.URL)
 		if err != nil {
 			d.Refuse(i, &call.Refusal{Rule: call.Unavailable, Value: "url: " + err.Error()})
 			continue

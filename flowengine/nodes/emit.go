@@ -18,21 +18,21 @@ type Emit struct {
 // eventName is the form of the names of events.
 var eventName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31}){0,3}$`)
 
-// ownEvents are the first words of the product's own events.
-var ownEvents = []string{"call", "target", "flow"}
-
 // Check wants a name that is no event of the product's own.
 func (n *Emit) Check(c *flowengine.Check) {
 	first, _, _ := strings.Cut(n.Event, ".")
 	if !eventName.MatchString(n.Event) {
 		c.Problem("event", "lower-case words with dots between them, as in lead.qualified", "%q cannot be the name of an event", n.Event)
-	} else if slices.Contains(ownEvents, first) {
+	} else if slices.Contains(flowengine.OwnEvents, first) {
 		c.Problem("event", "begin with a word of your own, as in lead.qualified", "events that begin with %s. are Hookswitch's", first)
 	}
 	if c.Given("data") {
 		n.Data.check(c, "data", "a field of the data", nameSyntax, nameHint)
 	}
 }
+
+// Emits is the name of the event.
+func (n *Emit) Emits() string { return n.Event }
 
 // Run tells of it, once.
 func (n *Emit) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {

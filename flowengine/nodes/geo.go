@@ -66,7 +66,7 @@ func (g *Geo) place(s *flowengine.Session) (who string, place geo.Place, known b
 		place, known = geo.FromNumber(who, g.Country)
 		return fmt.Sprintf("%.40s", cmp.Or(who, "a caller without a number")), place, known, nil
 	}
-	zip, err := s.Text(&g.ZIP, nil)
+	zip, err := s.Text(&g.ZIP)
 	if err != nil {
 		return "", place, false, fmt.Errorf("zip: %w", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/textproto"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +38,7 @@ func (r *Request) message(s *flowengine.Session) (call.Request, error) {
 		return m, err
 	}
 	for name, text := range r.Headers {
-		value, err := s.Text(&text.Text, nil)
+		value, err := s.Text(&text.Text)
 		if err != nil {
 			return m, fmt.Errorf("header %s: %w", name, err)
 		}
@@ -48,37 +47,15 @@ func (r *Request) message(s *flowengine.Session) (call.Request, error) {
 	return m, nil
 }
 
-// address renders the URL of a request. A value in it is one segment of the path, or of
-// the query one name or value, whatever it holds.
-func address(s *flowengine.Session, t *flowengine.Text) (string, error) {
-	text, err := s.Text(t, func(before, value string) string {
-		if strings.Contains(before, "?") {
-			return url.QueryEscape(value)
-		}
-		return url.PathEscape(value)
-	})
-	if err != nil {
-		return "", err
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return "", errors.New("it is none") // the error repeats it
-	}
-	if leaves(u) {
-		return "", errors.New("a value makes . or .. of a part of the path")
-	}
-	return u.String(), nil
-}
-
 // address is the URL with the query.
 func (r *Request) address(s *flowengine.Session) (string, error) {
-	text, err := address(s, &r.URL)
+	text, err := s.Address(&r.URL)
 	if err != nil || len(r.Query) == 0 {
 		return text, err
 	}
 	query := url.Values{}
 	for name, text := range r.Query {
-		value, err := s.Text(&text, nil)
+		value, err := s.Text(&text)
 		if err != nil {
 			return "", fmt.Errorf("query: %s: %w", name, err)
 		}
@@ -92,12 +69,6 @@ func (r *Request) address(s *flowengine.Session) (string, error) {
 	return u.String(), nil
 }
 
-// leaves says whether a part of the path leads to another place of the server.
-func leaves(u *url.URL) bool {
-	parts := strings.Split(u.Path, "/")
-	return slices.Contains(parts, ".") || slices.Contains(parts, "..")
-}
-
 // content renders the body, and its type.
 func (r *Request) content(s *flowengine.Session, m *call.Request) error {
 	const contentType = "Content-Type"
@@ -105,7 +76,7 @@ func (r *Request) content(s *flowengine.Session, m *call.Request) error {
 	case len(r.Form) > 0:
 		form := url.Values{}
 		for name, text := range r.Form {
-			value, err := s.Text(&text.Text, nil)
+			value, err := s.Text(&text.Text)
 			if err != nil {
 				return fmt.Errorf("form: %s: %w", name, err)
 			}

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -16,19 +17,23 @@ type Tag struct {
 // Check wants names that tags can have.
 func (n *Tag) Check(c *flowengine.Check) { n.Tags.check(c, "tags", "a tag", nameSyntax, nameHint) }
 
-// Run writes them, once.
+// Run writes them, once. Why tells of those that were refused.
 func (n *Tag) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {
+	why := n.Tags.names()
 	err := s.Once(ctx, func() error {
 		values, err := n.Tags.eval(s)
 		if err != nil {
 			return err
 		}
 		for _, name := range slices.Sorted(maps.Keys(values)) {
-			if err := s.Tag(name, values[name]); err != nil {
+			err := s.Tag(name, values[name])
+			if refused, ok := errors.AsType[*flowengine.TagRefusedError](err); ok {
+				why += ", " + refused.Error()
+			} else if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return flowengine.Result{Exit: flowengine.NextExit, Why: n.Tags.names()}, err
+	return flowengine.Result{Exit: flowengine.NextExit, Why: why}, err
 }

@@ -12,7 +12,8 @@ import (
 func (s *Search) Cut(calls []*Call) (page store.Page, waiting []int64) {
 	if len(calls) > s.Limit {
 		calls = calls[:s.Limit]
-		page.Next = cursor(calls[len(calls)-1])
+		last := calls[len(calls)-1]
+		page.Next = Cursor(last.Started, last.N)
 	}
 	for _, c := range calls {
 		page.Calls = append(page.Calls, c.Call)

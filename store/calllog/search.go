@@ -11,11 +11,22 @@ import (
 	"github.com/hookswitch/hookswitch/store"
 )
 
-// Calls on a page.
+// Rows on a page.
 const (
 	usualLimit = 50
 	mostLimit  = 1000
 )
+
+// Limit returns how many rows a page may have.
+func Limit(wanted int) (int, error) {
+	if wanted == 0 {
+		return usualLimit, nil
+	}
+	if wanted < 1 || wanted > mostLimit {
+		return 0, &store.QueryError{Field: "limit", Why: fmt.Sprintf("%d is not between 1 and %d", wanted, mostLimit)}
+	}
+	return wanted, nil
+}
 
 // Search is a query, checked. The calls are found by one of its fields, newest first,
 // and the others are looked at in each of them.
@@ -42,19 +53,17 @@ type condition struct {
 
 // NewSearch checks a query.
 func NewSearch(org string, q store.Query) (*Search, error) {
-	s := &Search{org: Name(org), Limit: q.Limit}
-	if s.Limit == 0 {
-		s.Limit = usualLimit
+	limit, err := Limit(q.Limit)
+	if err != nil {
+		return nil, err
 	}
-	if s.Limit < 1 || s.Limit > mostLimit {
-		return nil, &store.QueryError{Field: "limit", Why: fmt.Sprintf("%d is not between 1 and %d", q.Limit, mostLimit)}
-	}
+	s := &Search{org: Name(org), Limit: limit}
 	if !q.From.IsZero() {
 		s.times = append(s.times, condition{"@started >= ?", []any{q.From}})
 	}
 	switch {
 	case q.After != "": // which is before q.To
-		started, n, err := readCursor(q.After)
+		started, n, err := ReadCursor(q.After)
 		if err != nil {
 			return nil, err
 		}
@@ -198,20 +207,22 @@ func callOf(table string) string {
 	return "call"
 }
 
-// cursor returns what Query.After needs to go on behind a call.
-func cursor(c *Call) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", c.Started.UnixMicro(), c.N))
+// Cursor returns what a query needs to go on behind a row: its time and its number.
+func Cursor(at time.Time, n int64) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", at.UnixMicro(), n))
 }
 
-func readCursor(text string) (started time.Time, n int64, err error) {
+// ReadCursor reads what Cursor has written; else the error is a *store.QueryError.
+func ReadCursor(text string) (at time.Time, n int64, err error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	micros, number, _ := strings.Cut(string(raw), ".")
-	at, err1 := strconv.ParseInt(micros, 10, 64)
+	moment, err1 := strconv.ParseInt(micros, 10, 64)
 	n, err2 := strconv.ParseInt(number, 10, 64)
-	if err != nil || err1 != nil || err2 != nil || text != cursor(&Call{Call: &store.Call{Started: time.UnixMicro(at)}, N: n}) {
+	at = time.UnixMicro(moment).UTC()
+	if err != nil || err1 != nil || err2 != nil || text != Cursor(at, n) {
 		return time.Time{}, 0, &store.QueryError{Field: "after", Why: fmt.Sprintf("%.40q is not the next of a page", text)}
 	}
-	return time.UnixMicro(at).UTC(), n, nil
+	return at, n, nil
 }
 
 // Names lists the columns of a table.

@@ -78,7 +78,7 @@ func decodeFast(line []byte) (e call.Event, ok bool) {
 var types = func() map[string]call.Type {
 	m := make(map[string]call.Type)
 	for _, t := range []call.Type{call.Started, call.Resumed, call.Refused, call.Step, call.FlowError, call.Answered,
-		call.Decided, call.NotTried, call.TargetDialed, call.TargetRinging, call.TargetFailed, call.Connected, call.Released, call.Failed, call.Ended} {
+		call.Decided, call.NotTried, call.TargetDialed, call.TargetRinging, call.TargetFailed, call.Connected, call.Marked, call.Released, call.Failed, call.Ended} {
 		m[string(t)] = t
 	}
 	return m

@@ -65,6 +65,63 @@ var apart = map[string]func(ctx context.Context, s store.Store, org string) (any
 	"Turns": func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.Turns(ctx, []store.TurnKey{{Org: org, Key: "sales"}})
 	},
+	"AddKey": func(ctx context.Context, s store.Store, org string) (any, error) {
+		if err := s.AddKey(ctx, org, keyOf(org, "another")); err != nil {
+			return nil, err
+		}
+		return s.Keys(ctx, org)
+	},
+	"Keys": func(ctx context.Context, s store.Store, org string) (any, error) { return s.Keys(ctx, org) },
+	"RevokeKey": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return nil, s.RevokeKey(ctx, org, "key of acme", began)
+	},
+	"UsedKey": func(ctx context.Context, s store.Store, org string) (any, error) {
+		if err := s.UsedKey(ctx, org, "key of acme", began, "192.0.2.7"); err != nil {
+			return nil, err
+		}
+		return s.Keys(ctx, org)
+	},
+	"AddSecret": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.AddSecret(ctx, org, secretOf("another"), began, true)
+	},
+	"Secrets": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Secrets(ctx, org, "endpoint/crm", began)
+	},
+	"SecretNames": func(ctx context.Context, s store.Store, org string) (any, error) { return s.SecretNames(ctx, org) },
+	"RemoveSecrets": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return nil, s.RemoveSecrets(ctx, org, "endpoint/crm")
+	},
+	"KeepRequest": func(ctx context.Context, s store.Store, org string) (any, error) {
+		if _, err := s.KeepRequest(ctx, org, requestOf(began.Add(time.Hour))); err != nil {
+			return nil, err
+		}
+		page, err := s.Requests(ctx, org, store.RequestQuery{})
+		for i := range page.Requests {
+			page.Requests[i].N = 0 // numbers are those of all organizations
+		}
+		return page, err
+	},
+	"Requests": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Requests(ctx, org, store.RequestQuery{Caller: "15550100"})
+	},
+	"Request": func(ctx context.Context, s store.Store, org string) (any, error) { return s.Request(ctx, org, 1) },
+}
+
+// keyOf is a key of an organization.
+func keyOf(org, id string) store.Key {
+	return store.Key{ID: id, Name: "CRM", Hash: store.Hash([]byte(org + id)), Scopes: []string{"calls:read"}, Created: began, By: "ann"}
+}
+
+// secretOf is a secret of the endpoint crm, which is sealed with some key.
+func secretOf(sealed string) store.Secret {
+	return store.Secret{Name: "endpoint/crm", Sealed: []byte(sealed), KeyID: "k1", Created: began}
+}
+
+// requestOf is a request that came at some moment.
+func requestOf(at time.Time) store.Request {
+	return store.Request{Webhook: "leads", Kind: "call-data", At: at, Took: 3 * time.Millisecond, From: "192.0.2.1", KeyID: "k1",
+		Request: store.HTTP{Method: "POST", URL: "/call-data", Header: map[string]string{"Content-Type": "application/json"}, Body: []byte(`{"state":"TX"}`)},
+		Status:  200, Answer: []byte(`{"ok":true}`), Call: "c1", Caller: "+15550100"}
 }
 
 // claimOf is the claim of a call of an organization for a target that both have.
@@ -83,6 +140,8 @@ var ofTheNode = map[string]string{
 	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
 	"Slots":         "it lists what switches are asked for, whoever it belongs to",
 	"Beat":          "it is about the nodes",
+	"FindKey":       "it says whose the key is: who knows its hash has the key",
+	"PruneRequests": "it removes by age alone",
 	"PruneShared":   "it removes by age alone",
 	"Ping":          "it is about the database",
 	"Close":         "it is about the database",
@@ -106,6 +165,15 @@ func populate(t testing.TB, s store.Store, org string) {
 		t.Fatal(err)
 	}
 	if _, err := s.Turns(t.Context(), []store.TurnKey{{Org: org, Key: "sales"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddKey(t.Context(), org, keyOf(org, "key of "+org)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AddSecret(t.Context(), org, secretOf("sealed for "+org), began, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.KeepRequest(t.Context(), org, requestOf(began)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -138,6 +206,30 @@ var views = []func(ctx context.Context, s store.Store, org string) (any, error){
 	},
 	func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "")})
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) { return s.Keys(ctx, org) },
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		names, err := s.SecretNames(ctx, org)
+		var all []store.Secret
+		for _, name := range names {
+			secrets, err := s.Secrets(ctx, org, name, began)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, secrets...)
+		}
+		return all, err
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		page, err := s.Requests(ctx, org, store.RequestQuery{})
+		for i, r := range page.Requests {
+			r, err := s.Request(ctx, org, r.N)
+			if err != nil {
+				return nil, err
+			}
+			page.Requests[i] = *r
+		}
+		return page.Requests, err
 	},
 }
 

@@ -133,7 +133,7 @@ var (
 		call.Event{Type: call.Ended, Cause: call.NormalClearing})
 )
 
-// fill writes calls in every state, revisions, and slots.
+// fill writes calls in every state, revisions, slots, keys, secrets and requests.
 func fill(t testing.TB, s store.Store) {
 	populate(t, s, "acme")
 	n2 := newJournal(t, s, "n2")
@@ -183,6 +183,18 @@ func goOn(t testing.TB, s store.Store) {
 		t.Errorf("turns %v %v, want 1", turns, err)
 	}
 	if _, err := s.Beat(ctx, "n1"); err != nil {
+		t.Error(err)
+	}
+	if err := s.AddKey(ctx, "acme", keyOf("acme", "another")); err != nil {
+		t.Error(err)
+	}
+	if secrets, err := s.AddSecret(ctx, "acme", secretOf("next"), began.Add(time.Hour), false); err != nil || len(secrets) != 2 {
+		t.Errorf("%d secrets (%v), want 2", len(secrets), err)
+	}
+	if n, err := s.KeepRequest(ctx, "acme", requestOf(began)); err != nil || n < 2 {
+		t.Errorf("request %d %v", n, err)
+	}
+	if err := s.PruneRequests(ctx, began); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Slots(ctx, store.IdleQuery{Limit: 10}); err != nil {

@@ -96,6 +96,19 @@ CREATE TABLE journals (
     "offset" INTEGER NOT NULL,
     until    INTEGER NOT NULL          -- what it recorded before is here
 , since INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE keys (                    -- of the API and of incoming webhooks
+    org       TEXT NOT NULL,
+    id        TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    hash      BLOB NOT NULL UNIQUE,    -- SHA-256 of the key
+    scopes    TEXT NOT NULL,           -- JSON
+    created   INTEGER NOT NULL,
+    author    TEXT NOT NULL,
+    ends      INTEGER,                 -- null: never
+    used      INTEGER,                 -- last
+    used_from TEXT NOT NULL,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE legs (                     -- that were dialled; the caller's is in calls
     org         TEXT NOT NULL,
     call        INTEGER NOT NULL,
@@ -134,6 +147,26 @@ CREATE TABLE rejected (                 -- events of which no rows could be made
     reason  TEXT NOT NULL,
     lines   BLOB NOT NULL
 ) STRICT;
+CREATE TABLE requests (                -- that came to incoming webhooks
+    n        INTEGER PRIMARY KEY,
+    org      TEXT NOT NULL,
+    webhook  TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    took_ns  INTEGER NOT NULL,
+    address  TEXT NOT NULL,            -- of the sender
+    key_id   TEXT NOT NULL,
+    method   TEXT NOT NULL,
+    url      TEXT NOT NULL,
+    status   INTEGER NOT NULL,         -- of the answer
+    answer   BLOB,                     -- JSON
+    call     TEXT NOT NULL,            -- id
+    caller   TEXT NOT NULL,
+    repeated INTEGER NOT NULL,
+    header   BLOB NOT NULL,            -- JSON
+    body     BLOB NOT NULL,
+    cut      INTEGER NOT NULL          -- the body was longer
+) STRICT;
 CREATE TABLE revisions (
     org      TEXT NOT NULL,
     revision INTEGER NOT NULL,
@@ -145,6 +178,15 @@ CREATE TABLE revisions (
     counts   TEXT NOT NULL,            -- JSON
     PRIMARY KEY (org, revision)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE secrets (
+    n       INTEGER PRIMARY KEY,       -- order of those of a name
+    org     TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    sealed  BLOB NOT NULL,
+    key_id  TEXT NOT NULL,             -- of the key that it is sealed with
+    created INTEGER NOT NULL,
+    ends    INTEGER                    -- null: never
+) STRICT;
 CREATE TABLE slots (                   -- what legs take of targets, and took
     call      TEXT NOT NULL,           -- first, since a switch knows no organization
     org       TEXT NOT NULL,
@@ -214,6 +256,13 @@ CREATE INDEX gaps_of_node ON gaps (node, since);
 CREATE INDEX journals_of_node ON journals (node);
 CREATE INDEX legs_by_target ON legs (org, target, started, call) WHERE first;
 CREATE UNIQUE INDEX numbers_in_force ON entities (slug) WHERE kind = 'number' AND last IS NULL;
+CREATE INDEX requests_by_age ON requests (at);
+CREATE INDEX requests_by_call ON requests (org, call, at) WHERE call <> '';
+CREATE INDEX requests_by_caller ON requests (org, ltrim(caller, '+'), at) WHERE caller <> '';
+CREATE INDEX requests_by_status ON requests (org, status, at);
+CREATE INDEX requests_by_time ON requests (org, at);
+CREATE INDEX requests_by_webhook ON requests (org, webhook, at);
+CREATE INDEX secrets_by_name ON secrets (org, name);
 CREATE INDEX slots_by_time ON slots (connected) WHERE freed IS NOT NULL AND connected IS NOT NULL;
 CREATE INDEX slots_connected ON slots (org, caller, connected) WHERE connected IS NOT NULL;
 CREATE INDEX slots_in_use ON slots (org, target) WHERE freed IS NULL;
@@ -221,11 +270,12 @@ CREATE INDEX slots_renewed ON slots (renewed) WHERE freed IS NULL;
 CREATE INDEX slots_unconnected ON slots (freed) WHERE freed IS NOT NULL AND connected IS NULL;
 CREATE INDEX tags_by_name ON tags (org, name, started, call) WHERE current;
 CREATE INDEX tags_by_value ON tags (org, name, substr(value, 1, 100), started, call) WHERE current;
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 14:30:01');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 14:30:01');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 14:30:01');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 14:30:01');
-INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 14:30:01');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (1, 0, 1, '2026-11-25 16:53:05');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (2, 1, 1, '2026-11-25 16:53:05');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (3, 2, 1, '2026-11-25 16:53:05');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (4, 3, 1, '2026-11-25 16:53:05');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (5, 4, 1, '2026-11-25 16:53:05');
+INSERT INTO goose_db_version ("id", "version_id", "is_applied", "tstamp") VALUES (6, 7, 1, '2026-11-25 16:53:05');
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n1', 'n1', 0, 859, 1772722800123456, 1772719200123456, 0);
 INSERT INTO journals ("journal", "node", "segment", "offset", "until", "since", "closed") VALUES ('journal of n2', 'n2', 0, 1294, 1772722800123456, 1772719200123456, 0);
 INSERT INTO calls ("org", "n", "id", "state", "waits", "started", "answered", "connected", "ended", "number", "caller", "name", "campaign", "publisher", "mode", "flow", "version", "target", "step", "cause", "q850", "hung_up_by", "billed_ms", "duration_ms", "talked_ms", "switch", "sip_call_id", "node", "late") VALUES ('acme', 1, 'call of acme', 'complete', NULL, 1772719200123456, 1772719201123456, NULL, 1772719203123456, '+15550100', '+13105550111', '', 'roofing', '', '', '', '', '', 'welcome', 'NORMAL_CLEARING', 16, '', 2000, 3000, 0, '', '', 'n1', 0);
@@ -240,9 +290,9 @@ INSERT INTO tags ("org", "call", "place", "started", "name", "value", "source", 
 INSERT INTO gaps ("org", "call", "node", "since") VALUES ('acme', 3, 'n3', 1772719260123456);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('acme', 2, 0);
 INSERT INTO organizations ("org", "revision", "removed") VALUES ('beta', 1, 0);
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795617001546831, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795617001558074, 0, '', '{"file":3,"flow":2,"number":1}');
-INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795617001558104, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 1, 'ann', 'why', 1795625585834278, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('acme', 2, 'ann', 'why', 1795625585848667, 0, '', '{"file":3,"flow":2,"number":1}');
+INSERT INTO revisions ("org", "revision", "author", "note", "time", "removed", "folder", "counts") VALUES ('beta', 1, 'ann', 'why', 1795625585848820, 0, '', '{"file":3,"flow":2,"number":1}');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5', X'73616D65');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'3BE941053B894D32E38B382A85504D627315E1C2901A81513302ED4FE34310B9', X'61636D6531');
 INSERT INTO texts ("org", "hash", "text") VALUES ('acme', X'6B86B273FF34FCE19D6B804EFF5A3F5747ADA4EAA22F1D49C01E52DDB7875B4B', X'31');
@@ -259,19 +309,19 @@ INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('acme', 'same
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', '3.yaml', 1, NULL, X'4E07408562BEDB8B60CE05C1DECFE3AD16B72230967DE01F640B7E4729B49FCE');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'a.yaml', 1, NULL, X'94C92C82C83E4CA2C1E892707C42C1E9A6ABBAE5C02AD3684CE0B554FCAEF745');
 INSERT INTO files ("org", "path", "first", "last", "hash") VALUES ('beta', 'same.yaml', 1, NULL, X'0967115F2813A3541EAEF77DE9D9D5773F1C0C04314B0BBFE4FF3B3B1C55B5D5');
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', 'f88ed6d4-544b-462e-bad1-221e30cf9cbe', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', 'bc196a40-a6f0-43dc-bcca-c01a7b5f4ead', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'ebd34b18-3c08-4162-be86-362d7fbdaa78', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', 'c4bbc701-3cb8-4646-97c7-00d07490c41e', 1, 1);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', 'ddbb8d93-80f2-4e94-bd2e-f88f5d95ac5a', 2, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', '0e23a840-8b6b-4a2d-8c30-39cf9609d023', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', 'd18adfa2-e34f-411c-83e6-2f33ca281f03', 1, NULL);
-INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', '996b9cae-3f67-4051-aa29-f4f61b6f7ac0', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f1', '35cc099c-bacd-4853-91b0-1655e99e1216', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'f2', '79937818-f11d-4eda-b4b2-7b9cf8c90b51', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'flow', 'main', 'ca24a959-6383-4962-86db-ab44f01287a8', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme1', '4e7570c9-5959-49f7-946d-8cc86c0e7f5a', 1, 1);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('acme', 'number', 'acme2', '44e3b5d4-399e-4f59-8899-dfb136acb035', 2, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'f3', '8638f49f-8a8d-483e-818f-9e267238fd7e', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'flow', 'main', '1d268da6-d379-497b-9ad2-be3f21732e55', 1, NULL);
+INSERT INTO entities ("org", "kind", "slug", "id", "first", "last") VALUES ('beta', 'number', 'beta3', 'f614fa75-4139-4604-a9c5-e3f78698d4e3', 1, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000001', 'flow: main # acme1', 1, 1);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('acme', 'main', '0000000000000002', 'flow: main # acme2', 2, NULL);
 INSERT INTO flow_versions ("org", "flow", "version", "bundle", "first", "last") VALUES ('beta', 'main', '0000000000000003', 'flow: main # beta3', 1, NULL);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795617001552071);
-INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795617001558872);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of acme', 'acme', 'leg of acme', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, 1772719200123456, NULL, 1795625585835028);
+INSERT INTO slots ("call", "org", "leg", "target", "campaign", "buyer", "caller", "switch", "node", "hour", "day", "month", "counted", "connected", "freed", "renewed") VALUES ('call of beta', 'beta', 'leg of beta', 'alice', '', '', '15550100', '', '', 1772719200000000, 1772668800000000, 1772323200000000, 1, NULL, NULL, 1795625585850704);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'day', 1772668800000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'hour', 1772719200000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('acme', 'alice', 'month', 1772323200000000, 1);
@@ -281,3 +331,6 @@ INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'al
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'alice', 'month', 1772323200000000, 1);
 INSERT INTO counts ("org", "target", "period", "since", "n") VALUES ('beta', 'alice', 'total', 0, 1);
 INSERT INTO turns ("org", "key", "n") VALUES ('acme', 'sales', 1);
+INSERT INTO keys ("org", "id", "name", "hash", "scopes", "created", "author", "ends", "used", "used_from") VALUES ('acme', 'key of acme', 'CRM', X'B150C9C476B320729398AC04AF02B8A82BC3D3BF79EAAAC05925BA9E3DC7DF07', '["calls:read"]', 1772719200123456, 'ann', NULL, NULL, '');
+INSERT INTO secrets ("n", "org", "name", "sealed", "key_id", "created", "ends") VALUES (1, 'acme', 'endpoint/crm', X'7365616C656420666F722061636D65', 'k1', 1772719200123456, NULL);
+INSERT INTO requests ("n", "org", "webhook", "kind", "at", "took_ns", "address", "key_id", "method", "url", "status", "answer", "call", "caller", "repeated", "header", "body", "cut") VALUES (1, 'acme', 'leads', 'call-data', 1772719200123456, 3000000, '192.0.2.1', 'k1', 'POST', '/call-data', 200, X'7B226F6B223A747275657D', 'c1', '+15550100', 0, X'7B22436F6E74656E742D54797065223A226170706C69636174696F6E2F6A736F6E227D', X'7B227374617465223A225458227D', 0);

@@ -1,0 +1,263 @@
+package portal_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/portal"
+	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/sqlite"
+)
+
+var began = time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC)
+
+const callOfAcme = "11111111-1111-4111-8111-111111111111"
+
+// world is an API over an SQLite store, and a client of it.
+type world struct {
+	*testing.T
+	db   store.Store
+	keys *keyring
+	log  bytes.Buffer
+	now  time.Time
+	*portal.Portal
+	server *httptest.Server
+	key    string // of the requests; empty: none
+	next   int    // epoch of the next batch of events
+}
+
+// everything are all scopes.
+func everything() (all []string) {
+	for _, s := range portal.Scopes {
+		all = append(all, s.Name)
+	}
+	return all
+}
+
+func newWorld(t *testing.T, with ...func(*portal.Options)) *world {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hookswitch.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{T: t, db: db, keys: &keyring{keys: map[string]store.Key{}}, now: began}
+	o := portal.Options{Store: db, Keys: w.keys, Log: zerolog.New(&w.log), Version: "1.2.3", Now: func() time.Time { return w.now }}
+	for _, set := range with {
+		set(&o)
+	}
+	w.Portal = portal.New(o)
+	w.server = httptest.NewServer(w.Portal)
+	t.Cleanup(w.server.Close)
+	w.key = w.newKey("acme", everything()...)
+	return w
+}
+
+// newKey makes a key of an organization.
+func (w *world) newKey(org string, scopes ...string) string {
+	w.Helper()
+	id := strings.ReplaceAll(w.Name()+org+strings.Join(scopes, ""), "/", "")
+	key := "hsk_" + id
+	hash := sha256.Sum256([]byte(key))
+	if err := w.keys.AddKey(w.Context(), org, store.Key{ID: id, Name: "key of " + org, Hash: hash[:], Scopes: scopes, Created: began}); err != nil {
+		w.Fatal(err)
+	}
+	return key
+}
+
+// keyring keeps keys in memory.
+type keyring struct {
+	mu   sync.Mutex
+	keys map[string]store.Key // by hash
+	used int
+}
+
+func (k *keyring) AddKey(_ context.Context, org string, key store.Key) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key.Org = org
+	k.keys[string(key.Hash)] = key
+	return nil
+}
+
+func (k *keyring) FindKey(_ context.Context, hash []byte) (*store.Key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if key, ok := k.keys[string(hash)]; ok {
+		return &key, nil
+	}
+	return nil, store.ErrNotFound
+}
+
+func (k *keyring) Keys(_ context.Context, org string) (out []store.Key, _ error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range k.keys {
+		if key.Org == org {
+			out = append(out, key)
+		}
+	}
+	return out, nil
+}
+
+func (k *keyring) change(org, id string, f func(*store.Key)) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for hash, key := range k.keys {
+		if key.Org == org && key.ID == id {
+			f(&key)
+			k.keys[hash] = key
+			return nil
+		}
+	}
+	return store.ErrNotFound
+}
+
+func (k *keyring) RevokeKey(_ context.Context, org, id string, at time.Time) error {
+	return k.change(org, id, func(key *store.Key) { key.Ends = &at })
+}
+
+func (k *keyring) UsedKey(_ context.Context, org, id string, at time.Time, from string) error {
+	return k.change(org, id, func(key *store.Key) { key.Used, key.From = &at, from; k.used++ })
+}
+
+// response is an answer.
+type response struct {
+	*http.Response
+	body string
+}
+
+// ask makes a request; body is JSON, or nil.
+func (w *world) ask(method, path string, body any, headers ...string) response {
+	w.Helper()
+	var reader io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			w.Fatal(err)
+		}
+		reader = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(w.Context(), method, w.server.URL+portal.Base+path, reader)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if w.key != "" {
+		r.Header.Set("Authorization", "Bearer "+w.key)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := w.server.Client().Do(r)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return response{answer, string(text)}
+}
+
+// get is ask for what must be there; it reads the answer into out.
+func (w *world) get(path string, out any) {
+	w.Helper()
+	w.does(http.MethodGet, path, nil, http.StatusOK, out)
+}
+
+// does is ask with the status that must be answered.
+func (w *world) does(method, path string, body any, status int, out any) response {
+	w.Helper()
+	r := w.ask(method, path, body)
+	if r.StatusCode != status {
+		w.Fatalf("%s %s: %s: %s", method, path, r.Status, r.body)
+	}
+	if out != nil {
+		if err := json.Unmarshal([]byte(r.body), out); err != nil {
+			w.Fatalf("%s %s: %v in %s", method, path, err, r.body)
+		}
+	}
+	return r
+}
+
+// fails wants an answer with a status and these parts.
+func (w *world) fails(status int, method, path string, body any, parts ...string) {
+	w.Helper()
+	r := w.ask(method, path, body)
+	if r.StatusCode != status || r.Header.Get("Content-Type") != "application/problem+json" {
+		w.Errorf("%s %s: %s as %s, not %d: %s", method, path, r.Status, r.Header.Get("Content-Type"), status, r.body)
+	}
+	for _, part := range parts {
+		if !strings.Contains(r.body, part) {
+			w.Errorf("%s %s: no %q in %s", method, path, part, r.body)
+		}
+	}
+}
+
+// has lets the store have events of a call.
+func (w *world) has(org, id string, events ...call.Event) {
+	w.Helper()
+	w.next++
+	var lines []store.Line
+	for i, e := range events {
+		e.Org, e.Call, e.Epoch, e.Seq, e.Node = org, id, 1, i+1, "n1"
+		if e.Time.IsZero() {
+			e.Time = began.Add(time.Duration(i) * time.Second)
+		}
+		raw, err := json.Marshal(e)
+		if err != nil {
+			w.Fatal(err)
+		}
+		lines = append(lines, store.Line{Event: e, Raw: append(raw, '\n')})
+	}
+	err := w.db.Append(w.Context(), store.Batch{Journal: org + id, Node: "n1", To: store.Position{Segment: 1, Offset: 1}, Until: began.Add(time.Hour), Lines: lines})
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// talk is a call that was connected with alice, and ended.
+func talk(from string) []call.Event {
+	return []call.Event{
+		{Type: call.Started, Attrs: map[string]string{"from": from, "to": "+15550100", "campaign": "roofing", "flow": "main", "version": "3"}},
+		{Type: call.Tagged, Step: "mark", Attrs: map[string]string{"tag": "state", "value": "TX", "source": "flow"}},
+		{Type: call.TargetDialed, Target: "alice", Leg: "leg", Attrs: map[string]string{"attempt": "1"}},
+		{Type: call.Connected, Target: "alice", Leg: "leg"},
+		{Type: call.Ended, Cause: call.NormalClearing, Attrs: map[string]string{"billed": "4000", "duration": "5000", "by": "caller"}},
+	}
+}
+
+// ids returns the ids of calls.
+func ids(calls []store.Call) (out []string) {
+	for _, c := range calls {
+		out = append(out, c.ID)
+	}
+	slices.Sort(out)
+	return out
+}
