@@ -15,7 +15,7 @@ const (
 	Answered      Type = "call.answered"        // the A leg was answered
 	Decided       Type = "routing.decided"      // targets were chosen: Step, Kind; Attrs: order, strategy, plan, fallback, and by target: not.NAME (rule and value), asked.NAME
 	NotTried      Type = "routing.not_tried"    // chosen targets that were not dialled after all: Step, Kind; Attrs: not.NAME
-	TargetDialed  Type = "target.dialed"        // an attempt began: Target, Leg; Attrs: attempt, address, fallback, revenue (a Terms)
+	TargetDialed  Type = "target.dialed"        // an attempt began: Target, Leg; Attrs: attempt, address, fallback, recording (its file), revenue (a Terms)
 	TargetRinging Type = "target.ringing"       // the B leg rings: Target, Leg; Attrs of LegFacts
 	TargetFailed  Type = "target.failed"        // an attempt ended without a connection: Target, Leg, Cause; Attrs of LegFacts
 	Connected     Type = "call.connected"       // both legs are bridged: Target, Leg; Attrs of LegFacts

@@ -100,6 +100,14 @@ func (c *Changeset) Organization(name string) (*flowengine.Organization, bool) {
 	return c.whole.Organization(name)
 }
 
+// Base returns the revision of an organization that is changed; 0 where there is none.
+func (c *Changeset) Base(org string) int {
+	if r := c.before[org]; r != nil {
+		return r.Number
+	}
+	return 0
+}
+
 // OrganizationDifference is what differs in an organization.
 type OrganizationDifference struct {
 	Org         string
@@ -112,10 +120,9 @@ type OrganizationDifference struct {
 func (c *Changeset) Differences() ([]OrganizationDifference, error) {
 	var out []OrganizationDifference
 	add := func(org string, removed bool, after *Contents) error {
-		d := OrganizationDifference{Org: org, Removed: removed}
+		d := OrganizationDifference{Org: org, Revision: c.Base(org), Removed: removed}
 		before := &Contents{}
 		if r := c.before[org]; r != nil {
-			d.Revision = r.Number
 			var err error
 			if before, err = Parse(r.Files); err != nil {
 				return err
@@ -167,10 +174,7 @@ func (c *Changeset) Apply(ctx context.Context, db store.Configurations, author, 
 		if n, given := base[org]; given {
 			return n
 		}
-		if r := c.before[org]; r != nil {
-			return r.Number
-		}
-		return 0
+		return c.Base(org)
 	}
 	var changes []store.Change
 	for i, o := range c.after {

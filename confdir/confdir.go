@@ -39,7 +39,7 @@ func Read(dir string) (files store.Files, leftOut []string, err error) {
 			return fs.SkipDir
 		case entry.IsDir():
 			return nil
-		case hidden || !belongs(name) || entry.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
+		case hidden || !Belongs(name) || entry.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
 			leftOut = append(leftOut, name)
 			return nil
 		}
@@ -67,7 +67,8 @@ func readBounded(fsys fs.FS, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, store.MaxFile+1))
 }
 
-func belongs(name string) bool {
+// Belongs says whether a file is one of a configuration, by its name.
+func Belongs(name string) bool {
 	ext := path.Ext(name)
 	return ext == ".yaml" || ext == ".yml" || strings.HasSuffix(name, ".schema.json")
 }

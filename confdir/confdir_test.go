@@ -140,6 +140,10 @@ nodes:
 plans:
   p: {members: [{target: alice, weight: 1}, {target: bob}]}
   q: {members: [{target: alice}]}
+---
+tags: {state: {type: enum, values: [TX]}, zip: {}}
+incoming: {leads: {accepts: [call-data]}}
+webhooks: {crm: {url: "https://crm.example", events: [call.ended]}}
 `, "same.yaml", "flow: same\nnodes: {a: [1, 2]}")
 	after := files("a.yaml", `numbers:
   "15550100": {flow: main}   # written without its plus
@@ -151,6 +155,10 @@ targets:
 plans:
   p: {members: [{target: alice, weight: 3}, {target: bob}]}
   q: {members: [{target: alice}, {target: carol}]}
+---
+tags: {state: {type: enum, values: [TX, FL]}}
+incoming: {leads: {accepts: [call-data], life: 2h}}
+webhooks: {crm: {url: "https://crm.example", events: [call.ended], filter: 'tags.state == "TX"'}, chat: {url: "https://a.example", events: ["*"]}}
 `, "main.yaml", `flow: main
 start: ask
 nodes:
@@ -181,17 +189,25 @@ nodes:
   nodes.ask.menu.tries: 2 → 3
   nodes.ask.exits.1: bye → end.1
   nodes."end.1":  → {hangup: {}}
+changed incoming leads
+  life:  → 2h
 added number +15550102
 removed number 15550101
 changed plan p
   members[0].weight: 1 → 3
 changed plan q
   members: [{target: alice}] → [{target: alice}, {target: carol}]
+changed tag state
+  values: [TX] → [TX, FL]
+removed tag zip
 changed target alice
   ring: 20s → 25s
   hours:  → {zone: UTC}
 removed target bob
 added target carol
+added webhook chat
+changed webhook crm
+  filter:  → "tags.state == \"TX\""
 changed file a.yaml
 added file main.yaml
 changed file same.yaml

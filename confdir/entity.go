@@ -14,6 +14,7 @@ import (
 var sections = map[string]string{
 	"numbers": store.NumberKind, "gateways": "gateway", "publishers": "publisher", "buyers": "buyer",
 	"targets": "target", "plans": "plan", "campaigns": "campaign",
+	"tags": "tag", "incoming": "incoming", "webhooks": "webhook",
 }
 
 // Contents are the files of an organization, and what their documents define.
@@ -74,4 +75,22 @@ func (c *Contents) Entities() []store.EntityKey {
 		out[i] = e.EntityKey
 	}
 	return out
+}
+
+// Definition is how the files define something.
+type Definition struct {
+	Name string // as it is written
+	File string
+	Text string // YAML, without what stands around it
+}
+
+// Definition returns how something is defined; false where it is not.
+func (c *Contents) Definition(key store.EntityKey) (Definition, bool, error) {
+	for _, e := range c.entities {
+		if e.EntityKey == key {
+			text, err := yaml.Dump(e.value, yaml.WithIndent(2))
+			return Definition{e.name, e.file, string(text)}, true, err
+		}
+	}
+	return Definition{}, false, nil
 }

@@ -97,6 +97,7 @@ func (s *Session) dial(ctx context.Context, b call.Bridge, state any) (out Attem
 		s.engine.used(s.org + "/" + l.Target)
 		attrs := map[string]string{"attempt": strconv.Itoa(s.dials), "address": l.Address.String()}
 		put(attrs, "fallback", fallback)
+		put(attrs, "recording", b.Record)
 		put(attrs, "revenue", s.revenue(l.Target))
 		s.record(call.Event{Type: call.TargetDialed, Leg: l.UUID, Target: l.Target, Attrs: attrs})
 	}

@@ -10,12 +10,17 @@ import (
 
 // start begins a new call.
 func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
-	s.tagged(c.Tags)
 	s.opening = &call.Event{Type: call.Started, Attrs: s.known()}
 	if lost, err := call.ParseCheckpoint(c.Taken); err == nil { // before its first node
 		put(s.opening.Attrs, "from_node", lost.Node)
 	}
-	return e.begin(ctx, s, e.Current().begin(c, &s.call))
+	b := e.Current().begin(c, &s.call)
+	tags := maps.Clone(c.Tags)
+	if org, ok := e.Current().Organization(b.org); ok {
+		org.typeTags(tags)
+	}
+	s.tagged(tags)
+	return e.begin(ctx, s, b)
 }
 
 // known returns what the first event of a controller tells of the call itself.

@@ -32,8 +32,8 @@ type Campaign struct {
 	Flow      string     // name of the flow; may be empty in PlanMode
 	Overrides []Override // in the order in which they are looked at
 
-	Conversion *time.Duration  // connected time that makes a call a conversion; nil: none does
-	Payout     *call.Terms // what the publisher gets; nil: nothing by rule
+	Conversion *time.Duration // connected time that makes a call a conversion; nil: none does
+	Payout     *call.Terms    // what the publisher gets; nil: nothing by rule
 }
 
 // runs returns the name of the flow that calls begin in when no override matches.

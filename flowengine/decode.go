@@ -316,6 +316,25 @@ func (c *Check) Gateway(name string) bool {
 	return len(c.loader.sections["gateways"]) == 0 || c.loader.exists("gateway", name)
 }
 
+// Writes reports a tag, whose value is the setting at path, that flows cannot write, or not
+// with this value; nil for one that is not known yet.
+func (c *Check) Writes(path, name string, value *Value) {
+	d, ok := c.loader.org.tags[name]
+	if !ok {
+		return
+	}
+	if !d.Allowed("flow") {
+		c.Problem(path, "add flow to its sources", "tag %s comes from %s, not from a flow", name, join(d.Sources))
+		return
+	}
+	if value == nil || value.template != nil {
+		return
+	}
+	if _, err := d.Read(value.fixed); err != nil {
+		c.Problem(path, "see where the tag is defined, at "+c.loader.places[thing{"tag", name}], "tag %s is of type %s, and this is %s", name, d.Type, err)
+	}
+}
+
 // NearestGateway suggests a gateway for a wrong name.
 func (c *Check) NearestGateway(wrong string) string { return c.loader.nearest("gateway", wrong) }
 

@@ -10,15 +10,18 @@ import (
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
 
-// The example of docs/flows.md loads, and the page links every kind.
+// The examples of the pages load, and docs/flows.md links every kind.
 func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../docs/flows.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, found := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1) {
-		if _, problems := flowengine.LoadFile("docs/flows.md", found[1], nodes.Kinds); len(problems) > 0 {
-			t.Error(problems)
+	var page []byte
+	for _, file := range []string{"docs/configuration.md", "docs/flows.md"} {
+		var err error
+		if page, err = os.ReadFile("../" + file); err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1) {
+			if _, problems := flowengine.LoadFile(file, found[1], nodes.Kinds); len(problems) > 0 {
+				t.Error(problems)
+			}
 		}
 	}
 	for _, name := range nodes.Kinds.Names() {

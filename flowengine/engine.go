@@ -66,7 +66,7 @@ type Control struct {
 	Org      string         // name of its organization
 	Campaign string         // name of its campaign
 	Flow     string         // name of its flow, whatever the campaign runs
-	Tags     map[string]any // tags that were written before
+	Tags     map[string]any // tags that were written before; what does not fit its definition is left out
 }
 
 // RefusedError says that a call was given to the dialplan's last resort

@@ -34,6 +34,7 @@ func (s *Session) Passes(c *Condition) (passes bool, why string) {
 }
 
 // explain returns the values that a condition reads, or its source where it reads none.
+// Tags that are private are named, and no more.
 func (c *Condition) explain(env *environment) string {
 	var out []string
 	for _, x := range c.reads() {
@@ -41,6 +42,8 @@ func (c *Condition) explain(env *environment) string {
 		switch text, isText := v.(string); {
 		case err != nil || v == nil:
 			out = append(out, x.source+" is not set")
+		case env.org.keeps(x):
+			out = append(out, x.source+" is private")
 		case isText:
 			out = append(out, fmt.Sprintf("%s is %q", x.source, text))
 		case spell(v) != "":

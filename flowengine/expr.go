@@ -58,6 +58,8 @@ type environment struct {
 	Status  int               `expr:"status"`
 	Headers map[string]string `expr:"headers"`
 	Body    any               `expr:"body"` // decoded JSON, or the text
+
+	org *Organization // whose tags these are; nil: none that keeps any private
 }
 
 // scope says what an expression may read besides Variables.
@@ -290,6 +292,9 @@ func (x *expression) eval(env *environment) (any, error) {
 	}
 	if x.readsSecrets() { // expr's words may hold one
 		return nil, errors.New("an expression that reads secrets fails")
+	}
+	if env.org.keeps(x) {
+		return nil, errors.New("an expression that reads a private tag fails")
 	}
 	msg, _, _ := strings.Cut(err.Error(), "\n")
 	return nil, fmt.Errorf("expression: %s", msg)

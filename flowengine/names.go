@@ -1,6 +1,10 @@
 package flowengine
 
-import "github.com/expr-lang/expr/conf"
+import (
+	"github.com/expr-lang/expr/conf"
+
+	"github.com/hookswitch/hookswitch/tags"
+)
 
 // shared is what the flows of one call leave in their variables, and the tags that are
 // defined: flows that run each other share them. The same name in vars and in secrets is
@@ -45,6 +49,19 @@ func (l *loader) variables() {
 	}
 	for _, d := range l.listed {
 		every.checkAll(d)
+		for _, x := range d.exprs {
+			l.hidden(d, x)
+		}
+	}
+}
+
+// hidden reports the expression of a webhook that reads a tag which none gets to see.
+func (l *loader) hidden(d *document, x placed) {
+	for _, r := range x.expr.reads {
+		t := l.org.tags[r.name]
+		if x.expr.in&event != 0 && r.space == "tags" && t != nil && t.Privacy != tags.Public {
+			d.inText(x.node, x.expr.offset+r.offset, "leave it out; it is defined at "+l.places[thing{"tag", r.name}], "webhooks do not see %s, which is %s", r, t.Privacy)
+		}
 	}
 }
 

@@ -97,6 +97,27 @@ func (o *Organization) fit(name string, value any, source string) (any, error) {
 	return v, nil
 }
 
+// typeTags makes values what the definitions of their tags say, and leaves out what does
+// not fit.
+func (o *Organization) typeTags(values map[string]any) {
+	for name, value := range values {
+		if d, ok := o.tags[name]; ok {
+			v, err := d.Read(value)
+			if values[name] = v; err != nil {
+				delete(values, name)
+			}
+		}
+	}
+}
+
+// keeps says whether an expression reads a tag that is private.
+func (o *Organization) keeps(x *expression) bool {
+	return o != nil && slices.ContainsFunc(x.reads, func(r read) bool {
+		d, ok := o.tags[r.name]
+		return r.space == "tags" && ok && d.Privacy == tags.Private
+	})
+}
+
 // oneOf says whether a setting is one of the valid ones, and reports it where it is not;
 // what is a word for one of them.
 func oneOf[T ~string](c *Check, at, what, is string, valid []T) bool {

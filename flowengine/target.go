@@ -27,9 +27,9 @@ type Target struct {
 	Hours        *hours.Schedule // when it is open; nil: always
 	Filter       *Condition      // which calls it takes, without secrets; nil: all
 	Limits       call.Limits
-	Availability *Availability   // whom to ask whether somebody is there; nil: nobody
-	Whisper      Prompt          // what it hears before it is connected; empty: that of the node
-	Revenue      *call.Terms // what the buyer pays; nil: nothing by rule
+	Availability *Availability // whom to ask whether somebody is there; nil: nobody
+	Whisper      Prompt        // what it hears before it is connected; empty: that of the node
+	Revenue      *call.Terms   // what the buyer pays; nil: nothing by rule
 }
 
 // Availability is how a target is asked whether somebody can take a call: by a GET. A

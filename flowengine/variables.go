@@ -15,9 +15,11 @@ func (s *Session) Variables() *Variables { return &s.environment().Variables }
 
 func (s *Session) environment() *environment {
 	is, caller := callVariables(&s.call)
+	org, _ := s.engine.Current().Organization(s.org)
 	return &environment{
 		Variables: Variables{Call: is, Caller: caller, Number: s.call.Number, Campaign: s.about, Tags: s.desk.all(), Vars: s.vars, Now: s.Now()},
 		Secrets:   s.secrets,
+		org:       org,
 	}
 }
 

@@ -4,7 +4,13 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+	"github.com/hookswitch/hookswitch/keys"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 // request is one of an operation, with the ids of what populate has made for acme.
@@ -19,17 +25,64 @@ type request struct {
 var apart = map[string]request{
 	"list-calls": {http.MethodGet, "/calls", nil},
 	"get-call":   {http.MethodGet, "/calls/" + callOfAcme, nil},
+
+	"list-call-tags":      {http.MethodGet, "/calls/" + callOfAcme + "/tags", nil},
+	"set-call-tag":        {http.MethodPut, "/calls/" + callOfAcme + "/tags/state", map[string]any{"value": "FL"}},
+	"remove-call-tag":     {http.MethodDelete, "/calls/" + callOfAcme + "/tags/state", nil},
+	"set-call-revenue":    {http.MethodPut, "/calls/" + callOfAcme + "/revenue", map[string]any{"amount": "40.00"}},
+	"set-call-payout":     {http.MethodPut, "/calls/" + callOfAcme + "/payout", map[string]any{"amount": "25.00"}},
+	"set-call-conversion": {http.MethodPut, "/calls/" + callOfAcme + "/conversion", map[string]any{"converted": true}},
+	"export-calls":        {http.MethodGet, "/export/calls?format=ndjson&whole=true", nil},
+
+	"export-config":      {http.MethodGet, "/config", nil},
+	"diff-config":        {http.MethodPost, "/config/diff", map[string]any{"files": filesOf("other", "+15550199"), "base": 1}},
+	"apply-config":       {http.MethodPost, "/config/apply", map[string]any{"files": filesOf("other", "+15550199"), "base": 1}},
+	"list-revisions":     {http.MethodGet, "/config/revisions", nil},
+	"get-revision":       {http.MethodGet, "/config/revisions/1", nil},
+	"rollback-config":    {http.MethodPost, "/config/revisions/1/rollback", map[string]any{}},
+	"list-flow-versions": {http.MethodGet, "/config/flows/main/versions", nil},
+	"get-flow-version":   {http.MethodGet, "/config/flows/main/versions/VERSION", nil},
+	"rollback-flow":      {http.MethodPost, "/config/flows/main/versions/VERSION/rollback", map[string]any{}},
+	"list-entities":      {http.MethodGet, "/config/entities", nil},
+	"get-entity":         {http.MethodGet, "/config/entities/target/alice", nil},
+	"list-tags":          {http.MethodGet, "/tags", nil},
+	"get-tag":            {http.MethodGet, "/tags/state", nil},
+
+	"list-endpoint-secrets":  {http.MethodGet, "/endpoints/crm/secrets", nil},
+	"rotate-endpoint-secret": {http.MethodPost, "/endpoints/crm/secrets", map[string]any{"overlap_ms": 0}},
+	"list-incoming":          {http.MethodGet, "/incoming", nil},
+	"get-incoming":           {http.MethodGet, "/incoming/leads", nil},
+	"list-requests":          {http.MethodGet, "/requests", nil},
+	"get-request":            {http.MethodGet, "/requests/1", nil},
+
+	"list-secrets":  {http.MethodGet, "/secrets", nil},
+	"remove-secret": {http.MethodDelete, "/secrets/CRM", nil},
+
+	"list-keys":  {http.MethodGet, "/keys", nil},
+	"revoke-key": {http.MethodDelete, "/keys/keyOfACM", nil},
 }
 
 // ofTheKey are the operations that concern nothing an organization has, and why.
 var ofTheKey = map[string]string{
 	"whoami": "it is about the key",
 	"health": "it is about the server",
+
+	"validate-config": "it is about the files of the request",
+	"set-secret":      "it gives a value to a secret of the organization of the key, whatever it had",
+	"create-key":      "it makes something of the organization of the key",
 }
 
 // populate makes something of every kind for an organization.
 func populate(w *world, org string) {
 	w.has(org, callOfAcme, talk("+15550111")...)
+	w.apply(org, filesOf(org, "+15550100"))
+	w.as(org)
+	w.does(http.MethodPut, "/secrets/CRM", map[string]any{"value": "of " + org}, http.StatusNoContent, nil)
+	w.does(http.MethodPost, "/endpoints/crm/secrets", map[string]any{"overlap_ms": 0}, http.StatusCreated, nil)
+	if _, err := w.db.KeepRequest(w.Context(), org, store.Request{Webhook: "leads", Kind: "call-data", At: began, Status: 200}); err != nil {
+		w.Fatal(err)
+	}
+	w.addKey(org, store.Key{ID: "keyOfACM", Name: "another", Scopes: []string{keys.ReadCalls}, Created: began})
 }
 
 // Organizations are apart: with a key of one, whatever is asked for by the ids of another
@@ -84,8 +137,8 @@ func (w *world) askedBy(org string, r request) string {
 	w.Helper()
 	before := w.key
 	defer func() { w.key = before }()
-	w.key = w.newKey(org, everything()...)
-	answer := w.ask(r.method, r.path, r.body, "X-Request-Id", "one")
+	w.as(org)
+	answer := w.ask(r.method, strings.Replace(r.path, "VERSION", versionOfAcme(w.T), 1), r.body, "X-Request-Id", "one")
 	return answer.Status + "\n" + answer.body
 }
 
@@ -98,4 +151,16 @@ func (w *world) all() (text string) {
 		}
 	}
 	return text
+}
+
+// versionOfAcme returns the version of the flow main of filesOf: it is the same whoever has it.
+func versionOfAcme(t *testing.T) string {
+	t.Helper()
+	text := filesOf("acme", "")["acme.yaml"]
+	_, flow, _ := strings.Cut(text, "---\nflow")
+	f, problems := flowengine.LoadFlow("main", []byte("flow"+flow), nodes.Kinds)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return f.Version
 }

@@ -2,10 +2,8 @@ package portal
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,34 +11,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
 )
-
-// Scopes of keys. One that begins with IncomingScope is of a key of an incoming webhook,
-// which can do nothing else.
-const (
-	ReadCalls     = "calls:read"
-	WriteTags     = "tags:write"
-	ReadConfig    = "config:read"
-	WriteConfig   = "config:write"
-	ReadWebhooks  = "webhooks:read"
-	WriteWebhooks = "webhooks:write"
-	WriteKeys     = "keys:write"
-	Private       = "private" // tags of that privacy are not masked
-	IncomingScope = "incoming:"
-)
-
-// Scopes says what each lets its key do.
-var Scopes = []struct{ Name, About string }{
-	{ReadCalls, "read calls: records, timelines, tags, export"},
-	{WriteTags, "write what calls have: tags, revenue, payout, conversion"},
-	{ReadConfig, "read the configuration, its revisions and what it defines"},
-	{WriteConfig, "apply a configuration, and take one back"},
-	{ReadWebhooks, "read how endpoints do, what was sent to them, and what came in"},
-	{WriteWebhooks, "send again, test, enable and disable endpoints; set secrets"},
-	{WriteKeys, "list, make and revoke keys"},
-	{Private, "see the values of tags whose privacy is private"},
-}
 
 type keyContext struct{}
 
@@ -54,7 +27,7 @@ func asking(ctx context.Context) *store.Key {
 func org(ctx context.Context) string { return asking(ctx).Org }
 
 // may says whether the key of the request has a scope.
-func may(ctx context.Context, scope string) bool { return slices.Contains(asking(ctx).Scopes, scope) }
+func may(ctx context.Context, scope string) bool { return keys.Allows(asking(ctx).Scopes, scope) }
 
 // security is the name of the way to authenticate, in the description.
 const security = "key"
@@ -67,9 +40,11 @@ func (p *Portal) authorize(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	r, w := humago.Unwrap(ctx)
-	key, err := p.find(r)
+	limited, cancel := context.WithTimeout(ctx.Context(), p.Limits.Time)
+	defer cancel()
+	key, err := p.find(limited, r)
 	if err != nil {
-		writeProblem(w, p.translate(ctx.Context(), err))
+		writeProblem(w, p.translate(limited, err))
 		return
 	}
 	left, wait := p.key.take(key.Org + "/" + key.ID)
@@ -80,7 +55,7 @@ func (p *Portal) authorize(ctx huma.Context, next func(huma.Context)) {
 	}
 	p.used(ctx.Context(), key, address(r.RemoteAddr))
 	for _, scope := range op.Security[0][security] {
-		if !slices.Contains(key.Scopes, scope) {
+		if !keys.Allows(key.Scopes, scope) {
 			writeProblem(w, missing(scope))
 			return
 		}
@@ -98,29 +73,31 @@ func missing(scope string) error {
 var errNoKey = errors.New("no key")
 
 // find returns the key of a request.
-func (p *Portal) find(r *http.Request) (*store.Key, error) {
+func (p *Portal) find(ctx context.Context, r *http.Request) (*store.Key, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(token, "hsk_") || len(token) > 200 {
+	if !strings.EqualFold(scheme, "Bearer") {
 		return nil, errNoKey
 	}
-	hash := sha256.Sum256([]byte(token))
-	key, err := p.Keys.FindKey(r.Context(), hash[:])
+	given, err := keys.Parse(strings.TrimSpace(token))
+	if err != nil {
+		return nil, errNoKey
+	}
+	key, err := p.Store.FindKey(ctx, given.Hash())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, errNoKey
 	case err != nil:
 		return nil, err
-	case key.Ends != nil && !p.Now().Before(*key.Ends):
-		return nil, errNoKey
-	case slices.ContainsFunc(key.Scopes, func(s string) bool { return strings.HasPrefix(s, IncomingScope) }):
+	case key.Ends != nil && !p.Now().Before(*key.Ends), keys.OfIncoming(key.Scopes):
 		return nil, errNoKey
 	}
 	return key, nil
 }
 
-// noteEvery is how often a key that is used all the time is noted.
-const noteEvery = time.Minute
+const (
+	noteEvery = time.Minute // a key that is used all the time is noted so often
+	noteLimit = time.Second // a request waits so long for it
+)
 
 // used notes that a key was used, now and then. One that cannot be noted is tried again
 // with the next request: no request fails for it.
@@ -129,7 +106,9 @@ func (p *Portal) used(ctx context.Context, k *store.Key, from string) {
 	if !p.lastUsed.due(k.Org+"/"+k.ID, now) {
 		return
 	}
-	if err := p.Keys.UsedKey(ctx, k.Org, k.ID, now, from); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, noteLimit)
+	defer cancel()
+	if err := p.Store.UsedKey(ctx, k.Org, k.ID, now, from); err != nil {
 		p.lastUsed.forget(k.Org + "/" + k.ID)
 	}
 }

@@ -1,11 +1,13 @@
 package portal_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/portal"
 	"github.com/hookswitch/hookswitch/store"
 )
@@ -14,22 +16,17 @@ import (
 func TestWrongKeysAreAnsweredAlike(t *testing.T) {
 	w := newWorld(t)
 	good := w.key
-	expired, revoked := w.newKey("acme", portal.ReadCalls), w.newKey("acme", portal.ReadConfig)
+	end := began
+	expired := w.addKey("acme", store.Key{Scopes: []string{keys.ReadCalls}, Created: began, Ends: &end})
 	incoming := w.newKey("acme", "incoming:leads")
-	for hash, k := range w.keys.keys {
-		if end := began.Add(-time.Second); strings.HasSuffix(expired, k.ID) || strings.HasSuffix(revoked, k.ID) {
-			k.Ends = &end
-			w.keys.keys[hash] = k
-		}
-	}
 	w.key = ""
 	none := w.ask(http.MethodGet, "/whoami", nil)
 	if none.StatusCode != http.StatusUnauthorized || none.Header.Get("WWW-Authenticate") == "" {
 		t.Fatalf("%s %v", none.Status, none.Header)
 	}
 	for name, header := range map[string]string{
-		"empty": "Bearer ", "unknown": "Bearer hsk_nobody", "another scheme": "Basic " + good, "no prefix": "Bearer nobody",
-		"expired": "Bearer " + expired, "revoked": "Bearer " + revoked, "of an incoming webhook": "Bearer " + incoming,
+		"empty": "Bearer ", "unknown": "Bearer " + keys.New().Reveal(), "another scheme": "Basic " + good, "no prefix": "Bearer nobody", "malformed": "Bearer hsk_nobody",
+		"expired": "Bearer " + expired, "of an incoming webhook": "Bearer " + incoming,
 		"cut": "Bearer " + good[:len(good)-1], "long": "Bearer hsk_" + strings.Repeat("a", 5000),
 	} {
 		r := w.ask(http.MethodGet, "/whoami", nil, "Authorization", header)
@@ -67,28 +64,41 @@ func TestScopesAreAskedFor(t *testing.T) {
 
 func TestWhoAsksIsKnown(t *testing.T) {
 	w := newWorld(t)
-	w.key = w.newKey("beta", portal.ReadCalls)
+	w.key = w.newKey("beta", keys.ReadCalls)
 	var is struct {
 		Org, Name string
 		Scopes    []string
 	}
 	w.get("/whoami", &is)
-	if is.Org != "beta" || is.Name != "key of beta" || len(is.Scopes) != 1 || is.Scopes[0] != portal.ReadCalls {
+	if is.Org != "beta" || is.Name != "key of beta" || len(is.Scopes) != 1 || is.Scopes[0] != keys.ReadCalls {
 		t.Errorf("%+v", is)
 	}
 }
 
 // The last use of a key is noted, but not with every request.
 func TestUseIsNotedOnceAMinute(t *testing.T) {
-	w := newWorld(t)
-	var k store.Key
+	uses := new(uses)
+	w := newWorld(t, func(o *portal.Options) { uses.Store, o.Store = o.Store, uses })
 	for _, after := range []time.Duration{0, time.Second, 59 * time.Second, time.Minute} {
 		w.now = began.Add(after)
 		w.get("/whoami", nil)
 	}
-	for _, k = range w.keys.keys {
+	list, err := w.db.Keys(t.Context(), "acme")
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
 	}
-	if w.keys.used != 2 || !k.Used.Equal(began.Add(time.Minute)) || k.From != "127.0.0.1" {
-		t.Errorf("%d times, the last at %v from %q", w.keys.used, k.Used, k.From)
+	if k := list[0]; uses.n != 2 || k.Used == nil || !k.Used.Equal(began.Add(time.Minute)) || k.From != "127.0.0.1" {
+		t.Errorf("%d times: %+v", uses.n, k)
 	}
+}
+
+// uses counts how often the use of a key is noted.
+type uses struct {
+	store.Store
+	n int
+}
+
+func (u *uses) UsedKey(ctx context.Context, org, id string, at time.Time, from string) error {
+	u.n++
+	return u.Store.UsedKey(ctx, org, id, at, from)
 }

@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
 )
 
 func (p *Portal) calls() {
 	register(p, operation{
-		method: http.MethodGet, path: "/calls", id: "list-calls", tag: tagCalls, scope: ReadCalls, errors: []int{422},
+		method: http.MethodGet, path: "/calls", id: "list-calls", tag: tagCalls, scope: keys.ReadCalls, errors: []int{422},
 		summary: "Lists calls",
 		about:   "Lists calls, newest first, without their legs, tags and timelines. All parameters that are given must hold.",
 	}, p.listCalls)
 	register(p, operation{
-		method: http.MethodGet, path: "/calls/{call}", id: "get-call", tag: tagCalls, scope: ReadCalls, errors: []int{404, 409},
+		method: http.MethodGet, path: "/calls/{call}", id: "get-call", tag: tagCalls, scope: keys.ReadCalls, errors: []int{404, 409},
 		summary: "Gets one call with all that is known of it",
 		about: "Gets one call: its record, legs, tags with their history, why targets were not tried, and the events of its timeline.\n" +
 			"Its id may be cut short as long as no other call begins with what is left.",
@@ -40,7 +41,7 @@ type CallFilter struct {
 // query returns the filter for the store. Who may not see a tag may not search by its value.
 func (p *Portal) query(ctx context.Context, f CallFilter) (store.Query, error) {
 	if name, _, _ := strings.Cut(f.Tag, "="); p.hidden(ctx, name) {
-		return store.Query{}, missing(Private)
+		return store.Query{}, missing(keys.Private)
 	}
 	return store.Query{From: f.From, To: f.To, Number: strings.TrimSpace(f.Number), Caller: strings.TrimSpace(f.Caller), Campaign: f.Campaign,
 		Target: f.Target, Tag: f.Tag, Cause: call.Cause(f.Cause), State: store.State(f.State)}, nil

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,9 +15,10 @@ import (
 // packages, names each error once, and leaves answers open for fields to come.
 func complete(api *huma.OpenAPI) {
 	schemas := api.Components.Schemas.Map()
-	for name, properties := range fields {
-		for property, about := range properties {
-			schemas[name].Properties[property].Description = about
+	for name, schema := range schemas {
+		about := fields[cmp.Or(extends[name], name)]
+		for property, is := range schema.Properties {
+			is.Description = cmp.Or(is.Description, about[property])
 		}
 	}
 	detail := schemas["ErrorDetail"]
@@ -24,8 +26,11 @@ func complete(api *huma.OpenAPI) {
 	model := schemas["ErrorModel"]
 	delete(model.Properties, "instance")
 	delete(model.Properties, "type")
-	for name := range model.Properties {
-		model.Properties[name].Examples = nil
+	for name, property := range model.Properties {
+		property.Description, property.Examples = fields["ErrorModel"][name], nil
+	}
+	for name, property := range detail.Properties {
+		property.Description = fields["ErrorDetail"][name]
 	}
 	api.Components.Responses = map[string]*huma.Response{}
 	asked := map[string]bool{}

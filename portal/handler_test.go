@@ -11,12 +11,6 @@ import (
 	"github.com/hookswitch/hookswitch/store"
 )
 
-func (s *slow) FindKey(ctx context.Context, hash []byte) (*store.Key, error) {
-	s.held <- struct{}{}
-	<-s.let
-	return s.keyring.FindKey(ctx, hash)
-}
-
 // What goes wrong is told as a problem, with nothing of the inside.
 func TestWhatGoesWrongIsAProblem(t *testing.T) {
 	w := newWorld(t)
@@ -31,9 +25,9 @@ func TestWhatGoesWrongIsAProblem(t *testing.T) {
 }
 
 func TestFaultsStayInside(t *testing.T) {
-	for name, keys := range map[string]*broken{"error": &broken{err: errors.New("the disk is full")}, "panic": &broken{panics: "the disk is full"}} {
+	for name, db := range map[string]*broken{"error": &broken{err: errors.New("the disk is full")}, "panic": &broken{panics: "the disk is full"}} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(o *portal.Options) { keys.keyring = o.Keys.(*keyring); o.Keys = keys })
+			w := newWorld(t, func(o *portal.Options) { db.Store, o.Store = o.Store, db })
 			r := w.ask(http.MethodGet, "/whoami", nil, "X-Request-Id", "mine-1")
 			if r.StatusCode != http.StatusInternalServerError || strings.Contains(r.body, "disk") || !strings.Contains(r.body, "mine-1") || r.Header.Get("X-Request-Id") != "mine-1" {
 				t.Errorf("%s %s", r.Status, r.body)
@@ -45,9 +39,9 @@ func TestFaultsStayInside(t *testing.T) {
 	}
 }
 
-// broken are keys that cannot be looked up.
+// broken is a store that finds no key for a bad reason.
 type broken struct {
-	*keyring
+	store.Store
 	err    error
 	panics string
 }

@@ -13,12 +13,12 @@ type Limits struct {
 	PerKey     int           // requests a minute with one key; as many at once after a rest
 	PerAddress int           // requests a minute from one address, or from one IPv6 network of 64 bits
 	AtOnce     int           // requests under way, of all
-	Exports    int           // of these, those that stream an export
+	Heavy      int           // of these, those that check a configuration or stream an export
 	Time       time.Duration // that a request may take
 }
 
 // DefaultLimits are those of a server.
-var DefaultLimits = Limits{PerKey: 1200, PerAddress: 2400, AtOnce: 128, Exports: 4, Time: 15 * time.Second}
+var DefaultLimits = Limits{PerKey: 1200, PerAddress: 2400, AtOnce: 128, Heavy: 4, Time: 15 * time.Second}
 
 func (l Limits) orDefault() Limits {
 	set := func(n *int, value int) {
@@ -30,7 +30,7 @@ func (l Limits) orDefault() Limits {
 	set(&l.PerKey, d.PerKey)
 	set(&l.PerAddress, d.PerAddress)
 	set(&l.AtOnce, d.AtOnce)
-	set(&l.Exports, d.Exports)
+	set(&l.Heavy, d.Heavy)
 	if l.Time == 0 {
 		l.Time = d.Time
 	}

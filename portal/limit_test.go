@@ -1,12 +1,17 @@
 package portal_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/portal"
+	"github.com/hookswitch/hookswitch/store"
 )
 
 func TestRequestsAreCountedByKey(t *testing.T) {
@@ -32,7 +37,7 @@ func TestRequestsAreCountedByKey(t *testing.T) {
 // Whoever tries keys is slowed down before any is looked up.
 func TestRequestsAreCountedByAddress(t *testing.T) {
 	w := newWorld(t, func(o *portal.Options) { o.Limits.PerAddress = 2 })
-	w.key = "hsk_nobody"
+	w.key = keys.New().Reveal()
 	w.fails(http.StatusUnauthorized, http.MethodGet, "/whoami", nil)
 	w.fails(http.StatusUnauthorized, http.MethodGet, "/whoami", nil)
 	r := w.does(http.MethodGet, "/whoami", nil, http.StatusTooManyRequests, nil)
@@ -41,11 +46,59 @@ func TestRequestsAreCountedByAddress(t *testing.T) {
 	}
 }
 
+// Who has a whole network of IPv6 has no more than who has an address of IPv4.
+func TestANetworkCountsAsOneAddress(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second string
+		want          int
+	}{
+		"one address":                  {"203.0.113.7:1000", "203.0.113.7:2000", http.StatusTooManyRequests},
+		"the same as IPv6":             {"203.0.113.7:1000", "[::ffff:203.0.113.7]:1000", http.StatusTooManyRequests},
+		"one network of IPv6":          {"[2001:db8:0:1::1]:1000", "[2001:db8:0:1:ffff::2]:1000", http.StatusTooManyRequests},
+		"another network of IPv6":      {"[2001:db8:0:1::1]:1000", "[2001:db8:0:2::1]:1000", http.StatusOK},
+		"another address of a network": {"203.0.113.7:1000", "203.0.113.8:1000", http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(o *portal.Options) { o.Limits.PerAddress = 1 })
+			status := func(from string) int {
+				r := httptest.NewRequest(http.MethodGet, portal.Base+"/health", nil)
+				r.RemoteAddr = from
+				answer := httptest.NewRecorder()
+				w.ServeHTTP(answer, r)
+				return answer.Code
+			}
+			if first, second := status(c.first), status(c.second); first != http.StatusOK || second != c.want {
+				t.Errorf("%d, then %d", first, second)
+			}
+		})
+	}
+}
+
+// A store that hangs costs a request its time, and no more.
+func TestARequestHasItsTime(t *testing.T) {
+	w := newWorld(t, func(o *portal.Options) {
+		o.Limits.Time = time.Millisecond
+		o.Store = hanging{o.Store}
+	})
+	r := w.ask(http.MethodGet, "/whoami", nil)
+	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" || w.log.Len() > 0 {
+		t.Errorf("%s %s %s", r.Status, r.body, w.log.String())
+	}
+}
+
+// hanging is a store that finds no key as long as it may look.
+type hanging struct{ store.Store }
+
+func (hanging) FindKey(ctx context.Context, _ []byte) (*store.Key, error) {
+	<-ctx.Done()
+	return nil, errors.New("interrupted")
+}
+
 func TestThereIsRoomForSoManyRequests(t *testing.T) {
 	held, let := make(chan struct{}), make(chan struct{})
 	w := newWorld(t, func(o *portal.Options) {
 		o.Limits.AtOnce = 1
-		o.Keys = &slow{o.Keys.(*keyring), held, let}
+		o.Store = &slow{o.Store, held, let}
 	})
 	done := make(chan response)
 	go func() { done <- w.ask(http.MethodGet, "/whoami", nil) }()
@@ -63,6 +116,12 @@ func TestThereIsRoomForSoManyRequests(t *testing.T) {
 
 // slow are keys that are looked up only when they are let.
 type slow struct {
-	*keyring
+	store.Store
 	held, let chan struct{}
+}
+
+func (s *slow) FindKey(ctx context.Context, hash []byte) (*store.Key, error) {
+	s.held <- struct{}{}
+	<-s.let
+	return s.Store.FindKey(ctx, hash)
 }

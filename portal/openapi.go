@@ -5,8 +5,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/hookswitch/hookswitch/keys"
 )
 
 func init() {
@@ -65,7 +68,7 @@ func description() huma.Config {
 func scopesInWords() string {
 	var b strings.Builder
 	b.WriteString("A key of the organization, made by `hookswitch keys create` or by this API. Scopes:\n")
-	for _, s := range Scopes {
+	for _, s := range keys.Scopes {
 		b.WriteString("\n- `" + s.Name + "`: " + s.About)
 	}
 	return b.String()
@@ -73,6 +76,9 @@ func scopesInWords() string {
 
 // defaultBody is how many bytes a request may have where nothing else is said.
 const defaultBody = 64 << 10
+
+// largeBodyTime is how long a request may take to come where it may have more.
+const largeBodyTime = 20 * time.Second
 
 // described returns an operation as it is registered and described.
 func (p *Portal) described(op operation) huma.Operation {
@@ -82,6 +88,8 @@ func (p *Portal) described(op operation) huma.Operation {
 	}
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = defaultBody
+	} else {
+		o.BodyReadTimeout = largeBodyTime
 	}
 	o.Errors = append(slices.Clone(o.Errors), http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable)
 	if !op.open {

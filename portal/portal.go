@@ -18,6 +18,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
 
 // Base is the path under which the API is served.
@@ -25,14 +26,15 @@ const Base = "/api/v1"
 
 // Options says what the API works with.
 type Options struct {
-	Store   store.Store
-	Keys    store.Keys
-	InForce func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
-	Files   bool                        // it comes from a folder: what is applied to the store is not in force
-	Log     zerolog.Logger
-	Version string           // of the program
-	Limits  Limits           // the zero value of a field: that of DefaultLimits
-	Now     func() time.Time // nil: time.Now
+	Store    store.Store
+	Secrets  *credentials.Keeper
+	InForce  func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
+	Folder   bool                        // it comes from a folder: what is applied to the store is not in force
+	Received func()                      // something was written to a live call; may be nil
+	Log      zerolog.Logger
+	Version  string           // of the program
+	Limits   Limits           // the zero value of a field: that of DefaultLimits
+	Now      func() time.Time // nil: time.Now
 }
 
 // Portal answers the requests of the API.
@@ -44,7 +46,7 @@ type Portal struct {
 	address  *limiter
 	key      *limiter
 	room     chan struct{} // holds one for each request under way
-	exports  chan struct{} // likewise, of those that stream
+	heavy    chan struct{} // likewise, of those that are heavy
 	lastUsed *noted
 }
 
@@ -56,6 +58,9 @@ func New(o Options) *Portal {
 	if o.InForce == nil {
 		o.InForce = func() *flowengine.Snapshot { return nil }
 	}
+	if o.Received == nil {
+		o.Received = func() {}
+	}
 	o.Limits = o.Limits.orDefault()
 	p := &Portal{
 		Options:  o,
@@ -63,7 +68,7 @@ func New(o Options) *Portal {
 		address:  newLimiter(o.Limits.PerAddress, o.Now),
 		key:      newLimiter(o.Limits.PerKey, o.Now),
 		room:     make(chan struct{}, o.Limits.AtOnce),
-		exports:  make(chan struct{}, o.Limits.Exports),
+		heavy:    make(chan struct{}, o.Limits.Heavy),
 		lastUsed: newNoted(),
 	}
 	p.api = humago.NewWithPrefix(p.mux, Base, description())
@@ -79,6 +84,21 @@ func New(o Options) *Portal {
 var resources = []func(*Portal){
 	(*Portal).system,
 	(*Portal).calls,
+	(*Portal).callTags,
+	(*Portal).callMoney,
+	(*Portal).export,
+	(*Portal).configuration,
+	(*Portal).revisions,
+	(*Portal).flows,
+	(*Portal).entities,
+	(*Portal).tags,
+	(*Portal).endpoints,
+	(*Portal).endpointSecrets,
+	(*Portal).deliveries,
+	(*Portal).incoming,
+	(*Portal).requests,
+	(*Portal).keys,
+	(*Portal).secrets,
 }
 
 // operation is one of the API.
@@ -112,6 +132,27 @@ func register[I, O any](p *Portal, op operation, h func(context.Context, *I) (*O
 		}
 		return out, nil
 	})
+}
+
+// enter waits for room for something heavy. The caller leaves when it is done.
+func (p *Portal) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case p.heavy <- struct{}{}:
+		return func() { <-p.heavy }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// organization returns the organization of the request as calls are run by it; nil where
+// there is none.
+func (p *Portal) organization(name string) *flowengine.Organization {
+	s := p.InForce()
+	if s == nil {
+		return nil
+	}
+	o, _ := s.Organization(name)
+	return o
 }
 
 // list is a part of what was found.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
 
 // problem is an answer that says what is wrong (RFC 9457).
@@ -56,6 +57,7 @@ func (p *Portal) translate(ctx context.Context, err error) error {
 	var conflict *store.ConflictError
 	var taken *store.NumberTakenError
 	var invalid *invalidError
+	var refused *credentials.RefusedError
 	switch {
 	case errors.Is(err, errNoKey):
 		return huma.ErrorWithHeaders(problem(http.StatusUnauthorized, "the request has no key that is good; Authorization: Bearer hsk_… is what is asked for"),
@@ -72,7 +74,9 @@ func (p *Portal) translate(ctx context.Context, err error) error {
 		return problem(http.StatusConflict, "number "+taken.Number+" belongs to another organization", field("body.files", "number %s belongs to another organization", taken.Number))
 	case errors.As(err, &invalid):
 		return problem(http.StatusUnprocessableEntity, "the files are not valid", problemsOf(invalid.problems)...)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &refused):
+		return wrong(field("body", "%s", refused.Why))
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return later(problem(http.StatusServiceUnavailable, "it took too long"), time.Second)
 	case ctx.Err() != nil: // the client is gone
 		return problem(499, "the request was given up")

@@ -22,7 +22,7 @@ func (p *Portal) system() {
 // identity is who asks.
 type identity struct {
 	Org    string     `json:"org" doc:"Organization that the key is of." example:"acme"`
-	KeyID  string     `json:"key_id" doc:"The part of the key that may be shown." example:"hsk_3fK2mPq9"`
+	KeyID  string     `json:"key_id" doc:"The part of the key that may be shown." example:"7Qm2XbLc"`
 	Name   string     `json:"name" doc:"What the key is called." example:"CRM"`
 	Scopes []string   `json:"scopes" doc:"What the key may do." example:"[\"calls:read\",\"tags:write\"]"`
 	Ends   *time.Time `json:"ends,omitempty" doc:"When the key ends; left out where it does not."`

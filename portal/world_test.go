@@ -2,8 +2,8 @@ package portal_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -11,16 +11,21 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/confdir"
+	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/flowengine/nodes"
+	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/portal"
+	"github.com/hookswitch/hookswitch/seal"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/sqlite"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
 
 var began = time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC)
@@ -30,20 +35,21 @@ const callOfAcme = "11111111-1111-4111-8111-111111111111"
 // world is an API over an SQLite store, and a client of it.
 type world struct {
 	*testing.T
-	db   store.Store
-	keys *keyring
-	log  bytes.Buffer
-	now  time.Time
+	db  store.Store
+	log bytes.Buffer
+	now time.Time
 	*portal.Portal
 	server *httptest.Server
-	key    string // of the requests; empty: none
-	next   int    // epoch of the next batch of events
+	key    string            // of the requests; empty: none
+	whole  map[string]string // by organization the key that may do everything
 }
 
 // everything are all scopes.
 func everything() (all []string) {
-	for _, s := range portal.Scopes {
-		all = append(all, s.Name)
+	for _, s := range keys.Scopes {
+		if !strings.HasPrefix(s.Name, keys.Incoming) {
+			all = append(all, s.Name)
+		}
 	}
 	return all
 }
@@ -59,84 +65,66 @@ func newWorld(t *testing.T, with ...func(*portal.Options)) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{T: t, db: db, keys: &keyring{keys: map[string]store.Key{}}, now: began}
-	o := portal.Options{Store: db, Keys: w.keys, Log: zerolog.New(&w.log), Version: "1.2.3", Now: func() time.Time { return w.now }}
+	w := &world{T: t, db: db, now: began, whole: map[string]string{}}
+	ring, err := seal.OpenFile(filepath.Join(t.TempDir(), "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := credentials.New(db, ring)
+	secrets.Now = func() time.Time { return w.now }
+	o := portal.Options{Store: db, Secrets: secrets, Log: zerolog.New(&w.log), Version: "1.2.3", Now: func() time.Time { return w.now }}
+	o.InForce = w.inForce
 	for _, set := range with {
 		set(&o)
 	}
 	w.Portal = portal.New(o)
 	w.server = httptest.NewServer(w.Portal)
 	t.Cleanup(w.server.Close)
-	w.key = w.newKey("acme", everything()...)
+	w.as("acme")
 	return w
+}
+
+// as lets requests have the key of an organization that may do everything.
+func (w *world) as(org string) {
+	w.Helper()
+	if w.whole[org] == "" {
+		w.whole[org] = w.addKey(org, store.Key{ID: "allOf" + org, Name: "key of " + org, Scopes: everything(), Created: began})
+	}
+	w.key = w.whole[org]
+}
+
+// inForce returns what the store has, as a server that follows it does.
+func (w *world) inForce() *flowengine.Snapshot {
+	revisions, err := confdir.InForce(context.Background(), w.db)
+	if err != nil {
+		w.Error(err)
+		return nil
+	}
+	var orgs []confdir.Organization
+	for org, r := range revisions {
+		orgs = append(orgs, confdir.Organization{Name: org, Folder: r.Folder, Files: r.Files})
+	}
+	s, problems := flowengine.LoadFiles(confdir.Join(orgs), nodes.Kinds)
+	if len(problems) > 0 {
+		w.Errorf("what is in force is not valid: %v", problems)
+	}
+	return s
 }
 
 // newKey makes a key of an organization.
 func (w *world) newKey(org string, scopes ...string) string {
 	w.Helper()
-	id := strings.ReplaceAll(w.Name()+org+strings.Join(scopes, ""), "/", "")
-	key := "hsk_" + id
-	hash := sha256.Sum256([]byte(key))
-	if err := w.keys.AddKey(w.Context(), org, store.Key{ID: id, Name: "key of " + org, Hash: hash[:], Scopes: scopes, Created: began}); err != nil {
+	return w.addKey(org, store.Key{Name: "key of " + org, Scopes: scopes, Created: began})
+}
+
+func (w *world) addKey(org string, k store.Key) string {
+	w.Helper()
+	made := keys.New()
+	k.ID, k.Hash = cmp.Or(k.ID, made.ID()), made.Hash()
+	if err := w.db.AddKey(w.Context(), org, k); err != nil {
 		w.Fatal(err)
 	}
-	return key
-}
-
-// keyring keeps keys in memory.
-type keyring struct {
-	mu   sync.Mutex
-	keys map[string]store.Key // by hash
-	used int
-}
-
-func (k *keyring) AddKey(_ context.Context, org string, key store.Key) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	key.Org = org
-	k.keys[string(key.Hash)] = key
-	return nil
-}
-
-func (k *keyring) FindKey(_ context.Context, hash []byte) (*store.Key, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if key, ok := k.keys[string(hash)]; ok {
-		return &key, nil
-	}
-	return nil, store.ErrNotFound
-}
-
-func (k *keyring) Keys(_ context.Context, org string) (out []store.Key, _ error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, key := range k.keys {
-		if key.Org == org {
-			out = append(out, key)
-		}
-	}
-	return out, nil
-}
-
-func (k *keyring) change(org, id string, f func(*store.Key)) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for hash, key := range k.keys {
-		if key.Org == org && key.ID == id {
-			f(&key)
-			k.keys[hash] = key
-			return nil
-		}
-	}
-	return store.ErrNotFound
-}
-
-func (k *keyring) RevokeKey(_ context.Context, org, id string, at time.Time) error {
-	return k.change(org, id, func(key *store.Key) { key.Ends = &at })
-}
-
-func (k *keyring) UsedKey(_ context.Context, org, id string, at time.Time, from string) error {
-	return k.change(org, id, func(key *store.Key) { key.Used, key.From = &at, from; k.used++ })
+	return made.Reveal()
 }
 
 // response is an answer.
@@ -223,7 +211,6 @@ func (w *world) fails(status int, method, path string, body any, parts ...string
 // has lets the store have events of a call.
 func (w *world) has(org, id string, events ...call.Event) {
 	w.Helper()
-	w.next++
 	var lines []store.Line
 	for i, e := range events {
 		e.Org, e.Call, e.Epoch, e.Seq, e.Node = org, id, 1, i+1, "n1"
@@ -260,4 +247,11 @@ func ids(calls []store.Call) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+func decode(t *testing.T, body string, out any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(body), out); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
 }

@@ -15,17 +15,25 @@ import (
 // maxFile bounds a file of keys, in bytes.
 const maxFile = 64 << 10
 
-// OpenFile returns the keys of a file. Where there is none it makes one with one key, that
-// its owner alone may read.
+// OpenFile is ReadFile, but where there is no file it makes one with one key, that its owner
+// alone may read.
 func OpenFile(file string) (*Ring, error) {
-	r, err := readFile(file)
+	r, err := ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeFile(file); err == nil {
-			r, err = readFile(file)
+		if err := makeFile(file); err != nil {
+			return nil, fmt.Errorf("sealing key: %w", err)
 		}
+		return ReadFile(file)
 	}
+	return r, err
+}
+
+// ReadFile returns the keys of a file. One that others than its owner and group may read is
+// refused.
+func ReadFile(file string) (*Ring, error) {
+	r, err := readFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("file of the sealing key: %w", err)
+		return nil, fmt.Errorf("sealing key: %w", err)
 	}
 	return r, nil
 }
@@ -76,8 +84,8 @@ func readFile(file string) (*Ring, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file", file)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others than its owner (mode %04o); chmod 600 %[1]s", file, mode)
+	if mode := info.Mode().Perm(); mode&^0o640 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o: only its owner may write it, and nobody but its owner and group read it; chmod 600 %[1]s", file, mode)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {

@@ -139,11 +139,14 @@ func TestABadFileIsRefused(t *testing.T) {
 			t.Errorf("%.30q: %v, want %s", text, err, want)
 		}
 	}
-	for _, mode := range []os.FileMode{0o644, 0o640, 0o604, 0o620, 0o602, 0o601} {
+	for _, mode := range []os.FileMode{0o644, 0o604, 0o660, 0o620, 0o602, 0o601, 0o700} {
 		file := write(t, line(1), mode)
 		if _, err := seal.OpenFile(file); err == nil || !strings.Contains(err.Error(), "chmod 600 "+file) {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
+	}
+	if _, err := seal.ReadFile(write(t, line(1), 0o640)); err != nil {
+		t.Errorf("a file of a group: %v", err)
 	}
 	if _, err := seal.OpenFile(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is not a file") {
 		t.Errorf("a folder: %v", err)

@@ -154,15 +154,17 @@ func TestCellsAreNoFormulas(t *testing.T) {
 
 func TestWhatAQueryAsksFor(t *testing.T) {
 	c := simultaneous(t)
+	converted, not := true, false
+	c.Converted = &converted
 	c.Tags = []store.Tag{{Name: "state", Value: "TX"}, {Name: "state", Value: "FL", Current: true}}
 	for _, q := range []store.Query{{}, {From: c.Started, To: c.Started.Add(1)}, {Number: "15550100"}, {Caller: "+15551230001"}, {Campaign: "roofing"},
-		{Target: "carol"}, {Tag: "state"}, {Tag: "state=FL"}, {Cause: call.NormalClearing}, {State: store.Complete}} {
+		{Target: "carol"}, {Tag: "state"}, {Tag: "state=FL"}, {Cause: call.NormalClearing}, {State: store.Complete}, {Converted: &converted}} {
 		if !q.Matches(c) {
 			t.Errorf("%+v does not ask for the call", q)
 		}
 	}
 	for _, q := range []store.Query{{From: c.Started.Add(1)}, {To: c.Started}, {Number: "5550100"}, {Caller: "+1"}, {Campaign: "roof"}, {Target: "dave"},
-		{Tag: "stat"}, {Tag: "state=TX"}, {Tag: "state="}, {Cause: call.UserBusy}, {State: store.Open}, {From: time.Now(), Campaign: "roofing"}} {
+		{Tag: "stat"}, {Tag: "state=TX"}, {Tag: "state="}, {Cause: call.UserBusy}, {State: store.Open}, {Converted: &not}, {From: time.Now(), Campaign: "roofing"}} {
 		if q.Matches(c) {
 			t.Errorf("%+v asks for the call", q)
 		}

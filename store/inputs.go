@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -15,8 +16,10 @@ import (
 // One that names a caller without a call waits for that caller's next one.
 type Inputs interface {
 	// Receive takes an input in, in one transaction. One with the key of an earlier one of
-	// the same webhook changes nothing, and gets the receipt of that one. ErrNotFound says
-	// that there is no such call, and that the input does not wait.
+	// the same webhook, within a day, changes nothing, and gets the receipt of that one.
+	// ErrNotFound says that there is no such call, and that the input does not wait;
+	// ErrTooMany that MaxInputs wait already for the call or its caller, or that MaxAfter
+	// events were added to the call.
 	Receive(ctx context.Context, org string, in Input) (Receipt, error)
 
 	// Join binds to a call what waits for its caller, and returns all that is bound to it, in
@@ -34,8 +37,8 @@ type Inputs interface {
 
 // Input is something that comes from outside for a call.
 type Input struct {
-	N        int64  // its place among all, given by the store
-	ID       string // UUID; in the events that it led to as the attribute "input"
+	N        int64  // its place among those of its call, given by the store: they are in the order in which they were bound to it
+	ID       string // UUID, given by the caller of Receive; in the events that it led to as the attribute "input"
 	Org      string
 	Webhook  string        // name of the incoming webhook; empty: it came by the API
 	Key      string        // idempotency key; empty: none
@@ -44,7 +47,7 @@ type Input struct {
 	Since    time.Time     // zero: live calls alone
 	Wait     time.Duration // how long it waits for the caller's next call where there is none; 0: it does not
 	Received time.Time
-	Events   []call.Event // Tagged, Money, Converted: without call, place and node
+	Events   []call.Event // Tagged, Money, Converted: without call, place and node; at most one for a tag, or a kind of money; without a time: that of Received
 }
 
 // Receipt says what became of an input.
@@ -66,6 +69,15 @@ const (
 	Queued    Outcome = "queued"    // until the call has ended
 	Waiting   Outcome = "waiting"   // for the caller's next call
 )
+
+// Bounds of what comes from outside for one call.
+const (
+	MaxInputs = 200  // that wait for a call, or for a caller
+	MaxAfter  = 1000 // events that are added to a call that has ended
+)
+
+// ErrTooMany says that a call, or a caller, can take no more inputs.
+var ErrTooMany = errors.New("the call, or its caller, can take no more")
 
 // AfterEpoch is the epoch of the events that happen to a call after it: above that of any
 // controller.

@@ -158,20 +158,21 @@ func (e *AmbiguousError) Error() string {
 // Query says which calls are wanted; the zero value of a field asks for nothing.
 // All fields must hold.
 type Query struct {
-	From, To time.Time // began at or after From, before To
-	Number   string    // that was dialled; a leading + does not matter
-	Caller   string    // as Number
-	Campaign string
-	Target   string // was dialled
-	Tag      string // NAME, or NAME=VALUE
-	Cause    call.Cause
-	State    State
-	Limit    int    // calls on the page, 1 to 1,000; 0: 50
-	After    string // Page.Next of the page before
+	From, To  time.Time // began at or after From, before To
+	Number    string    // that was dialled; a leading + does not matter
+	Caller    string    // as Number
+	Campaign  string
+	Target    string // was dialled
+	Tag       string // NAME, or NAME=VALUE
+	Cause     call.Cause
+	State     State
+	Converted *bool  // a conversion, or said not to be one
+	Limit     int    // calls on the page, 1 to 1,000; 0: 50
+	After     string // Page.Next of the page before
 }
 
 // Page is a part of what was found.
 type Page struct {
-	Calls []*Call // without events, legs, tags and why-not
+	Calls []*Call // without events, legs, tags, why-not and ledger
 	Next  string  // for Query.After; empty on the last page
 }

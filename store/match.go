@@ -18,6 +18,7 @@ func (q Query) Matches(c *Call) bool {
 		(q.Campaign == "" || q.Campaign == c.Campaign) &&
 		(q.Cause == "" || q.Cause == c.Cause) &&
 		(q.State == "" || q.State == c.State) &&
+		(q.Converted == nil || c.Converted != nil && *q.Converted == *c.Converted) &&
 		(q.Target == "" || slices.ContainsFunc(c.Legs, func(l Leg) bool { return l.Target == q.Target })) &&
 		(q.Tag == "" || slices.ContainsFunc(c.Tags, func(t Tag) bool { return t.Current && t.Name == name && (!valued || t.Value == value) }))
 }

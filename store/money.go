@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -65,7 +66,7 @@ func (p *projection) rules(e *call.Event) {
 // price takes in the terms of a target.
 func (p *projection) price(e *call.Event, target string) {
 	revenue, said := e.Attrs["revenue"]
-	if !said {
+	if !said || target == "" {
 		return
 	}
 	t, err := call.ParseTerms(revenue)
@@ -132,32 +133,36 @@ func (p *projection) worth() {
 	}
 }
 
-// earned returns what is due by the rules: for each target that was connected for long
-// enough, all that is due until then from the buyers; and to the publisher.
+// earned returns what is due by the rules, in the order in which it became due: from the
+// buyers, with each target that was connected for long enough, all that is due until then;
+// and to the publisher.
 func (p *projection) earned() []MoneyEntry {
 	var entries []MoneyEntry
-	var due *call.Sum
-	for i, l := range p.call.Legs {
-		terms, known := p.revenue[l.Target]
-		if !known || slices.ContainsFunc(p.call.Legs[:i], func(before Leg) bool { return before.Target == l.Target }) {
+	due := func(m MoneyEntry, terms call.Terms, target string) {
+		var ok bool
+		if m.Time, ok = p.reached(terms.After, target); ok {
+			m.Sum, m.Source = terms.Sum, "rule"
+			m.Reason += lasting(terms.After)
+			entries = append(entries, m)
+		}
+	}
+	for target, terms := range p.revenue {
+		due(MoneyEntry{Key: "revenue rule " + target, Kind: Revenue, Reason: "connected with " + target}, terms, target)
+	}
+	if p.payout != nil {
+		due(MoneyEntry{Key: "payout rule", Kind: Payout, Reason: "connected"}, *p.payout, "")
+	}
+	slices.SortFunc(entries, func(a, b MoneyEntry) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Key, b.Key)) })
+	var before *call.Sum
+	for i := range entries {
+		m := &entries[i]
+		if m.Kind != Revenue {
 			continue
 		}
-		at, reached := p.reached(terms.After, l.Target)
-		if !reached {
-			continue
+		if m.Replaced = before; before != nil && before.Currency == m.Currency {
+			m.Amount += before.Amount
 		}
-		before := due
-		if due = &terms.Sum; before != nil && before.Currency == due.Currency {
-			due.Amount += before.Amount
-		}
-		entries = append(entries, MoneyEntry{Key: "revenue rule " + l.Target, Time: at, Kind: Revenue, Sum: *due, Source: "rule",
-			Reason: "connected with " + l.Target + lasting(terms.After), Replaced: before})
-	}
-	if p.payout == nil {
-		return entries
-	}
-	if at, reached := p.reached(p.payout.After, ""); reached {
-		entries = append(entries, MoneyEntry{Key: "payout rule", Time: at, Kind: Payout, Sum: p.payout.Sum, Source: "rule", Reason: "connected" + lasting(p.payout.After)})
+		before = &m.Sum
 	}
 	return entries
 }

@@ -103,6 +103,7 @@ type Claimed struct {
 
 // Lease is a node's right to a delivery.
 type Lease struct {
+	Org   string
 	N     int64
 	Token int64
 }
@@ -138,7 +139,6 @@ type Delivery struct {
 // Attempt is one try to deliver, and what it means for the delivery.
 type Attempt struct {
 	Lease    `json:"-"`
-	Org      string        `json:"-"`
 	Endpoint string        `json:"-"`
 	Try      int           `json:"try"` // 1, 2, …
 	Node     string        `json:"node"`

@@ -24,6 +24,8 @@ type Store interface {
 	Log
 	Shared
 	Configurations
+	Inputs
+	Outbox
 	Keys
 	Secrets
 	Requests

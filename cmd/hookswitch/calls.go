@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,6 +58,7 @@ func newCallsList() *cobra.Command {
 	var (
 		q            store.Query
 		since, until string
+		converted    string
 		limit        int
 		legs         bool
 		format       = outputFlag(cmd, outputCSV)
@@ -72,8 +74,9 @@ func newCallsList() *cobra.Command {
 	flags.StringVar(&q.Tag, "tag", "", "calls with this tag, as NAME or NAME=VALUE")
 	flags.StringVar((*string)(&q.Cause), "cause", "", "calls that ended with this cause, such as USER_BUSY")
 	flags.StringVar((*string)(&q.State), "state", "", "open, settling (ended; the journal of an earlier node is still to come), complete, or incomplete (it has not come)")
+	flags.StringVar(&converted, "converted", "", "true: conversions; false: calls that are decided to be none")
 	flags.IntVar(&limit, "limit", 50, "at most so many; 0: all")
-	flags.BoolVar(&legs, "legs", false, "with -o csv a line for each leg, the CDRs; with -o json calls with their legs, tags and why-not")
+	flags.BoolVar(&legs, "legs", false, "with -o csv a line for each leg, the CDRs; with -o json calls with their legs, tags, why-not and ledger")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		now := time.Now()
 		states := []store.State{"", store.Open, store.Settling, store.Complete, store.Incomplete}
@@ -82,6 +85,12 @@ func newCallsList() *cobra.Command {
 		}
 		if q.Cause != "" && !q.Cause.Known() && q.Cause != call.UnknownCause {
 			return &usageError{fmt.Errorf("--cause %q is none of FreeSWITCH's; %s", q.Cause, flowengine.Nearest(string(q.Cause), causes()))}
+		}
+		if converted != "" {
+			q.Converted = new(bool)
+			if *q.Converted, err = strconv.ParseBool(converted); err != nil {
+				return &usageError{fmt.Errorf("--converted %q is neither true nor false", converted)}
+			}
 		}
 		if legs && *format == outputText {
 			return &usageError{errors.New("--legs needs -o csv or -o json")}
@@ -162,7 +171,7 @@ func printCalls(w io.Writer, calls iter.Seq2[*store.Call, error], format output,
 		enc := json.NewEncoder(w)
 		write = func(c *store.Call) error {
 			if c.Events = nil; !legs {
-				c.Legs, c.Tags, c.WhyNot = nil, nil, nil
+				c.Legs, c.Tags, c.WhyNot, c.Ledger = nil, nil, nil, nil
 			}
 			return enc.Encode(c)
 		}

@@ -144,7 +144,7 @@ func TestListFilters(t *testing.T) {
 			t.Errorf("%v: %v, want %v", test.args, got, test.want)
 		}
 	}
-	for _, args := range [][]string{{"--state", "closed"}, {"--since", "yesterday"}, {"--until", "soon"}, {"-o", "xml"}, {"--legs"}, {"--cause", "BUSY"}} {
+	for _, args := range [][]string{{"--state", "closed"}, {"--since", "yesterday"}, {"--until", "soon"}, {"-o", "xml"}, {"--legs"}, {"--cause", "BUSY"}, {"--converted", "maybe"}} {
 		if _, _, err := command(t, append([]string{"calls", "list", "--journal", one}, args...)...); err == nil {
 			t.Errorf("%v is no mistake", args)
 		}
@@ -194,6 +194,41 @@ state  TX     flow    mark  +2.335  -
 	var c store.Call
 	if err != nil || json.Unmarshal([]byte(out), &c) != nil || c.ID != first || len(c.Events) != 10 || len(c.Legs) != 2 || len(c.WhyNot) != 1 {
 		t.Errorf("%v, printed:\n%s", err, out)
+	}
+}
+
+func TestShowPrintsWhatACallIsWorth(t *testing.T) {
+	events, err := os.ReadFile("../../store/testdata/records/money.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "00000001.ndjson"), events, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := command(t, "calls", "show", "abababab", "--journal", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\nnot converted  revenue 55.50 USD  payout 25.00 USD\n",
+		"\n   +15.000  call.mark          alice  5.0 s\n",
+		"\n+60:00.000  call.revenue_updated  revenue 55.5 USD  reason=it was sold  replaced=40.125 USD  source=webhook:sales\n",
+		"\n+60:00.000  call.tags_updated  source=webhook:leads  tag=state  value=TX\n",
+		"\nstate  (removed)  api            -     +66:00.000  TX\n",
+		"\nMONEY    AMOUNT      SOURCE         AT          REPLACED    REASON\n",
+		"\nrevenue  40.125 USD  rule           +1:05.000   40.00 USD   connected with bob for 25s\n",
+		"\nrevenue  55.50 USD   webhook:sales  +60:00.000  40.125 USD  it was sold\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	for args, want := range map[string]int{"true": 0, "false": 1} {
+		out, _, err := command(t, "calls", "list", "--converted", args, "-o", "json", "--journal", dir)
+		if err != nil || strings.Count(out, "\n") != want {
+			t.Errorf("--converted %s: %v, printed:\n%s", args, err, out)
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func lasted(c *store.Call, now time.Time) time.Duration {
 }
 
 // showCall prints a call: who called whom, the timeline, the legs, why targets were not
-// tried, and the tags.
+// tried, the tags, and the ledger.
 func showCall(w io.Writer, c *store.Call, now time.Time) error {
 	p := painterFor(w)
 	if _, err := io.WriteString(w, head(c, p, now)+"\n"); err != nil {
@@ -84,7 +84,7 @@ func showCall(w io.Writer, c *store.Call, now time.Time) error {
 			return err
 		}
 	}
-	for _, rows := range [][][]string{legRows(c), channelRows(c), whyNotRows(c), tagRows(c)} {
+	for _, rows := range [][][]string{legRows(c), channelRows(c), whyNotRows(c), tagRows(c), ledgerRows(c)} {
 		if len(rows) == 1 {
 			continue
 		}
@@ -123,10 +123,30 @@ func head(c *store.Call, p painter, now time.Time) string {
 		fmt.Fprintf(&b, "  talked %s", duration(c.Talked.Duration()))
 	}
 	b.WriteString("\n")
+	if worth := worth(c); worth != "" {
+		b.WriteString(worth + "\n")
+	}
 	for _, g := range c.Missing {
 		fmt.Fprintf(&b, "node %s may know more of it, until %s\n", plain(g.Node), g.Since.Local().Format("15:04:05.000"))
 	}
 	return b.String()
+}
+
+// worth is what a call is worth, as far as that is known.
+func worth(c *store.Call) string {
+	var parts []string
+	if c.Converted != nil && *c.Converted {
+		parts = append(parts, "converted after "+duration(c.ConvertedAt.Sub(c.Started)))
+	} else if c.Converted != nil {
+		parts = append(parts, "not converted")
+	}
+	if c.Revenue != nil {
+		parts = append(parts, "revenue "+c.Revenue.String())
+	}
+	if c.Payout != nil {
+		parts = append(parts, "payout "+c.Payout.String())
+	}
+	return plain(strings.Join(parts, "  "))
 }
 
 // since writes when something of a call was, after its beginning.
@@ -181,7 +201,23 @@ func tagRows(c *store.Call) [][]string {
 		if t.Replaced != nil {
 			replaced = dash(*t.Replaced)
 		}
-		rows = append(rows, []string{dash(t.Name), dash(t.Value), dash(t.Source), dash(t.Step), since(c, &t.Time), replaced})
+		value := dash(t.Value)
+		if t.Removed {
+			value = "(removed)"
+		}
+		rows = append(rows, []string{dash(t.Name), value, dash(t.Source), dash(t.Step), since(c, &t.Time), replaced})
+	}
+	return rows
+}
+
+func ledgerRows(c *store.Call) [][]string {
+	rows := [][]string{{"MONEY", "AMOUNT", "SOURCE", "AT", "REPLACED", "REASON"}}
+	for _, m := range c.Ledger {
+		replaced := "-"
+		if m.Replaced != nil {
+			replaced = m.Replaced.String()
+		}
+		rows = append(rows, []string{string(m.Kind), plain(m.Sum.String()), dash(m.Source), since(c, &m.Time), plain(replaced), dash(m.Reason)})
 	}
 	return rows
 }

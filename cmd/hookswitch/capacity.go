@@ -44,7 +44,7 @@ const meetLimit = 3 * time.Second
 // share lets calls count in what nodes share.
 func (c *controller) share(with *capacity.Capacity) {
 	c.capacity, c.engine.Capacity = with, with
-	c.config.enforced = func(s *flowengine.Snapshot) { with.Expect(limited(s, time.Now())) }
+	c.config.enforced = append(c.config.enforced, func(s *flowengine.Snapshot) { with.Expect(limited(s, time.Now())) })
 }
 
 // limited returns the targets that have limits.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
+	"github.com/hookswitch/hookswitch/tags"
 )
 
 // completeSimulate lets the shell complete what the folder of flows knows.
@@ -23,7 +25,7 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 					out = append(out, w)
 				}
 			}
-			if flag == "answer" || flag == "request" || flag == "availability" {
+			if slices.Contains([]string{"answer", "request", "availability", "tag"}, flag) {
 				return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 			}
 			return out, cobra.ShellCompDirectiveNoFileComp
@@ -48,6 +50,17 @@ func completeSimulate(cmd *cobra.Command, o *simulateOptions) {
 		return out
 	})
 	complete("to", func(s *flowengine.Snapshot, _ []string) []cobra.Completion { return numbersOf(s) })
+	complete("tag", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
+		var out []cobra.Completion
+		for _, o := range s.Organizations() {
+			for _, d := range o.Tags() {
+				for _, value := range valuesOf(d) {
+					out = append(out, cobra.CompletionWithDesc(d.Name+"="+value, d.Description))
+				}
+			}
+		}
+		return out
+	})
 	complete("answer", func(s *flowengine.Snapshot, _ []string) []cobra.Completion {
 		var out []cobra.Completion
 		for _, t := range s.Targets() {
@@ -133,4 +146,15 @@ func asking(f *flowengine.Flow, around string) []cobra.Completion {
 		}
 	}
 	return out
+}
+
+// valuesOf returns what can be said of the values of a tag beforehand.
+func valuesOf(d *tags.Definition) []string {
+	switch d.Type {
+	case tags.Enum:
+		return d.Values
+	case tags.Boolean:
+		return []string{"true", "false"}
+	}
+	return []string{""}
 }

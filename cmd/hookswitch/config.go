@@ -27,6 +27,7 @@ import (
 	"github.com/hookswitch/hookswitch/availability"
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/webhooks/delivery"
 )
 
 // settingsFile is read if there is one and --config names no other.
@@ -46,10 +47,15 @@ type settings struct {
 	JournalMax           byteSize       `mapstructure:"journal_max" yaml:"journal_max"`
 	Database             databaseURL    `mapstructure:"database" yaml:"database"`
 	KeepCalls            time.Duration  `mapstructure:"keep_calls" yaml:"keep_calls"`
+	KeepWebhooks         time.Duration  `mapstructure:"keep_webhooks" yaml:"keep_webhooks"`
 	DatabasePasswordFile string         `mapstructure:"database_password_file" yaml:"database_password_file"`
+	SecretKeyFile        string         `mapstructure:"secret_key_file" yaml:"secret_key_file"`
 	HTTP                 string         `mapstructure:"http" yaml:"http"`
+	API                  string         `mapstructure:"api" yaml:"api"`
+	APIProxies           []netip.Prefix `mapstructure:"api_proxies" yaml:"api_proxies"`
 	HTTPAllow            []netip.Prefix `mapstructure:"http_allow" yaml:"http_allow"`
 	AvailabilityAtOnce   int            `mapstructure:"availability_at_once" yaml:"availability_at_once"`
+	WebhooksAtOnce       int            `mapstructure:"webhooks_at_once" yaml:"webhooks_at_once"`
 	Drain                time.Duration  `mapstructure:"drain" yaml:"drain"`
 	Recordings           string         `mapstructure:"recordings" yaml:"recordings"`
 	Profile              string         `mapstructure:"profile" yaml:"profile"`
@@ -92,6 +98,11 @@ func (s secret) GoString() string             { return strconv.Quote(s.String())
 func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s secret) MarshalYAML() (any, error)    { return s.String(), nil }
 
+// secretKeyFile is where the key is that seals secrets.
+func (s *settings) secretKeyFile() string {
+	return cmp.Or(s.SecretKeyFile, filepath.Join(s.Data, "secret.key"))
+}
+
 func (s *settings) journalDir() string { return filepath.Join(s.Data, "journal") }
 
 // setting is one of them for the command line, the environment and the help.
@@ -116,9 +127,14 @@ func settingTable() []setting {
 		{"database", "", "PostgreSQL for the configuration and the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"keep_calls", time.Duration(0), "how long the call log keeps a call after its end; 0s: for ever"},
+		{"keep_webhooks", 30 * 24 * time.Hour, "how long requests to incoming webhooks are kept; 0s: for ever"},
+		{"secret_key_file", "", "file with the key that seals secrets in the database, the same for all servers of one; empty: secret.key in the folder data, made where there is none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
-		{"http_allow", []string{}, "networks that requests of flows may reach besides the public internet"},
+		{"api", "", "address of the API and of the incoming webhooks, for a proxy that speaks TLS to the outside; empty: neither is served"},
+		{"api_proxies", []string{"127.0.0.0/8", "::1/128"}, "networks of the proxies in front of it, whose X-Forwarded-For says who asks"},
+		{"http_allow", []string{}, "networks that requests of flows and outgoing webhooks may reach besides the public internet"},
 		{"availability_at_once", availability.DefaultAtOnce, "targets that may be asked at once whether they can take a call, over all calls"},
+		{"webhooks_at_once", delivery.DefaultAtOnce, "requests to outgoing webhooks that may be under way at once; those to endpoints that are slow or fail are counted apart, and half as many"},
 		{"drain", 2 * time.Hour, "how long live calls may go on after SIGTERM before they are handed over"},
 		{"recordings", "/var/lib/freeswitch/recordings", "folder on the switch for recordings"},
 		{"profile", "external", "Sofia profile of the switch through which targets given as sip: are dialled"},
@@ -345,6 +361,9 @@ func (s *settings) check() error {
 			return bad(a.key, a.value, "an address with a port, such as 127.0.0.1:8084")
 		}
 	}
+	if s.API != "" && !validAddress(s.API) {
+		return bad("api", s.API, "an address with a port, such as 127.0.0.1:8091, or empty")
+	}
 	for i, f := range s.FreeSWITCH {
 		if !validAddress(f.Address) {
 			return bad(fmt.Sprintf("freeswitch[%d].address", i), f.Address, "an address with a port, such as 127.0.0.1:8021")
@@ -371,8 +390,12 @@ func (s *settings) check() error {
 		return bad("max_calls", s.MaxCalls, "at least 1")
 	case s.AvailabilityAtOnce < 1 || s.AvailabilityAtOnce > 100_000:
 		return bad("availability_at_once", s.AvailabilityAtOnce, "1 to 100000")
+	case s.WebhooksAtOnce < 1 || s.WebhooksAtOnce > 10_000:
+		return bad("webhooks_at_once", s.WebhooksAtOnce, "1 to 10000")
 	case s.KeepCalls < 0:
 		return bad("keep_calls", s.KeepCalls, "not negative")
+	case s.KeepWebhooks < 0:
+		return bad("keep_webhooks", s.KeepWebhooks, "not negative")
 	case s.Drain < 0:
 		return bad("drain", s.Drain, "not negative")
 	case s.Data == "":

@@ -29,9 +29,9 @@ type configuration struct {
 	versions *flowengine.Versions
 	log      zerolog.Logger
 	loaded   func(time.Time)
-	enforced func(*flowengine.Snapshot) // may be nil
-	systemd  *systemd                   // told of reloads; nil: none
-	watched  chan struct{}              // closed once changes are watched for; may be nil
+	enforced []func(*flowengine.Snapshot) // told of each that comes into force
+	systemd  *systemd                     // told of reloads; nil: none
+	watched  chan struct{}                // closed once changes are watched for; may be nil
 
 	snapshot atomic.Pointer[flowengine.Snapshot]
 	valid    atomic.Bool // the folder as it is now is in force
@@ -124,8 +124,8 @@ func (c *configuration) enforce(s *flowengine.Snapshot, from string) {
 	}
 	c.snapshot.Store(s)
 	c.loaded(time.Now())
-	if c.enforced != nil {
-		c.enforced(s)
+	for _, tell := range c.enforced {
+		tell(s)
 	}
 	c.log.Info().Str("from", from).Int("organizations", len(s.Organizations())).Int("numbers", len(s.Numbers())).Int("flows", writtenFlows(s)).Int("targets", len(s.Targets())).Msg("configuration in force")
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/hookswitch/hookswitch/eslctl/esltest"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
+	"github.com/hookswitch/hookswitch/webhooks/delivery"
 )
 
 // demoOptions are those of the demonstration.
@@ -102,7 +103,7 @@ func demoSettings(o demoOptions) *settings {
 		Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: "127.0.0.1:0", Node: "demo",
 		ConfigDir: o.dir, Data: o.data, Recordings: o.data, Drain: 5 * time.Second,
 		Allow:     []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		HTTPAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AvailabilityAtOnce: availability.DefaultAtOnce,
+		HTTPAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AvailabilityAtOnce: availability.DefaultAtOnce, WebhooksAtOnce: delivery.DefaultAtOnce,
 		Profile: "external", TTS: ttsSettings{"flite", "slt"}, Log: logSettings{"info", "json"},
 	}
 }

@@ -84,6 +84,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	m := newMetrics(buildInfo{})
 	m.watch(gauges{})
 	m.drains(nil)
+	m.delivers(nil)
 	described := make(chan *prometheus.Desc)
 	go func() {
 		m.registry.Describe(described)

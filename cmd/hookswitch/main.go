@@ -61,7 +61,7 @@ func newRoot() *cobra.Command {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.PersistentFlags().String("config", "", "file of server settings (default "+settingsFile+" if there is one)")
-	root.AddCommand(newServe(), newDemo(), newValidate(), newDiff(), newApply(), newExport(), newRevisions(), newRollback(), newFlows(), newSimulate(), newTest(), newSchema(), newDoctor(), newHealth(), newCalls(), newBackup(), newMan(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newValidate(), newDiff(), newApply(), newExport(), newRevisions(), newRollback(), newFlows(), newSimulate(), newTest(), newSchema(), newDoctor(), newHealth(), newCalls(), newKeys(), newSecrets(), newWebhooks(), newBackup(), newMan(), newVersion())
 	return root
 }
 

@@ -9,8 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/drain"
 	"github.com/hookswitch/hookswitch/store/journal"
+	"github.com/hookswitch/hookswitch/webhooks/delivery"
 )
 
 // metrics are the figures for Prometheus. No label holds a phone number, an id
@@ -25,6 +27,10 @@ type metrics struct {
 	counting  prometheus.Histogram
 	alone     prometheus.Counter
 	dropped   prometheus.Counter
+	untold    prometheus.Counter
+	attempts  *prometheus.CounterVec
+	attempt   prometheus.Histogram
+	delivery  prometheus.Histogram
 	loaded    prometheus.Gauge
 }
 
@@ -58,13 +64,23 @@ func newMetrics(b buildInfo) *metrics {
 			Help: "Times a call was told of limits by this node's share, since the database did not answer."}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "capacity_dropped_total",
 			Help: "Steps of slots that were not told to the database, since it was away for too long."}),
+		untold: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "events_untold_total",
+			Help: "Times an endpoint was not told of an event because its filter failed."}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: space, Name: "webhook_attempts_total",
+			Help: "Attempts to deliver to outgoing webhooks, by what became of the delivery: delivered, pending (it is tried again), given_up or dropped."}, []string{"outcome"}),
+		attempt: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Name: "webhook_attempt_seconds",
+			Help:    "Time of an attempt to deliver to an outgoing webhook.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}),
+		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Name: "webhook_delivery_seconds",
+			Help:    "Time from a message in the database to its success at an outgoing webhook, where the first attempt was one.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}}),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "config_loaded_timestamp",
 			Help: "When the configuration in force was loaded, in seconds since 1970."}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: space, Name: "build_info", Help: "Which program this is; always 1.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go": b.Go}})
 	build.Set(1)
-	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.counting, m.alone, m.dropped, m.loaded, build,
+	m.registry.MustRegister(m.calls, m.steps, m.takeovers, m.unsettled, m.commands, m.counting, m.alone, m.dropped, m.untold, m.attempts, m.attempt, m.delivery, m.loaded, build,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{Namespace: space}))
 	return m
 }
@@ -98,6 +114,21 @@ func one(yes bool) float64 {
 func (m *metrics) drains(d *drain.Drain) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: space, Name: "drain_lag_seconds",
 		Help: "Age of the oldest event of the journal that is not in the database."}, func() float64 { return d.Lag().Seconds() }))
+}
+
+// delivers adds the figures of what is sent to outgoing webhooks.
+func (m *metrics) delivers(d *delivery.Deliverer) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: space, Name: "webhook_pending",
+		Help: "Deliveries to outgoing webhooks that wait in the database, of all servers, counted once a minute."}, func() float64 { return float64(d.Pending()) }))
+}
+
+// attempted notes an attempt to deliver, and the age of the delivery.
+func (m *metrics) attempted(a *store.Attempt, age time.Duration) {
+	m.attempts.WithLabelValues(string(a.State)).Inc()
+	m.attempt.Observe(a.Took.Seconds())
+	if a.State == store.Delivered && a.Try == 1 {
+		m.delivery.Observe(age.Seconds())
+	}
 }
 
 // observe counts an event of a call.

@@ -11,8 +11,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hookswitch/hookswitch/seal"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
+	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
 
 func newServe() *cobra.Command {
@@ -56,8 +58,10 @@ func run(ctx context.Context, s *settings, logTo io.Writer) error {
 // server is all that takes calls and keeps what they tell.
 type server struct {
 	*controller
-	settings *settings
-	db       store.Store
+	settings    *settings
+	db          store.Store
+	credentials *credentials.Keeper
+	inbox       *inbox
 }
 
 // newServer returns a server with its journal and database open and its configuration in
@@ -68,6 +72,10 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 		return nil, err
 	}
 	manager, err := newSystemd(log)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.OpenFile(s.secretKeyFile())
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +102,7 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 	if err := c.config.start(ctx); err != nil {
 		return nil, errors.Join(err, j.Close(), db.Close())
 	}
-	return &server{c, s, db}, nil
+	return &server{c, s, db, credentials.New(db, ring), newInbox(c, db)}, nil
 }
 
 // later refuses a database whose tables a later version has made: they stay what they
@@ -121,6 +129,10 @@ func (srv *server) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("setting http: %w", err)
 	}
+	api, err := listenAPI(s)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
 	log.Info().Str("http", l.Addr().String()).Str("version", version).Msg("server started")
 	defer func() { log.Info().Err(err).Msg("server stopped") }()
 
@@ -139,10 +151,14 @@ func (srv *server) run(ctx context.Context) (err error) {
 		})
 	}
 	part("http", func(ctx context.Context) error { return serveHTTP(ctx, l, newMux(ready, c.metrics.handler())) })
+	if api != nil {
+		part("api", func(ctx context.Context) error { return srv.serveAPI(ctx, api) })
+	}
+	part("inbox", func(ctx context.Context) error { srv.inbox.run(ctx); return nil })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
 	d := newDrain(s.Node, log, c.journal, c.metrics, srv.db)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
-	u := &upkeep{log: log, db: srv.db, keep: s.KeepCalls, namesakes: newNamesakes(s.Node, log, c.journal, srv.db)}
+	u := &upkeep{log: log, db: srv.db, keepCalls: s.KeepCalls, keepWebhooks: s.KeepWebhooks, namesakes: newNamesakes(s.Node, log, c.journal, srv.db)}
 	part("upkeep", func(ctx context.Context) error { u.run(ctx); return nil })
 	reconciler := newReconciler(c, s)
 	part("reconciliation", func(ctx context.Context) error { reconciler.run(ctx); return nil })

@@ -161,3 +161,45 @@ func TestVersionIsPrinted(t *testing.T) {
 		t.Errorf("%v %s", err, out)
 	}
 }
+
+// The API is served where the setting says, for keys that the command makes.
+func TestServeAnswersTheAPI(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	log := make(firstLines, 100)
+	data := t.TempDir()
+	s := &settings{Node: "n1", Data: data, ConfigDir: "../../examples/main-line", Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: "127.0.0.1:0", API: "127.0.0.1:0", Log: logSettings{Level: "info", Format: "json"}}
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, s, log) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	var line struct{ API string }
+	for line.API == "" {
+		if err := json.Unmarshal([]byte(<-log), &line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key, _, err := command(t, "keys", "create", "--name", "test", "--scope", "config:read", "--data", data, "--config-dir", s.ConfigDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/whoami": `"org":"default"`, "/tags": `"items":[]`, "/openapi.json": `"openapi":"3.1.0"`} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+line.API+"/api/v1"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(key))
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s %v %s", path, resp.Status, err, body)
+		}
+	}
+}

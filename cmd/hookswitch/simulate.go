@@ -172,6 +172,7 @@ func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Te
 	if err != nil {
 		return t, err
 	}
+	o.typeTags(s, &t)
 	for _, f := range flowtest.NewScript(s).Check(&t) {
 		field, _ := f.At[0].(string)
 		switch field {
@@ -190,12 +191,32 @@ func (o *simulateOptions) read(s *flowengine.Snapshot, flow string) (flowtest.Te
 			}
 		case "headers":
 			field = "--header"
+		case "tags":
+			field = "--tag"
 		default:
 			field = "--" + field
 		}
 		err = errors.Join(err, fmt.Errorf("%s: %w", field, f))
 	}
 	return t, err
+}
+
+// typeTags makes what was given for tags that are defined what their definitions say: on a
+// command line a text has no quotes.
+func (o *simulateOptions) typeTags(s *flowengine.Snapshot, t *flowtest.Test) {
+	org, ok := s.Organization(t.Org)
+	if r, known := s.Lookup(t.To); known && t.Org == "" {
+		org, ok = r.Org, true
+	}
+	if !ok {
+		return
+	}
+	for _, pair := range o.tags {
+		name, text, _ := strings.Cut(pair, "=")
+		if _, defined := org.Tag(name); defined {
+			t.Tags[name] = flowengine.Scalar{Value: org.TagValue(name, text)}
+		}
+	}
 }
 
 // dialled finds what is dialled by a call to a flow: a number that leads to it, in the only

@@ -200,3 +200,34 @@ nodes:
 		}
 	}
 }
+
+// On the command line nothing has quotes: what a tag is, its definition says.
+func TestTagsOfASimulationAreTyped(t *testing.T) {
+	conf(t)
+	files(t, map[string]string{"conf/tags.yaml": `tags:
+  lead: {type: enum, values: [hot, cold], description: What we think of it}
+  zip: {}
+  vip: {type: boolean}
+---
+flow: typed
+start: which
+nodes:
+  which: {branch: {cases: [{name: fits, if: 'tags.zip == "75001" and tags.vip and tags.lead == "hot" and tags.other == 7'}]}, exits: {fits: bye, else: which-else}}
+  which-else: {hangup: {sip: 486}}
+  bye: {hangup: {}}
+`})
+	simulate := func(lead string) (string, error) {
+		out, _, err := command(t, "simulate", "typed", "--config-dir", "conf", "--tag", "zip=75001", "--tag", "vip=true", "--tag", "other=7", "--tag", lead)
+		return out, err
+	}
+	if out, err := simulate("lead=hot"); err != nil || !strings.Contains(out, "which (branch) → fits") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := simulate("lead=warm"); err == nil || err.Error() != "--tag: tag lead is of type enum, and this is none of its 2 values; there are cold, hot" {
+		t.Error(err)
+	}
+	out, _, err := command(t, "__complete", "simulate", "--config-dir", "conf", "typed", "--tag", "")
+	if want := "lead=hot\tWhat we think of it\nlead=cold\tWhat we think of it\nvip=true\nvip=false\nzip=\n:6"; err != nil || strings.TrimSpace(out) != want {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -126,11 +126,20 @@ func describe(e call.Event) string {
 	if e.Type == call.Started && (e.Attrs["from"] != "" || e.Attrs["to"] != "") {
 		add("%s → %s", e.Attrs["from"], e.Attrs["to"])
 	}
+	if e.Type == call.Money {
+		add("%s %s %s", e.Attrs["kind"], e.Attrs["amount"], e.Attrs["currency"])
+	}
 	excluded := 0
 	for _, k := range slices.Sorted(maps.Keys(e.Attrs)) {
 		if strings.HasPrefix(k, "not.") && (e.Type == call.Decided || e.Type == call.NotTried) {
 			excluded++ // there may be hundreds; the record has them
 			continue
+		}
+		if e.Type == call.Money && (k == "kind" || k == "amount" || k == "currency") {
+			continue
+		}
+		if k == "input" && (e.Type == call.Money || e.Type == call.Tagged || e.Type == call.Converted) {
+			continue // an id for machines
 		}
 		if k == "sip_call_id" || k == "ended" && e.Type != call.Ended {
 			continue // of the leg, whose record has it

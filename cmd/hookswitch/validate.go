@@ -83,19 +83,23 @@ func writeValidated(out io.Writer, dir string, s *flowengine.Snapshot, problems 
 // rest what there is.
 func contents(s *flowengine.Snapshot) string {
 	organizations := s.Organizations()
-	campaigns, plans, publishers, buyers, gateways := 0, 0, 0, 0, 0
+	campaigns, plans, publishers, buyers, gateways, tags, incoming, webhooks := 0, 0, 0, 0, 0, 0, 0, 0
 	for _, o := range organizations {
 		campaigns += len(o.Campaigns())
 		plans += len(o.Plans())
 		publishers += len(o.Publishers())
 		buyers += len(o.Buyers())
 		gateways += len(o.Gateways())
+		tags += len(o.Tags())
+		incoming += len(o.Incomings())
+		webhooks += len(o.Endpoints())
 	}
 	out := []string{counted(writtenFlows(s), "flow"), counted(len(s.Numbers()), "number"), counted(len(s.Targets()), "target")}
 	for _, more := range []struct {
 		n    int
 		what string
-	}{{campaigns, "campaign"}, {plans, "plan"}, {publishers, "publisher"}, {buyers, "buyer"}, {gateways, "gateway"}} {
+	}{{campaigns, "campaign"}, {plans, "plan"}, {publishers, "publisher"}, {buyers, "buyer"}, {gateways, "gateway"}, {tags, "tag"},
+		{incoming, "incoming webhook"}, {webhooks, "outgoing webhook"}} {
 		if more.n > 0 {
 			out = append(out, counted(more.n, more.what))
 		}

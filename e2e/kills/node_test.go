@@ -52,7 +52,7 @@ func long(t *testing.T, left string) {
 }
 
 // sources are the folders that the program is made of.
-var sources = []string{"availability", "call", "capacity", "cmd", "confdir", "eslctl", "examples", "flowengine", "store", "webhooks"}
+var sources = []string{"availability", "call", "capacity", "cmd", "confdir", "eslctl", "examples", "flowengine", "keys", "portal", "seal", "store", "tags", "webhooks"}
 
 // build builds the program. It looks at every source of it first: go test takes
 // an old result for a new one unless it sees the test depend on what has changed.
@@ -89,6 +89,7 @@ type node struct {
 	fresh    string // address for new calls
 	takeover string
 	http     string // address of its metrics
+	api      string // address of its API
 	home     string
 	file     string // its settings
 	drain    string // setting
@@ -107,7 +108,7 @@ type node struct {
 // newNode writes the settings of a server that does not run yet.
 func (w *world) newNode(name, program, drain string) *node {
 	n := &node{w: w, name: name, program: program, drain: drain, home: filepath.Join(w.dir, name), waiting: map[string]chan struct{}{}}
-	n.fresh, n.takeover, n.http = freeAddress(w.t), freeAddress(w.t), freeAddress(w.t)
+	n.fresh, n.takeover, n.http, n.api = freeAddress(w.t), freeAddress(w.t), freeAddress(w.t), freeAddress(w.t)
 	n.file = filepath.Join(n.home, "settings.yaml")
 	n.furnish()
 	w.nodes = append(w.nodes, n)
@@ -121,6 +122,7 @@ func (n *node) furnish() {
 	must(w.t, os.WriteFile(n.file, fmt.Appendf(nil, `listen: %s
 listen_takeover: %s
 http: %s
+api: %s
 node: %s
 config_dir: %s
 data: %s
@@ -129,7 +131,7 @@ cdr: %s
 drain: %s
 freeswitch:
   - {address: "%s", password: %s}
-`, n.fresh, n.takeover, n.http, n.name, w.conf, n.home, w.database, w.sw.CDRDir, n.drain, w.socket, w.sw.Password), 0o600))
+`, n.fresh, n.takeover, n.http, n.api, n.name, w.conf, n.home, w.database, w.sw.CDRDir, n.drain, w.socket, w.sw.Password), 0o600))
 }
 
 func (n *node) journalDir() string { return filepath.Join(n.home, "journal") }

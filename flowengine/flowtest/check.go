@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/tags"
 )
 
 // Fault is something in a Test that does not fit the flows.
@@ -36,6 +37,7 @@ func (s *Script) Check(t *Test) []Fault {
 	c := &checker{script: s, test: t}
 	c.call()
 	c.names()
+	c.tags()
 	c.routing()
 	c.expect()
 	return c.faults
@@ -116,6 +118,38 @@ func (c *checker) names() {
 			c.request(path, node)
 		}
 	}
+}
+
+// tags holds all tags against their definitions.
+func (c *checker) tags() {
+	if c.org == nil {
+		return
+	}
+	c.values(at("tags"), c.test.Tags)
+	for i, d := range c.test.Data {
+		c.values(at("data", i, "tags"), d.Tags)
+	}
+}
+
+func (c *checker) values(path []any, values map[string]flowengine.Scalar) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if d, ok := c.org.Tag(name); ok {
+			if _, err := d.Read(values[name].Value); err != nil {
+				c.add(append(slices.Clone(path), name), tagHint(d), "tag %s is of type %s, and this is %s", name, d.Type, err)
+			}
+		}
+	}
+}
+
+// tagHint says which values a tag has.
+func tagHint(d *tags.Definition) string {
+	switch d.Type {
+	case tags.Enum:
+		return flowengine.Nearest("", d.Values)
+	case tags.Text:
+		return "put quotes around it"
+	}
+	return ""
 }
 
 func (c *checker) expect() {

@@ -293,6 +293,24 @@ nodes:
 	}
 }
 
+// What a test says of tags that are defined must fit, as it must from outside.
+func TestTagsOfATestFitTheirDefinitions(t *testing.T) {
+	const tags = "tags: {score: {type: number, min: 0}, zip: {}, lead: {type: enum, values: [hot, cold]}, vip: {type: boolean}}"
+	s := mustParse(t, mainLine, tags, `tests:
+  - {name: a, tags: {score: 7.50, zip: "75001", lead: hot, vip: true, other: 1}, data: [{tags: {score: 8}}], expect: {tags: {score: 8, lead: hot}}}`)
+	if _, err := s.Play(s.Tests[0]); err != nil {
+		t.Error(err)
+	}
+	_, err := parse(t, tags, `tests:
+  - {name: a, org: default, tags: {score: -1, zip: 75001, lead: warm, vip: 1}, data: [{after: 1s, tags: {vip: "no"}}], expect: {path: []}}`, mainLine)
+	same(t, fmt.Sprint(err), `
+f.yaml:4:43: tag score is of type number, and this is below 0
+f.yaml:4:52: tag zip is of type string, and this is a number, not a text; put quotes around it
+f.yaml:4:65: tag lead is of type enum, and this is none of its 2 values; there are cold, hot
+f.yaml:4:76: tag vip is of type boolean, and this is neither true nor false
+f.yaml:4:111: tag vip is of type boolean, and this is neither true nor false`)
+}
+
 // A test has the same result whatever runs beside it.
 func TestTestsAreRepeatable(t *testing.T) {
 	var doc strings.Builder

@@ -78,6 +78,9 @@ func (t *tree) event(e call.Event) {
 		t.add(e.Time, "is answered")
 	case call.Tagged:
 		text := fmt.Sprintf("tag %s: %s", e.Attrs["tag"], e.Attrs["value"])
+		if e.Attrs["removed"] == "true" {
+			text = fmt.Sprintf("tag %s is removed", e.Attrs["tag"])
+		}
 		if old, ok := e.Attrs["replaced"]; ok {
 			text += ", was " + old
 		}

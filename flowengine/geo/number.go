@@ -18,13 +18,7 @@ const northAmerica = 1
 // missing. Not ok is what is no valid number, and what belongs to no place, such
 // as the toll-free numbers that the countries of North America share.
 func FromNumber(number, defaultCountry string) (place Place, ok bool) {
-	if strings.Trim(number, "+0123456789 -.()") != "" {
-		return Place{}, false // letters would be taken for those of a keypad
-	}
-	n, ok := parse(number, defaultCountry)
-	if !ok && len(number) > 10 { // too long for one of North America
-		n, ok = parse("+"+number, "")
-	}
+	n, ok := read(number, defaultCountry)
 	if !ok {
 		return Place{}, false
 	}
@@ -40,6 +34,28 @@ func FromNumber(number, defaultCountry string) (place Place, ok bool) {
 		place.State = stateOf(n)
 	}
 	return place, true
+}
+
+// E164 returns a telephone number as E.164 has it, +12125550123, of the forms that
+// FromNumber takes. Not ok is what is no valid number.
+func E164(number, defaultCountry string) (e164 string, ok bool) {
+	n, ok := read(number, defaultCountry)
+	if !ok {
+		return "", false
+	}
+	return phonenumbers.Format(n, phonenumbers.E164), true
+}
+
+// read reads a number in international form, perhaps without its +, or in national form.
+func read(number, defaultCountry string) (*phonenumbers.PhoneNumber, bool) {
+	if strings.Trim(number, "+0123456789 -.()") != "" {
+		return nil, false // letters would be taken for those of a keypad
+	}
+	n, ok := parse(number, defaultCountry)
+	if !ok && len(number) > 10 { // too long for one of North America
+		n, ok = parse("+"+number, "")
+	}
+	return n, ok
 }
 
 func parse(number, defaultCountry string) (*phonenumbers.PhoneNumber, bool) {

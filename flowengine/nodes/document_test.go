@@ -13,6 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	yaml "go.yaml.in/yaml/v4"
 
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
@@ -103,6 +104,22 @@ func TestDocumentSchemaRefuses(t *testing.T) {
 		"plan without any":    `{plans: {p: {members: []}}}`,
 		"caps of nothing":     `{targets: {a: {user: a@b, caps: {}}}}`,
 		"hours without week":  `{targets: {a: {user: a@b, hours: {}}}}`,
+		"currency alone":      `{currency: USD}`,
+		"currency in words":   `{organization: a, currency: dollars}`,
+		"unknown type":        `{tags: {a: {type: text}}}`,
+		"enum without values": `{tags: {a: {type: enum}}}`,
+		"values of a number":  `{tags: {a: {type: number, values: [1]}}}`,
+		"unknown source":      `{tags: {a: {sources: [web]}}}`,
+		"unknown privacy":     `{tags: {a: {privacy: secret}}}`,
+		"incoming of nothing": `{incoming: {a: {}}}`,
+		"unknown use":         `{incoming: {a: {accepts: [tags]}}}`,
+		"webhook to nobody":   `{webhooks: {a: {events: [call.ended]}}}`,
+		"webhook of nothing":  `{webhooks: {a: {url: "https://a.example"}}}`,
+		"two bodies":          `{webhooks: {a: {url: "https://a.example", events: [call.ended], json: {}, body: x}}}`,
+		"unknown method":      `{webhooks: {a: {url: "https://a.example", events: [call.ended], method: PSOT}}}`,
+		"revenue of nothing":  `{targets: {a: {user: a@b, revenue: {after: 1s}}}}`,
+		"payout below 0":      `{campaigns: {c: {flow: f, payout: {amount: -1}}}}`,
+		"conversion of none":  `{campaigns: {c: {flow: f, conversion: {}}}}`,
 	} {
 		if validate(schema, doc) == nil {
 			t.Errorf("%s passes", name)
@@ -123,6 +140,19 @@ func TestDocumentSchemaKnowsTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	testFields(t, "test", whole.Definitions["test"], reflect.TypeFor[flowtest.Test]())
+}
+
+// An editor offers the types of events that there are.
+func TestDocumentSchemaKnowsEvents(t *testing.T) {
+	text, err := nodes.DocumentSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, event := range flowengine.EventTypes {
+		if !bytes.Contains(text, []byte(`"`+event+`"`)) {
+			t.Errorf("%s is not offered", event)
+		}
+	}
 }
 
 // The copy that the examples name in their first line is the program's.

@@ -55,5 +55,6 @@ func (r *Request) Check(c *flowengine.Check) {
 		if !nameSyntax.MatchString(name) {
 			c.Problem("tags/"+name, nameHint, "%q cannot be the name of a tag", name)
 		}
+		c.Writes("tags/"+name, name, nil)
 	}
 }

@@ -14,8 +14,14 @@ type Tag struct {
 	Tags Values `yaml:"tags,required"`
 }
 
-// Check wants names that tags can have.
-func (n *Tag) Check(c *flowengine.Check) { n.Tags.check(c, "tags", "a tag", nameSyntax, nameHint) }
+// Check wants names that tags can have, and values that fit them.
+func (n *Tag) Check(c *flowengine.Check) {
+	n.Tags.check(c, "tags", "a tag", nameSyntax, nameHint)
+	for _, name := range slices.Sorted(maps.Keys(n.Tags)) {
+		value := n.Tags[name]
+		c.Writes("tags/"+name, name, &value)
+	}
+}
 
 // Run writes them, once. Why tells of those that were refused.
 func (n *Tag) Run(ctx context.Context, s *flowengine.Session) (flowengine.Result, error) {

@@ -19,6 +19,8 @@ type Part struct {
 	Org, ID string
 	lines   []*store.Line // in the order of the journal, each event once
 	events  []call.Event  // all that are known of the call
+	booked  []store.MoneyEntry
+	record  *store.Call // made of them
 }
 
 // Split sorts a batch by call. All who write calls do it in the order of the result,
@@ -56,7 +58,7 @@ func Split(lines []store.Line) []*Part {
 		parts[n].lines = append(parts[n].lines, &lines[i])
 	}
 	for _, p := range parts {
-		p.Merge(nil)
+		p.Merge(Past{})
 	}
 	slices.SortFunc(parts, func(a, b *Part) int {
 		return cmp.Or(strings.Compare(a.Org, b.Org), strings.Compare(a.ID, b.ID))
@@ -64,9 +66,17 @@ func Split(lines []store.Line) []*Part {
 	return parts
 }
 
-// Merge joins the part with the events that the log has of the call; those that it has
-// are no longer in the part.
-func (p *Part) Merge(have []call.Event) {
+// Past is what the log has of a call.
+type Past struct {
+	Events []call.Event
+	Ledger []store.MoneyEntry
+}
+
+// Merge joins the part with what the log has of the call; the events that it has are no
+// longer in the part.
+func (p *Part) Merge(past Past) {
+	have := past.Events
+	p.booked = past.Ledger
 	if len(have) > 0 || !ascending(p.lines) {
 		seen := make(map[identity]bool, len(have)+len(p.lines))
 		for i := range have {
@@ -111,6 +121,30 @@ func ascending(lines []*store.Line) bool {
 // have it.
 func (p *Part) Begins() bool { return len(p.lines) > 0 && p.lines[0].Event.Seq == 1 }
 
+// Starts says whether the part tells that its call began.
+func (p *Part) Starts() bool {
+	return slices.ContainsFunc(p.lines, func(l *store.Line) bool { return l.Event.Type == call.Started })
+}
+
+// Told returns what a publisher, if there is one, has to tell of the call, whose record was
+// made.
+func (p *Part) Told(by store.Publisher) []store.Message {
+	if by == nil {
+		return nil
+	}
+	news := make([]call.Event, len(p.lines))
+	for i, l := range p.lines {
+		news[i] = l.Event
+	}
+	return by.Publish(p.record, news)
+}
+
+// Waits says whether the call, whose record was made, waits for a journal.
+func (p *Part) Waits() bool { return len(p.record.Missing) > 0 }
+
+// Settled enters into the record that nothing is missing from it.
+func (p *Part) Settled() { p.record.State, p.record.Missing = store.Complete, nil }
+
 // Raw returns the lines as they stand in the journal.
 func (p *Part) Raw() []byte {
 	n := 0
@@ -134,6 +168,7 @@ func (p *Part) Project() (c *store.Call, err error) {
 	}()
 	c = store.Project(p.events)
 	c.Org, c.ID = p.Org, p.ID
+	p.record = c
 	return c, nil
 }
 

@@ -3,7 +3,6 @@ package calllog
 import (
 	"time"
 
-	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -61,23 +60,24 @@ func Only(found []*Call, part string) (*Call, error) {
 }
 
 // Whole returns the call of a row with all that its events tell. What it waits for is
-// known by the log alone.
-func Whole(row *Call, events []call.Event, missing []store.Gap) (*store.Call, error) {
-	p := Part{Org: row.Org, ID: row.ID, events: events}
+// known by the log alone, and so is what was entered in its ledger.
+func Whole(row *Call, past Past, missing []store.Gap) (*store.Call, error) {
+	p := Part{Org: row.Org, ID: row.ID, events: past.Events}
 	c, err := p.Project()
 	if err != nil {
 		return nil, err
 	}
-	c.State, c.Missing = row.State, missing
+	c.State, c.Missing, c.Ledger = row.State, missing, past.Ledger
 	return c, nil
 }
 
-// UTC puts the times of a call, which a driver read, into UTC.
-func (c *Call) UTC() {
+// Read completes a call of which a driver read the row.
+func (c *Call) Read() {
 	c.Started = c.Started.UTC()
-	for _, t := range []*time.Time{c.Answered, c.Connected, c.Ended} {
+	for _, t := range []*time.Time{c.Answered, c.Connected, c.Ended, c.ConvertedAt} {
 		if t != nil {
 			*t = t.UTC()
 		}
 	}
+	c.Revenue, c.Payout = c.revenue.read(), c.payout.read()
 }

@@ -1,6 +1,7 @@
 package calllog
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hookswitch/hookswitch/store"
@@ -12,6 +13,8 @@ type Call struct {
 	*store.Call
 	N     int64
 	Waits *time.Time // of a call that is settling: when Settle first saw it
+
+	revenue, payout sum
 }
 
 // Chunk is a row of events: what one batch held of a call. Its key is that of the first
@@ -68,6 +71,7 @@ type Rows struct {
 	Tags    []*Tag
 	WhyNots []*WhyNot
 	Gaps    []*Gap
+	Ledger  []*Entry
 }
 
 // Before is what the log had of a call.
@@ -79,7 +83,7 @@ type Before struct {
 
 // NewCall returns the row of a call. One that waits for another journal goes on waiting.
 func NewCall(c *store.Call, b Before) *Call {
-	row := &Call{Call: c, N: b.N}
+	row := &Call{Call: c, N: b.N, revenue: columnsOf(c.Revenue), payout: columnsOf(c.Payout)}
 	if c.State == store.Settling && b.State == store.Settling {
 		row.Waits = b.Waits
 	}
@@ -115,10 +119,15 @@ func (r *Rows) Add(p *Part, c *Call) {
 	for _, g := range c.Missing {
 		r.Gaps = append(r.Gaps, &Gap{c.Org, c.N, g})
 	}
+	c.Ledger = slices.Concat(p.booked, additions(p.booked, c.Ledger))
+	for i := len(p.booked); i < len(c.Ledger); i++ {
+		r.Ledger = append(r.Ledger, NewEntry(c.Org, c.N, i, &c.Ledger[i]))
+	}
 }
 
 // Column is a column of a table. Field points to its value in a row, which is a
-// *string, *int, *int64, *bool, *[]byte, *time.Time, **time.Time or **string.
+// *string, *int, *int64, *bool, *[]byte or *time.Time, or of those that may be null a
+// **string, **int64, **bool or **time.Time.
 type Column[R any] struct {
 	Name  string
 	Field func(R) any
@@ -155,6 +164,12 @@ var CallColumns = []Column[*Call]{
 	{"sip_call_id", func(r *Call) any { return &r.SIPCallID }},
 	{"node", func(r *Call) any { return &r.Node }},
 	{"late", func(r *Call) any { return &r.Late }},
+	{"revenue", func(r *Call) any { return &r.revenue.amount }},
+	{"revenue_currency", func(r *Call) any { return &r.revenue.currency }},
+	{"payout", func(r *Call) any { return &r.payout.amount }},
+	{"payout_currency", func(r *Call) any { return &r.payout.currency }},
+	{"converted", func(r *Call) any { return &r.Converted }},
+	{"converted_at", func(r *Call) any { return &r.ConvertedAt }},
 }
 
 // KeyColumns counts the keys in CallColumns.
@@ -205,6 +220,7 @@ var TagColumns = []Column[*Tag]{
 	{"step", func(r *Tag) any { return &r.Step }},
 	{"time", func(r *Tag) any { return &r.Time }},
 	{"replaced", func(r *Tag) any { return &r.Replaced }},
+	{"removed", func(r *Tag) any { return &r.Removed }},
 	{"current", func(r *Tag) any { return &r.Current }},
 }
 

@@ -81,6 +81,9 @@ func NewSearch(org string, q store.Query) (*Search, error) {
 	s.find(q.Target, "legs", "@first AND @target = ?", q.Target)
 	s.find(q.Campaign, "calls", "@campaign <> '' AND @campaign = ?", q.Campaign)
 	s.find(string(q.Cause), "calls", "@cause <> '' AND @cause = ?", string(q.Cause))
+	if q.Converted != nil {
+		s.rest = append(s.rest, condition{map[bool]string{true: "@converted", false: "NOT @converted"}[*q.Converted], nil})
+	}
 	switch q.State {
 	case "":
 	case store.Complete: // nearly all are

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/calllog"
 )
@@ -19,7 +18,7 @@ import (
 // Append takes a batch in with two round trips; with a third when the log has an earlier
 // part of one of its calls.
 func (s *Store) Append(ctx context.Context, b store.Batch) error {
-	together := func(conn *pgx.Conn) error { return appendBatch(ctx, conn, b) }
+	together := func(conn *pgx.Conn) error { return s.appendBatch(ctx, conn, b) }
 	err := s.inTx(ctx, together)
 	for range 3 { // another node began one of the calls just now; the next time it is found
 		if isCode(err, "23505") {
@@ -31,7 +30,7 @@ func (s *Store) Append(ctx context.Context, b store.Batch) error {
 	}
 	var rejected []store.Rejected
 	if err := s.inTx(ctx, func(conn *pgx.Conn) (err error) {
-		rejected, err = appendSingly(ctx, conn, b)
+		rejected, err = s.appendSingly(ctx, conn, b)
 		return err
 	}); err != nil || len(rejected) == 0 {
 		return err
@@ -40,13 +39,16 @@ func (s *Store) Append(ctx context.Context, b store.Batch) error {
 }
 
 // appendBatch takes in all calls together.
-func appendBatch(ctx context.Context, conn *pgx.Conn, b store.Batch) error {
+func (s *Store) appendBatch(ctx context.Context, conn *pgx.Conn, b store.Batch) error {
 	parts := calllog.Split(b.Lines)
 	found, numbers, err := begin(ctx, conn, b, parts)
 	if err != nil {
 		return err
 	}
 	out, err := write(ctx, conn, parts, found, numbers)
+	if err == nil {
+		out, err = s.tell(ctx, conn, out, parts)
+	}
 	if err != nil {
 		return err
 	}
@@ -55,7 +57,7 @@ func appendBatch(ctx context.Context, conn *pgx.Conn, b store.Batch) error {
 }
 
 // appendSingly takes in the calls one by one, and sets aside those that cannot be.
-func appendSingly(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.Rejected, error) {
+func (s *Store) appendSingly(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.Rejected, error) {
 	parts := calllog.Split(b.Lines)
 	found, numbers, err := begin(ctx, conn, b, parts)
 	if err != nil {
@@ -66,7 +68,11 @@ func appendSingly(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.R
 		if _, err := conn.Exec(ctx, "SAVEPOINT call"); err != nil {
 			return nil, err
 		}
-		out, err := write(ctx, conn, []*calllog.Part{p}, found, numbers[i:])
+		one := []*calllog.Part{p}
+		out, err := write(ctx, conn, one, found, numbers[i:])
+		if err == nil {
+			out, err = s.tell(ctx, conn, out, one)
+		}
 		if err == nil {
 			err = conn.SendBatch(ctx, out).Close()
 		}
@@ -182,17 +188,25 @@ func write(ctx context.Context, conn *pgx.Conn, parts []*calllog.Part, found map
 			orgs, earlier = append(orgs, p.Org), append(earlier, before.N)
 		}
 	}
-	out := new(pgx.Batch)
 	if len(earlier) > 0 {
-		chunks, err := chunks(ctx, conn, orgs, earlier)
+		past, err := pasts(ctx, conn, orgs, earlier)
 		if err != nil {
 			return nil, err
 		}
 		for i, p := range parts {
 			if _, ok := found[key{p.Org, p.ID}]; ok {
-				p.Merge(chunks[numbers[i]])
+				p.Merge(past[numbers[i]])
 			}
 		}
+	}
+	return rewrite(parts, found, numbers, orgs, earlier)
+}
+
+// rewrite returns the commands that write the calls of parts of which all earlier ones
+// are known; those that are in the log are listed.
+func rewrite(parts []*calllog.Part, found map[key]calllog.Before, numbers []int64, orgs []string, earlier []int64) (*pgx.Batch, error) {
+	out := new(pgx.Batch)
+	if len(earlier) > 0 {
 		for _, table := range []string{"legs", "tags", "why_not", "gaps"} {
 			out.Queue("DELETE FROM "+table+" USING unnest($1::text[], $2::bigint[]) AS k (org, call) WHERE "+table+".org = k.org AND "+table+".call = k.call", orgs, earlier)
 		}
@@ -213,6 +227,8 @@ func write(ctx context.Context, conn *pgx.Conn, parts []*calllog.Part, found map
 	insert(out, "tags", calllog.TagColumns, rows.Tags, false)
 	insert(out, "why_not", calllog.WhyNotColumns, rows.WhyNots, false)
 	insert(out, "gaps", calllog.GapColumns, rows.Gaps, false)
+	insert(out, "ledger", calllog.EntryColumns, rows.Ledger, false)
+	bindWaiting(out, parts, rows.Calls)
 	if len(rows.Gaps) > 0 {
 		orgs, calls := make([]string, 0, len(rows.Gaps)), make([]int64, 0, len(rows.Gaps))
 		for _, g := range rows.Gaps {
@@ -221,23 +237,6 @@ func write(ctx context.Context, conn *pgx.Conn, parts []*calllog.Part, found map
 		settle(out, orgs, calls)
 	}
 	return out, nil
-}
-
-// chunks returns the events that the log has of calls, by their number.
-func chunks(ctx context.Context, conn *pgx.Conn, orgs []string, calls []int64) (map[int64][]call.Event, error) {
-	rows, err := conn.Query(ctx, `SELECT e.call, e.lines FROM unnest($1::text[], $2::bigint[]) AS k (org, call) JOIN events e USING (org, call)`, orgs, calls)
-	if err != nil {
-		return nil, err
-	}
-	events := make(map[int64][]call.Event)
-	var n int64
-	var raw []byte
-	_, err = pgx.ForEachRow(rows, []any{&n, &raw}, func() error {
-		chunk, err := calllog.Events(raw)
-		events[n] = append(events[n], chunk...)
-		return err
-	})
-	return events, err
 }
 
 // insert queues an insert of all rows, a column an array. With replace, calls take the
@@ -282,6 +281,10 @@ func gather[R any](c calllog.Column[R], rows []R) (string, any) {
 		return "bytea", values[[]byte](c, rows)
 	case *time.Time:
 		return "timestamptz", values[time.Time](c, rows)
+	case **int64:
+		return "bigint", values[*int64](c, rows)
+	case **bool:
+		return "boolean", values[*bool](c, rows)
 	}
 	return "timestamptz", values[*time.Time](c, rows)
 }

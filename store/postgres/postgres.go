@@ -28,6 +28,9 @@ type Store struct {
 	closed context.Context
 	close  context.CancelFunc
 
+	publisher store.Publisher // may be nil
+	days      sync.Map        // names of the partitions of attempts that are there
+
 	mu      sync.Mutex
 	current bool // the tables are of this program's version
 }

@@ -95,10 +95,12 @@ func open(t testing.TB) store.Store {
 	return s
 }
 
-func TestLog(t *testing.T) { storetest.RunLog(t, open) }
+func TestLog(t *testing.T)    { storetest.RunLog(t, open) }
+func TestOutbox(t *testing.T) { storetest.RunOutbox(t, open) }
 func TestShared(t *testing.T) {
 	storetest.RunShared(t, func(t *testing.T) store.Shared { return open(t) })
 }
+func TestInputs(t *testing.T)                { storetest.RunInputs(t, open) }
 func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }
 
 // Whatever is wrong with a URL, no error repeats it: there are many places for a password.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -100,29 +101,80 @@ func (s *Store) Call(ctx context.Context, org, id string) (c *store.Call, err er
 	if err != nil {
 		return nil, err
 	}
-	chunks, err := chunks(ctx, tx.Conn(), []string{org}, []int64{row.N})
+	past, err := pasts(ctx, tx.Conn(), []string{org}, []int64{row.N})
 	if err != nil {
 		return nil, err
 	}
-	return calllog.Whole(row, chunks[row.N], missing[row.N])
+	return calllog.Whole(row, past[row.N], missing[row.N])
 }
 
 func scanCall(row pgx.CollectableRow) (*calllog.Call, error) {
-	c := &calllog.Call{Call: new(store.Call)}
-	to := make([]any, len(calllog.CallColumns))
-	for i, column := range calllog.CallColumns {
-		to[i] = column.Field(c)
+	c, err := scan(row, calllog.CallColumns, &calllog.Call{Call: new(store.Call)})
+	if err == nil {
+		c.Read()
 	}
-	if err := row.Scan(to...); err != nil {
-		return nil, err
-	}
-	c.UTC()
-	return c, nil
+	return c, err
 }
 
-// gaps returns what calls wait for, by their numbers.
+// scan reads a row of columns.
+func scan[R any](row pgx.CollectableRow, columns []calllog.Column[R], r R) (R, error) {
+	to := make([]any, len(columns))
+	for i, column := range columns {
+		to[i] = column.Field(r)
+	}
+	return r, row.Scan(to...)
+}
+
+// pasts returns what the log has of calls, by their number.
+func pasts(ctx context.Context, conn *pgx.Conn, orgs []string, calls []int64) (map[int64]calllog.Past, error) {
+	past := make(map[int64]calllog.Past)
+	entries := make(map[int64][]*calllog.Entry)
+	var ask pgx.Batch
+	ask.Queue(`SELECT e.call, e.lines FROM unnest($1::text[], $2::bigint[]) AS k (org, call) JOIN events e USING (org, call)`, orgs, calls).Query(func(rows pgx.Rows) error {
+		var n int64
+		var raw []byte
+		_, err := pgx.ForEachRow(rows, []any{&n, &raw}, func() error {
+			chunk, err := calllog.Events(raw)
+			of := past[n]
+			of.Events = append(of.Events, chunk...)
+			past[n] = of
+			return err
+		})
+		return err
+	})
+	ask.Queue(`SELECT `+calllog.Names("l.", calllog.EntryColumns)+` FROM unnest($1::text[], $2::bigint[]) AS k (org, call) JOIN ledger l USING (org, call)
+		ORDER BY l.place`, orgs, calls).Query(func(rows pgx.Rows) error {
+		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*calllog.Entry, error) {
+			return scan(row, calllog.EntryColumns, calllog.EmptyEntry())
+		})
+		for _, e := range all {
+			entries[e.N] = append(entries[e.N], e)
+		}
+		return err
+	})
+	if err := conn.SendBatch(ctx, &ask).Close(); err != nil {
+		return nil, err
+	}
+	for n, rows := range entries {
+		var err error
+		of := past[n]
+		if of.Ledger, err = calllog.Ledger(rows); err != nil {
+			return nil, err
+		}
+		past[n] = of
+	}
+	return past, nil
+}
+
+// gaps returns what calls of an organization wait for, by their numbers.
 func gaps(ctx context.Context, conn *pgx.Conn, org string, calls []int64) (map[int64][]store.Gap, error) {
-	rows, err := conn.Query(ctx, "SELECT call, node, since FROM gaps WHERE org = $1 AND call = ANY ($2) ORDER BY call, since, node", org, calls)
+	return gapsOf(ctx, conn, slices.Repeat([]string{org}, len(calls)), calls)
+}
+
+// gapsOf is gaps for calls of several organizations.
+func gapsOf(ctx context.Context, conn *pgx.Conn, orgs []string, calls []int64) (map[int64][]store.Gap, error) {
+	rows, err := conn.Query(ctx, `SELECT g.call, g.node, g.since FROM unnest($1::text[], $2::bigint[]) AS k (org, call) JOIN gaps g USING (org, call)
+		ORDER BY g.call, g.since, g.node`, orgs, calls)
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
@@ -18,7 +18,7 @@ func settle(out *pgx.Batch, orgs []string, calls []int64) (complete *pgx.QueuedQ
 		WHERE g.org = k.org AND g.call = k.call AND c.org = g.org AND c.n = g.call AND `+calllog.Closed, orgs, calls)
 	return out.Queue(`UPDATE calls c SET state = 'complete', waits = NULL FROM unnest($1::text[], $2::bigint[]) AS k (org, call)
 		WHERE c.org = k.org AND c.n = k.call AND c.state IN ('settling', 'incomplete')
-		AND NOT EXISTS (SELECT FROM gaps g WHERE g.org = c.org AND g.call = c.n)`, orgs, calls)
+		AND NOT EXISTS (SELECT FROM gaps g WHERE g.org = c.org AND g.call = c.n) RETURNING c.org, c.n, c.id`, orgs, calls)
 }
 
 // Settle looks at a bounded number of calls; the rest come with the next.
@@ -49,26 +49,39 @@ func (s *Store) Settle(ctx context.Context, now time.Time, patience time.Duratio
 	}); err != nil {
 		return 0, 0, err
 	}
+	var done, late []settled
 	var out pgx.Batch
 	if len(calls) > 0 {
-		settle(&out, orgs, calls).Exec(func(tag pgconn.CommandTag) error {
-			complete = int(tag.RowsAffected())
-			return nil
+		settle(&out, orgs, calls).Query(func(rows pgx.Rows) (err error) {
+			done, err = pgx.CollectRows(rows, pgx.RowToStructByPos[settled])
+			return err
 		})
 	}
 	out.Queue(`UPDATE calls c SET waits = $1 FROM (
 		SELECT org, n FROM calls WHERE state = 'settling' AND waits IS NULL LIMIT $2 FOR UPDATE SKIP LOCKED) AS k WHERE c.org = k.org AND c.n = k.n`,
 		now, settleAtOnce)
 	out.Queue(`UPDATE calls c SET state = 'incomplete', waits = NULL FROM (
-		SELECT org, n FROM calls WHERE state = 'settling' AND waits < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS k WHERE c.org = k.org AND c.n = k.n`,
-		now.Add(-patience), settleAtOnce).Exec(func(tag pgconn.CommandTag) error {
-		incomplete = int(tag.RowsAffected())
-		return nil
+		SELECT org, n FROM calls WHERE state = 'settling' AND waits < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS k WHERE c.org = k.org AND c.n = k.n RETURNING c.org, c.n, c.id`,
+		now.Add(-patience), settleAtOnce).Query(func(rows pgx.Rows) (err error) {
+		late, err = pgx.CollectRows(rows, pgx.RowToStructByPos[settled])
+		return err
 	})
 	if err := tx.SendBatch(ctx, &out).Close(); err != nil {
 		return 0, 0, err
 	}
-	return complete, incomplete, tx.Commit(ctx)
+	for state, calls := range map[store.State][]settled{store.Complete: done, store.Incomplete: late} {
+		if err := s.tellSettled(ctx, tx.Conn(), calls, state); err != nil {
+			return 0, 0, err
+		}
+	}
+	return len(done), len(late), tx.Commit(ctx)
+}
+
+// settled is a call that waits no more.
+type settled struct {
+	Org string
+	N   int64
+	ID  string
 }
 
 // settleAtOnce bounds a transaction of Settle.
@@ -89,7 +102,7 @@ func (s *Store) Prune(ctx context.Context, org string, before time.Time, limit i
 			return err
 		}
 		var out pgx.Batch
-		for _, table := range []string{"events", "legs", "tags", "why_not", "gaps"} {
+		for _, table := range []string{"events", "legs", "tags", "why_not", "gaps", "ledger"} {
 			out.Queue("DELETE FROM "+table+" WHERE org = $1 AND call = ANY ($2)", org, calls)
 		}
 		pruned = len(calls)

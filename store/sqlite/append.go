@@ -13,7 +13,6 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/calllog"
 )
@@ -102,6 +101,7 @@ var (
 	newTag      = replaceSQL("tags", calllog.TagColumns)
 	newWhyNot   = insertSQL("why_not", calllog.WhyNotColumns)
 	newGap      = insertSQL("gaps", calllog.GapColumns)
+	newEntry    = insertSQL("ledger", calllog.EntryColumns)
 )
 
 // write writes the call of a part. Most calls that begin in a batch are new, and found to
@@ -118,7 +118,10 @@ func (tx *tx) write(p *calllog.Part) error {
 	if err != nil {
 		return err
 	}
-	return tx.writeRest(p, row)
+	if err := tx.writeRest(p, row); err != nil || !p.Starts() {
+		return err
+	}
+	return tx.bindWaiting(row.Call)
 }
 
 // add writes a call that is new; nil if it is not.
@@ -141,20 +144,25 @@ func (tx *tx) add(p *calllog.Part) (*calllog.Call, error) {
 
 // rewrite writes a call again of which the log has an earlier part; nil if it has none.
 func (tx *tx) rewrite(p *calllog.Part) (*calllog.Call, error) {
-	before, err := tx.before(p)
+	before, err := tx.before(p.Org, p.ID)
 	if err != nil || before == nil {
 		return nil, err
 	}
-	events, err := tx.chunks(p.Org, before.N)
+	past, err := past(tx.ctx, tx.Tx, p.Org, before.N)
 	if err != nil {
 		return nil, err
 	}
-	p.Merge(events)
+	p.Merge(past)
+	return tx.replace(p, *before)
+}
+
+// replace writes a call again of whose part all earlier ones are known.
+func (tx *tx) replace(p *calllog.Part, before calllog.Before) (*calllog.Call, error) {
 	c, err := p.Project()
 	if err != nil {
 		return nil, err
 	}
-	row := calllog.NewCall(c, *before)
+	row := calllog.NewCall(c, before)
 	if _, err := tx.exec(replaceCall, values(calllog.CallColumns, row)...); err != nil {
 		return nil, err
 	}
@@ -167,14 +175,14 @@ func (tx *tx) rewrite(p *calllog.Part) (*calllog.Call, error) {
 }
 
 // before returns what the log has of a call; nil if it has nothing.
-func (tx *tx) before(p *calllog.Part) (*calllog.Before, error) {
+func (tx *tx) before(org, id string) (*calllog.Before, error) {
 	s, err := tx.prepare("SELECT n, state, waits FROM calls WHERE org = ? AND id = ?")
 	if err != nil {
 		return nil, err
 	}
 	var before calllog.Before
 	waits := moment{set: func(t time.Time) { before.Waits = &t }}
-	err = s.QueryRowContext(tx.ctx, p.Org, p.ID).Scan(&before.N, &before.State, &waits)
+	err = s.QueryRowContext(tx.ctx, org, id).Scan(&before.N, &before.State, &waits)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -190,12 +198,18 @@ func (tx *tx) writeRest(p *calllog.Part, row *calllog.Call) error {
 		insert(tx, newLeg, calllog.LegColumns, rows.Legs),
 		insert(tx, newTag, calllog.TagColumns, rows.Tags),
 		insert(tx, newWhyNot, calllog.WhyNotColumns, rows.WhyNots),
-		insert(tx, newGap, calllog.GapColumns, rows.Gaps))
-	if err != nil || len(rows.Gaps) == 0 {
+		insert(tx, newGap, calllog.GapColumns, rows.Gaps),
+		insert(tx, newEntry, calllog.EntryColumns, rows.Ledger))
+	if err == nil && len(rows.Gaps) > 0 {
+		var complete int
+		if complete, err = tx.settle(row.N); complete == 1 {
+			p.Settled()
+		}
+	}
+	if err != nil {
 		return err
 	}
-	_, err = tx.settle(row.N)
-	return err
+	return tx.publish(p.Told(tx.publisher))
 }
 
 func insert[R any](tx *tx, sql string, columns []calllog.Column[R], rows []R) error {
@@ -252,41 +266,17 @@ func values[R any](columns []calllog.Column[R], row R) []any {
 			if *v != nil {
 				list[i] = (*v).UnixMicro()
 			}
+		case **int64:
+			if *v != nil {
+				list[i] = **v
+			}
+		case **bool:
+			if *v != nil {
+				list[i] = **v
+			}
 		}
 	}
 	return list
-}
-
-// chunks returns the events that the log has of a call.
-func (tx *tx) chunks(org string, n int64) ([]call.Event, error) {
-	s, err := tx.prepare(chunksSQL)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.QueryContext(tx.ctx, org, n)
-	if err != nil {
-		return nil, err
-	}
-	return readChunks(rows)
-}
-
-const chunksSQL = "SELECT lines FROM events WHERE org = ? AND call = ?"
-
-func readChunks(rows *sql.Rows) ([]call.Event, error) {
-	defer rows.Close()
-	var events []call.Event
-	for rows.Next() {
-		var raw []byte
-		if err := rows.Scan(&raw); err != nil {
-			return nil, err
-		}
-		chunk, err := calllog.Events(raw)
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, chunk...)
-	}
-	return events, rows.Err()
 }
 
 // unfit says whether a batch failed because of what it holds, so that it would fail

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -80,15 +79,11 @@ func (s *Store) Call(ctx context.Context, org, id string) (c *store.Call, err er
 		if err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, chunksSQL, org, row.N)
+		past, err := past(ctx, tx, org, row.N)
 		if err != nil {
 			return err
 		}
-		events, err := readChunks(rows)
-		if err != nil {
-			return err
-		}
-		c, err = calllog.Whole(row, events, missing[row.N])
+		c, err = calllog.Whole(row, past, missing[row.N])
 		return err
 	})
 	return c, err
@@ -118,46 +113,11 @@ func micros(args []any) []any {
 }
 
 func scanCalls(ctx context.Context, tx *sql.Tx, sql string, args []any) ([]*calllog.Call, error) {
-	rows, err := tx.QueryContext(ctx, sql, args...)
-	if err != nil {
-		return nil, err
+	calls, err := scan(ctx, tx, calllog.CallColumns, func() *calllog.Call { return &calllog.Call{Call: new(store.Call)} }, sql, args...)
+	for _, c := range calls {
+		c.Read()
 	}
-	defer rows.Close()
-	var calls []*calllog.Call
-	for rows.Next() {
-		c := &calllog.Call{Call: new(store.Call)}
-		to := make([]any, len(calllog.CallColumns))
-		for i, column := range calllog.CallColumns {
-			switch v := column.Field(c).(type) {
-			case *time.Time:
-				to[i] = &moment{set: func(t time.Time) { *v = t }}
-			case **time.Time:
-				to[i] = &moment{set: func(t time.Time) { *v = &t }}
-			default:
-				to[i] = v
-			}
-		}
-		if err := rows.Scan(to...); err != nil {
-			return nil, err
-		}
-		calls = append(calls, c)
-	}
-	return calls, rows.Err()
-}
-
-// moment reads a time, if there is one.
-type moment struct{ set func(time.Time) }
-
-// Scan implements [sql.Scanner].
-func (m *moment) Scan(v any) error {
-	switch v := v.(type) {
-	case int64:
-		m.set(time.UnixMicro(v).UTC())
-	case nil:
-	default:
-		return fmt.Errorf("%T is not a time", v)
-	}
-	return nil
+	return calls, err
 }
 
 // gaps returns what calls wait for, by their numbers.

@@ -39,15 +39,29 @@ func (s *Store) Settle(ctx context.Context, now time.Time, patience time.Duratio
 			return 0, 0, err
 		}
 		complete += done
+		if done == 1 {
+			if err := tx.tellSettled(n); err != nil {
+				return 0, 0, err
+			}
+		}
 	}
 	if _, err := tx.exec(`UPDATE calls SET waits = ? WHERE n IN (SELECT n FROM calls WHERE state = 'settling' AND waits IS NULL LIMIT ?)`,
 		now.UnixMicro(), settleAtOnce); err != nil {
 		return 0, 0, err
 	}
-	incomplete, err = tx.affected(`UPDATE calls SET state = 'incomplete', waits = NULL
-		WHERE n IN (SELECT n FROM calls WHERE state = 'settling' AND waits < ? LIMIT ?)`,
-		now.Add(-patience).UnixMicro(), settleAtOnce)
-	return complete, incomplete, err
+	late, err := tx.numbers("SELECT n FROM calls WHERE state = 'settling' AND waits < ? LIMIT ?", now.Add(-patience).UnixMicro(), settleAtOnce)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, n := range late {
+		if _, err := tx.exec("UPDATE calls SET state = 'incomplete', waits = NULL WHERE n = ?", n); err != nil {
+			return 0, 0, err
+		}
+		if err := tx.tellSettled(n); err != nil {
+			return 0, 0, err
+		}
+	}
+	return complete, len(late), nil
 }
 
 // Prune removes calls.
@@ -66,7 +80,7 @@ func (s *Store) Prune(ctx context.Context, org string, before time.Time, limit i
 	for _, n := range calls {
 		for _, sql := range []string{"DELETE FROM calls WHERE org = ? AND n = ?", "DELETE FROM events WHERE org = ? AND call = ?",
 			"DELETE FROM legs WHERE org = ? AND call = ?", "DELETE FROM tags WHERE org = ? AND call = ?",
-			"DELETE FROM why_not WHERE org = ? AND call = ?", "DELETE FROM gaps WHERE org = ? AND call = ?"} {
+			"DELETE FROM why_not WHERE org = ? AND call = ?", "DELETE FROM gaps WHERE org = ? AND call = ?", "DELETE FROM ledger WHERE org = ? AND call = ?"} {
 			if _, err := tx.exec(sql, org, n); err != nil {
 				return 0, err
 			}

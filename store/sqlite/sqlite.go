@@ -28,6 +28,8 @@ import (
 type Store struct {
 	write *sql.DB // one connection: SQLite has one writer at a time, and who waits here waits in order
 	read  *sql.DB
+
+	publisher store.Publisher // may be nil
 }
 
 //go:embed migrations/*.sql

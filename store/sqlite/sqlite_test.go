@@ -123,8 +123,10 @@ func open(t testing.TB) store.Store {
 	return s
 }
 
-func TestLog(t *testing.T) { storetest.RunLog(t, open) }
+func TestLog(t *testing.T)    { storetest.RunLog(t, open) }
+func TestOutbox(t *testing.T) { storetest.RunOutbox(t, open) }
 func TestShared(t *testing.T) {
 	storetest.RunShared(t, func(t *testing.T) store.Shared { return open(t) })
 }
+func TestInputs(t *testing.T)                { storetest.RunInputs(t, open) }
 func TestOrganizationsAreApart(t *testing.T) { storetest.RunApart(t, open) }

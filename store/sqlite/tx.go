@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+
+	"github.com/hookswitch/hookswitch/store"
 )
 
 // tx is a transaction that writes. Its statements are parsed once each.
@@ -11,6 +13,7 @@ type tx struct {
 	*sql.Tx
 	ctx        context.Context // never done: for every command with another, the driver starts a goroutine
 	statements map[string]*sql.Stmt
+	publisher  store.Publisher // may be nil
 }
 
 func (s *Store) begin(ctx context.Context) (*tx, error) {
@@ -18,7 +21,7 @@ func (s *Store) begin(ctx context.Context) (*tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tx{t, context.WithoutCancel(ctx), make(map[string]*sql.Stmt)}, nil
+	return &tx{t, context.WithoutCancel(ctx), make(map[string]*sql.Stmt), s.publisher}, nil
 }
 
 // end commits, or rolls back if there is an error, which it joins with its own.

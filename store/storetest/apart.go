@@ -62,6 +62,12 @@ var apart = map[string]func(ctx context.Context, s store.Store, org string) (any
 		}
 		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "")})
 	},
+	"Receive": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Receive(ctx, org, to("call of acme", input("another input", tagging("by", org))))
+	},
+	"Join": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Join(ctx, org, "live call of acme", joiner)
+	},
 	"Turns": func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.Turns(ctx, []store.TurnKey{{Org: org, Key: "sales"}})
 	},
@@ -105,6 +111,51 @@ var apart = map[string]func(ctx context.Context, s store.Store, org string) (any
 		return s.Requests(ctx, org, store.RequestQuery{Caller: "15550100"})
 	},
 	"Request": func(ctx context.Context, s store.Store, org string) (any, error) { return s.Request(ctx, org, 1) },
+	"Send": func(ctx context.Context, s store.Store, org string) (any, error) {
+		if err := s.Send(ctx, store.Message{Org: org, ID: "message of acme", Call: "call of acme", Type: "t", Time: began, To: []string{"crm"}}); err != nil {
+			return nil, err
+		}
+		lanes, err := s.Lanes(ctx, org)
+		for i := range lanes {
+			lanes[i].Oldest = nil
+		}
+		return lanes, err
+	},
+	"Claim": func(ctx context.Context, s store.Store, org string) (any, error) {
+		got, err := s.Claim(ctx, store.Claiming{Node: "n1", Lease: time.Hour, Lanes: map[store.LaneName]int{{Org: org, Endpoint: "crm"}: 9}, Limit: 9})
+		return len(got.Deliveries), err
+	},
+	"Finish": func(ctx context.Context, s store.Store, org string) (any, error) {
+		lease := store.Lease{Org: org, N: 3, Token: 1}
+		stale, err := s.Finish(ctx, []store.Attempt{{Lease: lease, Endpoint: "leased", Try: 1, At: began.Add(time.Hour), State: store.Delivered}})
+		return len(stale), err
+	},
+	"Extend": func(ctx context.Context, s store.Store, org string) (any, error) {
+		if err := s.Extend(ctx, "n1", 0, []store.Lease{{Org: org, N: 3, Token: 1}}); err != nil {
+			return nil, err
+		}
+		got, err := s.Claim(ctx, store.Claiming{Node: "n2", Lease: time.Hour, Lanes: map[store.LaneName]int{{Org: "acme", Endpoint: "leased"}: 9}, Limit: 9})
+		return len(got.Deliveries), err
+	},
+	"Resend": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Resend(ctx, org, store.Resending{Call: "call of acme"})
+	},
+	"Deliveries": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Deliveries(ctx, org, store.DeliveryQuery{Call: "call of acme"})
+	},
+	"Delivery": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Delivery(ctx, org, 1)
+	},
+	"Lanes": func(ctx context.Context, s store.Store, org string) (any, error) { return s.Lanes(ctx, org) },
+	"Disable": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Disable(ctx, org, "broken", "by "+org)
+	},
+	"Enable": func(ctx context.Context, s store.Store, org string) (any, error) {
+		if err := s.Enable(ctx, org, "broken"); err != nil {
+			return nil, err
+		}
+		return s.Lanes(ctx, org)
+	},
 }
 
 // keyOf is a key of an organization.
@@ -124,6 +175,9 @@ func requestOf(at time.Time) store.Request {
 		Status:  200, Answer: []byte(`{"ok":true}`), Call: "c1", Caller: "+15550100"}
 }
 
+// joiner calls with something waiting for him.
+const joiner = "+13105550199"
+
 // claimOf is the claim of a call of an organization for a target that both have.
 func claimOf(org, id, leg string) call.Claim {
 	return call.Claim{Org: org, Target: "alice", Call: id, Leg: leg, Caller: "15550100", At: began,
@@ -140,9 +194,14 @@ var ofTheNode = map[string]string{
 	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",
 	"Slots":         "it lists what switches are asked for, whoever it belongs to",
 	"Beat":          "it is about the nodes",
+	"Publish":       "it names who decides what is told of the calls of all organizations",
+	"Forsake":       "it is about the leases of a node",
+	"PruneOutbox":   "it removes by age alone",
 	"FindKey":       "it says whose the key is: who knows its hash has the key",
 	"PruneRequests": "it removes by age alone",
 	"PruneShared":   "it removes by age alone",
+	"Arrivals":      "nodes ask for the inputs of all calls at once, and apply them to those that they control, by organization",
+	"Conclude":      "it applies what each organization has sent for its own calls, and returns a count",
 	"Ping":          "it is about the database",
 	"Close":         "it is about the database",
 }
@@ -154,6 +213,19 @@ func populate(t testing.TB, s store.Store, org string) {
 		Attrs: map[string]string{"tag": "of", "value": org}}, events[3])
 	events[4].Seq = 5
 	newJournal(t, s, "n1").send(began.Add(time.Hour), events...)
+	for _, in := range []store.Input{
+		to("call of "+org, input("sale of "+org, paying(store.Revenue, "40"), paying(store.Payout, "25.5"), converting(true), untagging("of"))),
+		waiting("data of "+org, joiner, time.Now(), time.Hour, tagging("of", org)),
+		waiting("more of "+org, "+13105550198", began, time.Hour, tagging("of", org)),
+	} {
+		in.Key = in.ID
+		if _, err := s.Receive(t.Context(), org, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Join(t.Context(), org, "live call of "+org, joiner); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Apply(t.Context(), []store.Change{full(org, 0, "1")}); err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +239,7 @@ func populate(t testing.TB, s store.Store, org string) {
 	if _, err := s.Turns(t.Context(), []store.TurnKey{{Org: org, Key: "sales"}}); err != nil {
 		t.Fatal(err)
 	}
+	populateOutbox(t, s, org)
 	if err := s.AddKey(t.Context(), org, keyOf(org, "key of "+org)); err != nil {
 		t.Fatal(err)
 	}
@@ -231,6 +304,51 @@ var views = []func(ctx context.Context, s store.Store, org string) (any, error){
 		}
 		return page.Requests, err
 	},
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.Join(ctx, org, "live call of "+org, "")
+	},
+	func(ctx context.Context, s store.Store, org string) (any, error) { return s.Lanes(ctx, org) },
+	func(ctx context.Context, s store.Store, org string) (any, error) {
+		page, err := s.Deliveries(ctx, org, store.DeliveryQuery{})
+		for i, d := range page.Deliveries {
+			whole, err := s.Delivery(ctx, org, d.ID)
+			if err != nil {
+				return nil, err
+			}
+			page.Deliveries[i] = *whole
+		}
+		return page.Deliveries, err
+	},
+}
+
+// populateOutbox writes deliveries that are done, that will be tried again, that are under way and
+// that wait: the numbers of acme's are 1, 2, 3 and 4 where it is the first.
+func populateOutbox(t testing.TB, s store.Store, org string) {
+	if _, err := s.Disable(t.Context(), org, "broken", "it is gone"); err != nil {
+		t.Fatal(err)
+	}
+	for _, endpoint := range []string{"done", "failing", "leased", "crm"} {
+		if err := s.Send(t.Context(), store.Message{Org: org, ID: endpoint, Call: "call of " + org, Type: "call.ended", Time: began, Body: []byte("{}"), To: []string{endpoint}}); err != nil {
+			t.Fatal(err)
+		}
+		if endpoint == "crm" {
+			return
+		}
+		got, err := s.Claim(t.Context(), store.Claiming{Node: "n1", Lease: time.Hour, Lanes: map[store.LaneName]int{{Org: org, Endpoint: endpoint}: 1}, Limit: 1})
+		if err != nil || len(got.Deliveries) != 1 {
+			t.Fatalf("%+v %v", got, err)
+		}
+		a := store.Attempt{Lease: got.Deliveries[0].Lease, Endpoint: endpoint, Try: 1, Node: "n1", At: began, Response: store.HTTP{Status: 200}, State: store.Delivered}
+		if endpoint == "failing" {
+			a.State, a.Due, a.Error = store.Pending, began.AddDate(100, 0, 0), "refused"
+		}
+		if endpoint == "leased" {
+			continue
+		}
+		if _, err := s.Finish(t.Context(), []store.Attempt{a}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // RunApart tests that organizations are apart: whatever one of them asks for by the ids

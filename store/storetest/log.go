@@ -137,7 +137,7 @@ func expect(t testing.TB, log store.Log, org, id string, events []call.Event, st
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.Legs, want.Tags, want.WhyNot, want.Events = nil, nil, nil, nil
+	want.Legs, want.Tags, want.WhyNot, want.Ledger, want.Events = nil, nil, nil, nil, nil
 	i := slices.IndexFunc(row.Calls, func(c *store.Call) bool { return c.ID == want.ID })
 	if i < 0 {
 		t.Fatalf("%s is not found by its time", id)

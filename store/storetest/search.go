@@ -37,6 +37,9 @@ func assorted(t *testing.T, log store.Log, org string, n int) []*store.Call {
 			events = append(events, call.Event{Type: call.TargetDialed, Target: target, Leg: fmt.Sprint("leg", k)},
 				call.Event{Type: call.TargetFailed, Target: target, Leg: fmt.Sprint("leg", k), Cause: call.UserBusy})
 		}
+		if random.IntN(2) == 0 {
+			events = append(events, call.Event{Type: call.Converted, Attrs: map[string]string{"converted": pick("true", "false")}})
+		}
 		switch random.IntN(5) {
 		case 0: // it goes on
 		case 1: // an earlier controller that nothing is known of
@@ -82,12 +85,14 @@ func pages(t *testing.T, log store.Log, org string, q store.Query) (ids []string
 func foundByFields(t *testing.T, log store.Store) {
 	calls := assorted(t, log, "acme", 200)
 	assorted(t, log, "other", 50)
+	converted := true
 	fields := []store.Query{
 		{}, {From: began.Add(5 * time.Minute)}, {To: began.Add(5 * time.Minute)}, {From: began.Add(3 * time.Minute), To: began.Add(9 * time.Minute)},
 		{Number: "+15550101"}, {Number: "15550100"}, {Caller: "13105550122"}, {Caller: "+13105550111"}, {Caller: "anonymous"}, {Caller: "nobody"},
 		{Campaign: "roofing"}, {Campaign: "windows"}, {Target: "alice"}, {Target: "bob"}, {Target: "carol"},
 		{Tag: "state"}, {Tag: "zip"}, {Tag: "state=TX"}, {Tag: "zip="}, {Tag: "zip=a=b"}, {Tag: "state=" + strings.Repeat("long", 50) + "1"}, {Tag: "none"},
 		{Cause: call.NormalClearing}, {Cause: call.UserBusy}, {State: store.Open}, {State: store.Settling}, {State: store.Complete}, {State: store.Incomplete},
+		{Converted: new(bool)}, {Converted: &converted},
 	}
 	for _, a := range fields {
 		for _, b := range fields {
@@ -116,6 +121,9 @@ func both(a, b store.Query) store.Query {
 	}
 	if a.To.IsZero() {
 		a.To = b.To
+	}
+	if a.Converted == nil {
+		a.Converted = b.Converted
 	}
 	for _, f := range []struct{ to, from *string }{
 		{&a.Number, &b.Number}, {&a.Caller, &b.Caller}, {&a.Campaign, &b.Campaign}, {&a.Target, &b.Target}, {&a.Tag, &b.Tag},

@@ -133,6 +133,13 @@ func (k *Keeper) add(ctx context.Context, n name, text seal.Secret, overlap time
 	return k.remember(n, list, now)
 }
 
+// RefusedError says why a secret cannot be what it shall be; it does not hold the secret.
+type RefusedError struct{ Why string }
+
+func (e *RefusedError) Error() string { return e.Why }
+
+func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+
 // Signing is a secret that signs.
 type Signing struct {
 	Secret  standard.Secret
@@ -182,19 +189,22 @@ const (
 )
 
 // Rotate gives an endpoint a new secret. The ones before go on signing beside it for the
-// time of overlap, in which the receiver takes the new one.
+// time of overlap, in which the receiver takes the new one. Without overlap they need not be
+// opened, so that it works where the key that sealed them is lost.
 func (k *Keeper) Rotate(ctx context.Context, org, endpoint string, overlap time.Duration) ([]Signing, error) {
 	if overlap < 0 || overlap > MaxOverlap {
-		return nil, fmt.Errorf("an overlap of %v: from 0s to %v", overlap, MaxOverlap)
+		return nil, refuse("an overlap of %v: from 0s to %v", overlap, MaxOverlap)
 	}
 	n := name{org, endpointPrefix + endpoint}
-	k.forget(n)
-	before, err := k.read(ctx, n) // also so that none is sealed with a key that the others do not have
-	if err != nil {
-		return nil, err
-	}
-	if overlap > 0 && len(before) >= maxSigning {
-		return nil, fmt.Errorf("endpoint %s has %d secrets that still sign; rotate without overlap, or when the next has ended", endpoint, len(before))
+	if overlap > 0 {
+		k.forget(n)
+		before, err := k.read(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if len(before) >= maxSigning {
+			return nil, refuse("endpoint %s has %d secrets that still sign; rotate without overlap, or when the next has ended", endpoint, len(before))
+		}
 	}
 	if _, err := k.add(ctx, n, seal.NewSecret(standard.NewSecret().Reveal()), overlap, false); err != nil {
 		return nil, err

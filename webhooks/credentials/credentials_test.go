@@ -162,11 +162,13 @@ func TestAServerWithAnotherKeySaysSo(t *testing.T) {
 	if _, err := wrong.For(t.Context(), "acme", "crm"); !errors.As(err, &missing) || !strings.HasPrefix(err.Error(), "organization acme: secret of endpoint crm: ") {
 		t.Errorf("For: %v", err)
 	}
-	if _, err := wrong.Rotate(t.Context(), "acme", "crm", 0); !errors.As(err, &missing) {
+	if _, err := wrong.Rotate(t.Context(), "acme", "crm", time.Hour); !errors.As(err, &missing) {
 		t.Errorf("Rotate: %v", err)
 	}
 	w.want(both, first)
 	w.want(k, first)
+	// The key is lost, and so is the secret: a new one takes its place.
+	w.want(wrong, w.rotate(wrong, 0))
 }
 
 func TestValuesAreRead(t *testing.T) {

@@ -2,8 +2,6 @@ package credentials
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,7 +44,7 @@ func (k *Keeper) Values(ctx context.Context, org string, names []string) (map[st
 // CheckName says why a text cannot be the NAME of secrets.NAME.
 func CheckName(text string) error {
 	if !valueName.MatchString(text) {
-		return fmt.Errorf("%.80q cannot be the name of a secret: a letter or _, then letters, digits and _, at most 64", text)
+		return refuse("%.80q cannot be the name of a secret: a letter or _, then letters, digits and _, at most 64", text)
 	}
 	return nil
 }
@@ -58,18 +56,18 @@ func (k *Keeper) SetValue(ctx context.Context, org, of string, value seal.Secret
 	}
 	switch text := value.Reveal(); {
 	case text == "":
-		return errors.New("the value is empty")
+		return refuse("the value is empty")
 	case len(text) > maxValue:
-		return fmt.Errorf("the value has %d bytes: at most %d", len(text), maxValue)
+		return refuse("the value has %d bytes: at most %d", len(text), maxValue)
 	case !utf8.ValidString(text) || strings.Contains(text, "\x00"):
-		return errors.New("the value is not text: UTF-8 without NUL")
+		return refuse("the value is not text: UTF-8 without NUL")
 	}
 	names, err := k.names(ctx, org)
 	if err != nil {
 		return err
 	}
 	if len(names) >= maxValues && !slices.Contains(names, of) {
-		return fmt.Errorf("organization %s has %d secrets: remove some", org, len(names))
+		return refuse("organization %s has %d secrets: remove some", org, len(names))
 	}
 	_, err = k.add(ctx, name{org, valuePrefix + of}, value, 0, false)
 	return err

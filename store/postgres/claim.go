@@ -1,0 +1,176 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/outbox"
+)
+
+// dueSQL lists the endpoints that something waits for, one step in the index each: when
+// the first delivery is due that nobody has leased, or a lease ends; and where one is due,
+// when another will be.
+const dueSQL = `
+WITH RECURSIVE lane AS (
+	(SELECT org, endpoint, due FROM outbox ORDER BY org, endpoint, due, n LIMIT 1)
+	UNION ALL
+	SELECT l.* FROM lane CROSS JOIN LATERAL (SELECT o.org, o.endpoint, o.due FROM outbox o WHERE (o.org, o.endpoint) > (lane.org, lane.endpoint)
+		ORDER BY o.org, o.endpoint, o.due, o.n LIMIT 1) AS l)
+SELECT lane.org, lane.endpoint, extract(epoch FROM coalesce(least(free.due, ends.until), lane.due) - now())::float8,
+	extract(epoch FROM later.due - now())::float8 FROM lane
+LEFT JOIN LATERAL (SELECT o.due FROM outbox o WHERE lane.due <= now() AND o.org = lane.org AND o.endpoint = lane.endpoint AND (o.until IS NULL OR o.until <= now())
+	ORDER BY o.due, o.n LIMIT 1) AS free ON true
+LEFT JOIN LATERAL (SELECT o.due FROM outbox o WHERE free.due <= now() AND o.org = lane.org AND o.endpoint = lane.endpoint AND o.due > now()
+	ORDER BY o.due, o.n LIMIT 1) AS later ON true
+LEFT JOIN LATERAL (SELECT min(o.until) AS until FROM outbox o WHERE lane.due <= now() AND (free.due IS NULL OR free.due > now())
+	AND o.org = lane.org AND o.endpoint = lane.endpoint AND o.due <= now()) AS ends ON true
+WHERE NOT EXISTS (SELECT FROM lanes d WHERE d.org = lane.org AND d.endpoint = lane.endpoint AND d.disabled IS NOT NULL)`
+
+// claimSQL leases what is due of each endpoint, in the order of the calls: what an earlier
+// delivery holds up is passed over. It looks at a window only; what another claim leases at
+// this moment is left to it.
+const claimSQL = `
+WITH free AS MATERIALIZED (
+	SELECT c.org, c.n FROM unnest($1::text[], $2::text[], $3::int[], $4::int[]) AS lane (org, endpoint, take, wide)
+	CROSS JOIN LATERAL (
+		SELECT w.org, w.n FROM (
+			SELECT o.org, o.n, o.call, o.endpoint, o.until, o.due FROM outbox o WHERE o.org = lane.org AND o.endpoint = lane.endpoint AND o.due <= clock_timestamp()
+			ORDER BY o.due, o.n LIMIT lane.wide) AS w
+		WHERE (w.until IS NULL OR w.until <= clock_timestamp()) AND (w.call = '' OR NOT EXISTS (
+			SELECT FROM outbox e WHERE e.org = w.org AND e.call = w.call AND e.endpoint = w.endpoint AND e.n < w.n
+			AND (e.first IS NULL OR e.first > clock_timestamp() - $5::float8 * interval '1 second')))
+		ORDER BY w.due, w.n LIMIT lane.take) AS c),
+mine AS MATERIALIZED (
+	SELECT o.org, o.n, o.message FROM free JOIN outbox o ON o.org = free.org AND o.n = free.n
+	WHERE o.until IS NULL OR o.until <= clock_timestamp() FOR UPDATE OF o SKIP LOCKED)
+UPDATE outbox o SET node = $6, token = o.token + 1, until = clock_timestamp() + $7::float8 * interval '1 second'
+FROM mine JOIN messages m ON m.org = mine.org AND m.id = mine.message WHERE o.org = mine.org AND o.n = mine.n
+RETURNING o.org, o.n, o.token, o.endpoint, o.message, o.call, o.type, m.time, m.body, o.created, o.due, o.tries, o.first, o.status, o.error, o.resent`
+
+// putOffSQL has what fills the window of endpoints, and cannot be taken, looked at later,
+// so that the next claim sees what is behind it.
+const putOffSQL = `
+UPDATE outbox o SET due = clock_timestamp() + interval '1 second' FROM (
+	SELECT w.org, w.n, count(*) OVER (PARTITION BY lane.org, lane.endpoint) AS n_seen, lane.wide
+	FROM unnest($1::text[], $2::text[], $3::int[]) AS lane (org, endpoint, wide)
+	CROSS JOIN LATERAL (SELECT o.org, o.n FROM outbox o WHERE o.org = lane.org AND o.endpoint = lane.endpoint AND o.due <= clock_timestamp()
+		ORDER BY o.due, o.n LIMIT lane.wide) AS w) AS w
+WHERE w.n_seen = w.wide AND o.org = w.org AND o.n = w.n AND (o.until IS NULL OR o.until <= clock_timestamp())`
+
+// Claim asks once where nothing is due.
+func (s *Store) Claim(ctx context.Context, c store.Claiming) (store.Claimed, error) {
+	lanes, err := s.due(ctx)
+	if err != nil {
+		return store.Claimed{}, err
+	}
+	shares, next := outbox.Shares(c, lanes)
+	if len(shares) == 0 {
+		return store.Claimed{Next: next}, nil
+	}
+	var orgs, endpoints []string
+	var takes, windows []int
+	for _, l := range shares {
+		orgs, endpoints = append(orgs, l.Lane.Org), append(endpoints, l.Lane.Endpoint)
+		takes, windows = append(takes, l.Take), append(windows, outbox.Window(l.Take))
+	}
+	var out store.Claimed
+	b := byIndex()
+	b.Queue(claimSQL, orgs, endpoints, takes, windows, store.Hold.Seconds(), c.Node, c.Lease.Seconds()).Query(func(rows pgx.Rows) error {
+		out.Deliveries, err = pgx.CollectRows(rows, scanClaimed)
+		return err
+	})
+	b.Queue("COMMIT")
+	if err := s.inTx(ctx, func(conn *pgx.Conn) error { return conn.SendBatch(ctx, b).Close() }); err != nil {
+		return store.Claimed{}, err
+	}
+	slices.SortFunc(out.Deliveries, func(a, b store.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.N, b.N)) })
+	var none []store.LaneName
+	out.Next, none = outbox.Next(shares, out.Deliveries, next)
+	return out, s.putOff(ctx, shares, none)
+}
+
+// byIndex begins a transaction in which rows are found by an index, whatever is known of
+// the tables: they grow and shrink too fast for that.
+func byIndex() *pgx.Batch {
+	b := new(pgx.Batch)
+	b.Queue("BEGIN")
+	b.Queue("SET LOCAL enable_seqscan = off")
+	b.Queue("SET LOCAL enable_hashjoin = off")
+	b.Queue("SET LOCAL enable_mergejoin = off")
+	return b
+}
+
+func (s *Store) due(ctx context.Context) ([]outbox.Due, error) {
+	rows, err := s.pool.Query(ctx, dueSQL)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l outbox.Due, err error) {
+		var first float64
+		var then *float64
+		err = row.Scan(&l.Lane.Org, &l.Lane.Endpoint, &first, &then)
+		l.First = max(0, seconds(first))
+		if then != nil {
+			d := seconds(*then)
+			l.Then = &d
+		}
+		return l, err
+	})
+}
+
+func seconds(n float64) time.Duration {
+	return time.Duration(min(n, 1e9) * float64(time.Second))
+}
+
+// putOff looks at endpoints of which nothing could be taken although something is due.
+func (s *Store) putOff(ctx context.Context, shares []outbox.Share, none []store.LaneName) error {
+	if len(none) == 0 {
+		return nil
+	}
+	var orgs, endpoints []string
+	var windows []int
+	for _, l := range shares {
+		if slices.Contains(none, l.Lane) {
+			orgs, endpoints, windows = append(orgs, l.Lane.Org), append(endpoints, l.Lane.Endpoint), append(windows, outbox.Window(l.Take))
+		}
+	}
+	b := byIndex()
+	b.Queue(putOffSQL, orgs, endpoints, windows)
+	b.Queue("COMMIT")
+	return s.inTx(ctx, func(conn *pgx.Conn) error { return conn.SendBatch(ctx, b).Close() })
+}
+
+func scanClaimed(row pgx.CollectableRow) (d store.Delivery, err error) {
+	m := &d.Message
+	err = row.Scan(&d.Org, &d.N, &d.Token, &d.Endpoint, &m.ID, &m.Call, &m.Type, &m.Time, &m.Body, &d.Created, &d.Due, &d.Tries, &d.First, &d.Status, &d.Error, &d.Resent)
+	d.ID, m.Org, d.State = d.N, d.Org, store.Pending
+	inUTC(&m.Time, &d.Created, &d.Due, d.First)
+	return d, err
+}
+
+// Extend renews leases.
+func (s *Store) Extend(ctx context.Context, node string, lease time.Duration, deliveries []store.Lease) error {
+	orgs, numbers, tokens := leases(deliveries)
+	_, err := s.pool.Exec(ctx, `UPDATE outbox o SET until = clock_timestamp() + $1::float8 * interval '1 second'
+		FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS l (org, n, token) WHERE o.org = l.org AND o.n = l.n AND o.token = l.token AND o.node = $5 AND o.until IS NOT NULL`,
+		lease.Seconds(), orgs, numbers, tokens, node)
+	return err
+}
+
+func leases(list []store.Lease) (orgs []string, numbers, tokens []int64) {
+	for _, l := range list {
+		orgs, numbers, tokens = append(orgs, l.Org), append(numbers, l.N), append(tokens, l.Token)
+	}
+	return orgs, numbers, tokens
+}
+
+// Forsake ends all leases of a node.
+func (s *Store) Forsake(ctx context.Context, node string) error {
+	_, err := s.pool.Exec(ctx, "UPDATE outbox SET until = NULL WHERE node = $1 AND until IS NOT NULL", node)
+	return err
+}

@@ -1,0 +1,68 @@
+package delivery
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/hookswitch/hookswitch/call"
+)
+
+// What is kept of a request and its answer holds no secret, however it was written.
+func TestSecretsAreHidden(t *testing.T) {
+	const canary = `s3cret "/+ü<é`
+	h := new(mask).of([]string{canary, "s3cret", ""})
+	sent := h.request(call.Request{
+		Method: "POST",
+		URL:    "https://crm.example/s3cret%20%22%2F+%C3%BC%3C%C3%A9/x?k=s3cret+%22%2F%2B%C3%BC%3C%C3%A9",
+		Header: map[string]string{"X-Mine": "a " + canary, "Authorization": "Basic czNjcmV0", "cookie": "a=b", "X-Api-Key": "k", "X-Auth": "k", "X-Refresh-Token": "k", "Webhook-Signature": "v1,abc", "Content-Type": "application/json"},
+		Body:   []byte(`{"k":"s3cret \"/+ü\u003cé","other":1}`),
+	}, []byte("{}"))
+	got := h.response(call.Response{Status: 200, Header: map[string]string{"Set-Cookie": "session", "X-Echo": canary}, Body: []byte("you said " + canary)})
+	for what, text := range map[string]string{
+		"url": sent.URL, "header": sent.Header["X-Mine"], "body": string(sent.Body), "answer": string(got.Body), "echo": got.Header["X-Echo"], "error": h.text("no host " + canary),
+	} {
+		if strings.Contains(text, "s3cret") || strings.Contains(text, "ü") || strings.Contains(text, "%C3%BC") || !strings.Contains(text, "***") {
+			t.Errorf("%s: %s", what, text)
+		}
+	}
+	for _, name := range []string{"Authorization", "cookie", "X-Api-Key", "X-Auth", "X-Refresh-Token"} {
+		if sent.Header[name] != "***" {
+			t.Errorf("%s: %s", name, sent.Header[name])
+		}
+	}
+	if got.Header["Set-Cookie"] != "***" || sent.Header["Webhook-Signature"] != "v1,abc" || sent.Header["Content-Type"] != "application/json" {
+		t.Errorf("%v, %v", sent.Header, got.Header)
+	}
+}
+
+// Neither does what is left of one at the end of a body that was cut.
+func TestSecretsAreHiddenWhereABodyWasCut(t *testing.T) {
+	h := new(mask).of([]string{"s3cret-canary"})
+	for n := range len("s3cret-canary") + 1 {
+		body := append(bytes.Repeat([]byte("x"), keptBody-n), "s3cret-canary"[:n]...)
+		got := h.response(call.Response{Body: body, Cut: true})
+		if !got.Cut || bytes.Contains(got.Body, []byte("s3")) || bytes.HasSuffix(got.Body, []byte("s")) {
+			t.Errorf("%d bytes of it: …%s", n, got.Body[keptBody-20:])
+		}
+	}
+}
+
+func TestWhatIsKeptIsBounded(t *testing.T) {
+	h := new(mask).of(nil)
+	long := call.Request{Body: bytes.Repeat([]byte("é"), keptBody), Header: map[string]string{"X-Long": strings.Repeat("é", keptValue), "X-Odd": "a\x00b\xffc"}}
+	got := h.request(long, nil)
+	if len(got.Body) != keptBody || !got.Cut {
+		t.Errorf("a body of %d bytes, cut %t", len(got.Body), got.Cut)
+	}
+	if v := got.Header["X-Long"]; len(v) > keptValue+len("…") || !utf8.ValidString(v) {
+		t.Errorf("a header of %d bytes", len(v))
+	}
+	if v := got.Header["X-Odd"]; v != "a\uFFFDb\uFFFDc" {
+		t.Errorf("%q", v)
+	}
+	if got := h.request(call.Request{Body: []byte("{}")}, []byte("{}")); got.Body != nil || got.Cut {
+		t.Errorf("the standard body is kept again: %s", got.Body)
+	}
+}

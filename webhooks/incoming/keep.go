@@ -1,0 +1,200 @@
+package incoming
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/tags"
+)
+
+// masked stands for what is not kept.
+const masked = "***"
+
+// keepLimit is how long a request may wait to be kept.
+const keepLimit = 2 * time.Second
+
+// keep keeps the request with its answer. One that cannot be kept is answered all the same:
+// what it wanted is done.
+func (q *query) keep(ctx context.Context, a answer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
+	defer cancel()
+	q.kept.Took, q.kept.Status, q.kept.Answer = q.Now().Sub(q.began), a.status, a.body
+	if _, err := q.Monitor.KeepRequest(ctx, q.org.Name, q.kept); err != nil {
+		q.Problem(err)
+	}
+}
+
+const (
+	maxHeaders = 50
+	maxHeader  = 1000 // bytes of a value
+)
+
+// note keeps what the request has, without what is secret. A body that could not be read
+// is left out, since nobody can tell what in it is.
+func (q *query) note(r *http.Request, params, body object, size int) {
+	h := store.HTTP{Method: r.Method, URL: r.URL.Path, Header: map[string]string{}}
+	if len(params) > 0 {
+		values := url.Values{}
+		for _, m := range q.mask(params).(object) {
+			for _, v := range listOf(m.value) {
+				text, _ := field{value: v}.text()
+				values.Add(m.name, text)
+			}
+		}
+		h.URL += "?" + values.Encode()
+	}
+	for name, texts := range r.Header {
+		if len(h.Header) == maxHeaders {
+			break
+		}
+		h.Header[name] = mask(bounded(strings.Join(texts, ", "), maxHeader))
+		if isSecret(name) {
+			h.Header[name] = masked
+		}
+	}
+	if body != nil {
+		raw, err := json.Marshal(q.mask(body))
+		if err != nil {
+			q.Problem(err)
+		}
+		h.Body = raw
+	}
+	h.Cut = body == nil && size > 0
+	q.kept.Request = h
+}
+
+func listOf(v any) list {
+	if l, ok := v.(list); ok {
+		return l
+	}
+	return list{v}
+}
+
+func bounded(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "") }
+
+// mask returns a value without what in it is secret, or is of a private tag.
+func (q *query) mask(value any) any { return q.masking(value, "") }
+
+func (q *query) masking(value any, name string) any {
+	switch v := value.(type) {
+	case object:
+		out := make(object, len(v))
+		for i, m := range v {
+			inner := m.name
+			if name != "" && !slices.Contains(append(opened, "add"), name) {
+				inner = name + "." + m.name
+			}
+			if out[i] = (member{mask(m.name), masked}); !isSecret(m.name) && !q.private(inner) && !q.privateEntry(v, m.name) {
+				out[i].value = q.masking(m.value, inner)
+			}
+		}
+		return out
+	case list:
+		out := make(list, len(v))
+		for i := range v {
+			if out[i] = q.masking(v[i], name); name == "add" {
+				out[i] = q.maskEntry(out[i])
+			}
+		}
+		return out
+	case string:
+		if name == "add" {
+			return q.maskEntry(mask(v))
+		}
+		return mask(v)
+	case json.Number:
+		if text := mask(string(v)); text != string(v) {
+			return text
+		}
+	}
+	return value
+}
+
+// private says whether a field is a tag of private values.
+func (q *query) private(name string) bool {
+	d := (&evaluation{org: q.org, hook: q.hook}).definition(name)
+	return d != nil && d.Privacy == tags.Private
+}
+
+// privateEntry says so of {"name": …, "value": …}.
+func (q *query) privateEntry(entry object, member string) bool {
+	m, ok := entryOf(entry, true)
+	return ok && member == "value" && (q.private(m.name) || isSecret(m.name))
+}
+
+// maskEntry does so with NAME=VALUE.
+func (q *query) maskEntry(value any) any {
+	text, ok := value.(string)
+	if !ok {
+		return value
+	}
+	parts := strings.Split(text, ",")
+	for i, part := range parts {
+		if name, _, has := strings.Cut(part, "="); has && (q.private(strings.TrimSpace(name)) || isSecret(name)) {
+			parts[i] = name + "=" + masked
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+var (
+	// secretNames are parts of the names of what nobody should read in a monitor.
+	secretNames = regexp.MustCompile(`(?i)passw|pwd|secret|token|cookie|credential|signature|authori[sz]|authent|card|cvv|cvc|ssn|social_?sec|iban|(account|routing)_?num|(^|[_.-])(api_?key|key|pin|auth)($|[_.-])`)
+	ownKeys     = regexp.MustCompile(`hsk_[0-9A-Za-z_]+`)
+	digitRuns   = regexp.MustCompile(`[0-9]+([ -][0-9]+)*`)
+)
+
+func isSecret(name string) bool {
+	return secretNames.MatchString(name) && !strings.EqualFold(name, "Idempotency-Key") && !strings.EqualFold(name, "idempotency_key")
+}
+
+// mask takes keys and numbers of cards out of a text.
+func mask(text string) string {
+	return digitRuns.ReplaceAllStringFunc(ownKeys.ReplaceAllString(text, masked), maskCards)
+}
+
+// maskCards masks what in groups of digits is the number of a card.
+func maskCards(run string) string {
+	groups := strings.FieldsFunc(run, func(r rune) bool { return r == ' ' || r == '-' })
+	for i := range groups {
+		digits := ""
+		for j := i; j < len(groups) && len(digits) <= maxCard; j++ {
+			if digits += groups[j]; isCard(digits) {
+				shown := strings.Join(append(append(slices.Clone(groups[:i]), masked), maskCards(strings.Join(groups[j+1:], " "))), " ")
+				return strings.TrimSpace(shown)
+			}
+		}
+	}
+	return run
+}
+
+const (
+	minCard = 13 // digits
+	maxCard = 19
+)
+
+// isCard says whether digits can be the number of a payment card (ISO/IEC 7812-1).
+func isCard(digits string) bool {
+	return len(digits) >= minCard && len(digits) <= maxCard && digits[0] >= '2' && digits[0] <= '6' && luhn(digits)
+}
+
+// luhn says whether digits end with the checksum that the numbers of cards have.
+func luhn(digits string) bool {
+	sum, double := 0, false
+	for i := len(digits) - 1; i >= 0; i-- {
+		d := int(digits[i] - '0')
+		if double {
+			d *= 2
+		}
+		sum += d/10 + d%10
+		double = !double
+	}
+	return sum%10 == 0
+}
