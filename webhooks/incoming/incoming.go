@@ -60,6 +60,7 @@ type Handler struct {
 	address *limiter
 	webhook *limiter
 	room    *room
+	turns   chan struct{} // holds one for each question to the store
 	used    *used
 }
 
@@ -75,7 +76,7 @@ func New(o Options) *Handler {
 		o.Problem = func(error) {}
 	}
 	o.Limits = o.Limits.orDefault()
-	h := &Handler{Options: o, mux: http.NewServeMux(), address: newLimiter(o.Now), webhook: newLimiter(o.Now), room: newRoom(o.Limits), used: &used{at: map[string]time.Time{}}}
+	h := &Handler{Options: o, mux: http.NewServeMux(), address: newLimiter(o.Now), webhook: newLimiter(o.Now), room: newRoom(o.Limits), turns: make(chan struct{}, o.Limits.InStore), used: &used{at: map[string]time.Time{}}}
 	for _, kind := range flowengine.Operations {
 		h.mux.HandleFunc(Path(kind), func(w http.ResponseWriter, r *http.Request) {
 			if !slices.Contains(Methods(kind), r.Method) { // HEAD too, which is to change nothing
@@ -124,6 +125,16 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, kind flowengine.
 		a = h.unavailable(err)
 	}
 	a.write(w)
+}
+
+// turn waits until a question may be put to the store; done ends that.
+func (h *Handler) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case h.turns <- struct{}{}:
+		return func() { <-h.turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // unavailable is the answer where the store does not work.
@@ -259,8 +270,13 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 		out.Fields = append(out.Fields, p.fields...)
 		return answerOf(http.StatusOK, out), nil
 	}
+	done, err := q.turn(ctx)
+	if err != nil {
+		return answer{}, err
+	}
 	p.input.ID = uuid.NewString()
 	receipt, err := q.Inputs.Receive(ctx, q.org.Name, p.input)
+	done()
 	switch {
 	case errors.Is(err, store.ErrTooMany):
 		return answer{}, later(http.StatusTooManyRequests, time.Minute, "too much has come for this call or its caller already")

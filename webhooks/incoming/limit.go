@@ -12,11 +12,12 @@ type Limits struct {
 	PerAddress int           // requests a second from one address, or one IPv6 network of 64 bits; as many at once after a rest
 	AtOnce     int           // requests under way, of all
 	PerWebhook int           // of these, those to one webhook
+	InStore    int           // questions to the store at once: calls need it too
 	Reading    time.Duration // that a body may take to come
 }
 
 // DefaultLimits are those of a server.
-var DefaultLimits = Limits{PerAddress: 200, AtOnce: 128, PerWebhook: 32, Reading: 5 * time.Second}
+var DefaultLimits = Limits{PerAddress: 200, AtOnce: 128, PerWebhook: 32, InStore: 4, Reading: 5 * time.Second}
 
 func (l Limits) orDefault() Limits {
 	d := DefaultLimits
@@ -28,6 +29,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.PerWebhook > 0 {
 		d.PerWebhook = l.PerWebhook
+	}
+	if l.InStore > 0 {
+		d.InStore = l.InStore
 	}
 	if l.Reading > 0 {
 		d.Reading = l.Reading
