@@ -32,7 +32,8 @@ type bed struct {
 	endpoints []string // names; in their order
 	position  store.Position
 	calls     int
-	problem   func(error)
+	expected  int    // deliveries to those that are counted
+	counted   []bool // by endpoint
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -41,12 +42,11 @@ type bed struct {
 // endpoint is one of the receivers.
 type endpoint struct{ url string }
 
-func (e endpoint) Render(m store.Message) (call.Request, error) {
-	return call.Request{Method: "POST", URL: e.url, Header: map[string]string{"Content-Type": "application/json"}, Body: m.Body, Timeout: 15 * time.Second}, nil
+func (e endpoint) Render(_ context.Context, m store.Message) (call.Request, []string, error) {
+	return call.Request{Method: "POST", URL: e.url, Header: map[string]string{"Content-Type": "application/json"}, Body: m.Body, Timeout: 15 * time.Second}, nil, nil
 }
-func (endpoint) AtOnce() int      { return 10 }
-func (endpoint) Enabled() bool    { return true }
-func (endpoint) Hidden() []string { return nil }
+func (endpoint) AtOnce() int   { return 10 }
+func (endpoint) Enabled() bool { return true }
 
 // newBed has n endpoints; kind says how each behaves.
 func newBed(ctx context.Context, n int, kind func(i int) string) (_ *bed, err error) {
@@ -71,13 +71,13 @@ func newBed(ctx context.Context, n int, kind func(i int) string) (_ *bed, err er
 	client.Cut, client.Final, client.MaxBody = true, true, 16<<10
 	client.Keep(2000, 2000) // all are one host here
 	b.deliverer = delivery.New("n1", b.store, client)
-	b.deliverer.Secrets = func(context.Context, store.LaneName) ([]standard.Secret, error) {
+	b.deliverer.Secrets = func(context.Context, string, string) ([]standard.Secret, error) {
 		return []standard.Secret{secret}, nil
 	}
 	all := make(map[store.LaneName]delivery.Endpoint, n)
 	for i := range n {
 		name := fmt.Sprintf("e%d", i)
-		b.endpoints = append(b.endpoints, name)
+		b.endpoints, b.counted = append(b.endpoints, name), append(b.counted, kind(i) == "ok")
 		all[store.LaneName{Org: org, Endpoint: name}] = endpoint{fmt.Sprintf("%s/%s/%d", b.receivers.url, kind(i), i)}
 	}
 	b.deliverer.Use(all)
@@ -129,9 +129,12 @@ const eventsOfCall = 5
 func (b *bed) tell(ctx context.Context, calls, events int, all bool) error {
 	batch := store.Batch{Journal: "bench", Node: "n1", From: b.position, To: store.Position{Segment: 1, Offset: b.position.Offset + 1}, Until: time.Now()}
 	for range calls {
-		to := b.endpoints[b.calls%len(b.endpoints)]
+		i := b.calls % len(b.endpoints)
+		to := b.endpoints[i]
 		if all {
 			to = strings.Join(b.endpoints, " ")
+		} else if b.counted[i] {
+			b.expected += events
 		}
 		id := fmt.Sprintf("call-%d", b.calls)
 		b.calls++
@@ -164,17 +167,6 @@ func (b *bed) hold(ctx context.Context, rate int, span time.Duration) error {
 		told += due
 	}
 	return nil
-}
-
-// backlog counts what waits for endpoints that take what they get.
-func (b *bed) backlog(ctx context.Context, of func(endpoint string) bool) (n int, err error) {
-	lanes, err := b.store.Lanes(ctx, org)
-	for _, l := range lanes {
-		if of(l.Endpoint) {
-			n += l.Pending
-		}
-	}
-	return n, err
 }
 
 // query asks the database for a number.

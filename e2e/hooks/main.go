@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/pprof"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,6 +28,7 @@ var (
 	river   = flag.String("river", "", "program that delivers with River")
 	rounds  = flag.Int("rounds", 3, "rounds of the comparison; the median counts")
 	span    = flag.Duration("for", time.Minute, "how long a rate is held")
+	profile = flag.String("profile", "", "file for a CPU profile")
 	pending = flag.Int("pending", 1_000_000, "rows that wait while claims are measured")
 )
 
@@ -36,6 +38,15 @@ func main() {
 		os.Exit(1)
 	}
 	flag.Parse()
+	if *profile != "" {
+		out, err := os.Create(*profile)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		_ = pprof.StartCPUProfile(out)
+		defer pprof.StopCPUProfile()
+	}
 	sections := []struct {
 		name string
 		run  func(context.Context) ([]row, error)

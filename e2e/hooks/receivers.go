@@ -33,8 +33,8 @@ type heard struct {
 }
 
 // receivers are endpoints that do well (/ok/N), answer never (/hang/N), answer 500
-// (/fail/N) and break the connection (/reset/N). GET /heard tells what came since it was
-// asked last, and waits until want deliveries have come if it is asked for them.
+// (/fail/N) and break the connection (/reset/N). GET /heard tells what came to those that do
+// well since it was asked last, GET /count how many have come in all.
 type receivers struct {
 	mu    sync.Mutex
 	took  []float64 // in milliseconds
@@ -55,6 +55,12 @@ func (r *receivers) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	arrived := time.Now()
 	if req.URL.Path == "/heard" {
 		_ = json.NewEncoder(w).Encode(r.heard())
+		return
+	}
+	if req.URL.Path == "/count" {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(len(r.seen))
 		return
 	}
 	_, _ = io.Copy(io.Discard, req.Body)
@@ -133,12 +139,23 @@ func startReceivers() (*remote, error) {
 
 // heard returns what came since it was asked last.
 func (r *remote) heard() (h heard, err error) {
-	resp, err := http.Get(r.url + "/heard")
+	err = r.ask("/heard", &h)
+	return h, err
+}
+
+// count returns how many deliveries have come, each once.
+func (r *remote) count() (n int, err error) {
+	err = r.ask("/count", &n)
+	return n, err
+}
+
+func (r *remote) ask(path string, into any) error {
+	resp, err := http.Get(r.url + path)
 	if err != nil {
-		return h, err
+		return err
 	}
 	defer resp.Body.Close()
-	return h, json.NewDecoder(resp.Body).Decode(&h)
+	return json.NewDecoder(resp.Body).Decode(into)
 }
 
 func (r *remote) stop() error {

@@ -19,7 +19,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -175,7 +174,7 @@ func (d *deliver) Work(ctx context.Context, job *river.Job[delivery]) error {
 	request, _ := json.Marshal(header)
 	response, _ := json.Marshal(answer.Header)
 	_, err = d.pool.Exec(ctx, "INSERT INTO attempts VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', $9, $10, $11)", "acme", job.ID, job.Args.Endpoint,
-		job.Attempt, "n1", at, time.Since(at).Nanoseconds(), answer.Status, request, response, answer.Body, pgx.QueryExecModeCacheStatement)
+		job.Attempt, "n1", at, time.Since(at).Nanoseconds(), answer.Status, request, response, answer.Body)
 	if err == nil && answer.Status == 200 {
 		d.done.Add(1)
 		return nil
