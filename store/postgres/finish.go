@@ -19,6 +19,7 @@ SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[], 
 ON CONFLICT DO NOTHING`
 
 	// What an earlier delivery has held up, and nobody has tried, is due when that is done.
+	// It is found by its call, see claimSQL.
 	doneSQL = `
 WITH gone AS (
 	DELETE FROM outbox o USING unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::timestamptz[], $7::int[], $8::text[]) AS a (org, n, token, state, try, at, status, error)
@@ -29,7 +30,7 @@ kept AS (
 	SELECT org, n, endpoint, message, call, type, resent, created, state, greatest(tries, try), coalesce(first, at), status, error, clock_timestamp() FROM gone),
 freed AS (
 	UPDATE outbox f SET due = clock_timestamp() FROM gone g
-	WHERE g.call <> '' AND f.org = g.org AND f.call = g.call AND f.endpoint = g.endpoint AND f.n > g.n AND f.first IS NULL AND f.until IS NULL AND f.due > clock_timestamp())
+	WHERE g.call <> '' AND f.org = g.org AND f.call = g.call AND f.endpoint || '' = g.endpoint AND f.n > g.n AND f.first IS NULL AND f.until IS NULL AND f.due > clock_timestamp())
 SELECT org, n FROM gone`
 
 	// What an earlier delivery holds up is looked at when it does so no longer.
@@ -41,7 +42,7 @@ WITH tried AS (
 	RETURNING o.org, o.n, o.call, o.endpoint, o.first + $9::float8 * interval '1 second' AS held),
 later AS (
 	UPDATE outbox f SET due = t.held FROM tried t
-	WHERE t.call <> '' AND f.org = t.org AND f.call = t.call AND f.endpoint = t.endpoint AND f.n > t.n AND f.first IS NULL AND f.until IS NULL AND f.due < t.held AND t.held > clock_timestamp())
+	WHERE t.call <> '' AND f.org = t.org AND f.call = t.call AND f.endpoint || '' = t.endpoint AND f.n > t.n AND f.first IS NULL AND f.until IS NULL AND f.due < t.held AND t.held > clock_timestamp())
 SELECT org, n FROM tried`
 )
 
