@@ -127,6 +127,7 @@ func workOff(ctx context.Context) (rate float64, err error) {
 	begun := time.Now()
 	b.start(ctx)
 	err = b.arrived(5 * time.Minute)
+	b.timed.print()
 	return compared / time.Since(begun).Seconds(), err
 }
 
