@@ -32,7 +32,6 @@ type bed struct {
 	endpoints []string // names; in their order
 	position  store.Position
 	calls     int
-	timed *timed
 	expected  int    // deliveries to those that are counted
 	counted   []bool // by endpoint
 
@@ -71,8 +70,7 @@ func newBed(ctx context.Context, n int, kind func(i int) string) (_ *bed, err er
 	client := webhooks.NewClient(&webhooks.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	client.Cut, client.Final, client.MaxBody = true, true, 16<<10
 	client.Keep(2000, 2000) // all are one host here
-	b.timed = &timed{Outbox: b.store}
-	b.deliverer = delivery.New("n1", b.timed, client)
+	b.deliverer = delivery.New("n1", b.store, client)
 	b.deliverer.Secrets = func(context.Context, string, string) ([]standard.Secret, error) {
 		return []standard.Secret{secret}, nil
 	}
