@@ -57,7 +57,7 @@ func read(t *testing.T, path string) string {
 }
 
 // symbols are the declarations of the tree: package.Name, package.Type.Name and
-// Type.Name, of fields and methods too, and the types of events.
+// Type.Name, of fields and methods too, and the types of events and of messages.
 func symbols(t *testing.T) (known map[string]bool, packages, types []string) {
 	t.Helper()
 	known = map[string]bool{}
@@ -103,6 +103,9 @@ func symbols(t *testing.T) (known map[string]bool, packages, types []string) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`Type += "([a-z._]+)"`).FindAllStringSubmatch(read(t, "call/event.go"), -1) {
+		known[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile(`= "([a-z]+\.[a-z_]+)"`).FindAllStringSubmatch(read(t, "webhooks/events/types.go"), -1) {
 		known[m[1]] = true
 	}
 	return known, packages, types

@@ -127,7 +127,7 @@ func settingTable() []setting {
 		{"database", "", "PostgreSQL for the configuration and the call log, as a URL (postgres://USER@HOST/DATABASE); empty: an SQLite file in the folder data"},
 		{"database_password_file", "", "file with the password for it, if the URL has none"},
 		{"keep_calls", time.Duration(0), "how long the call log keeps a call after its end; 0s: for ever"},
-		{"keep_webhooks", 30 * 24 * time.Hour, "how long requests to incoming webhooks are kept; 0s: for ever"},
+		{"keep_webhooks", 30 * 24 * time.Hour, "how long requests to incoming webhooks are kept, and what outgoing ones were sent; 0s: for ever"},
 		{"secret_key_file", "", "file with the key that seals secrets in the database, the same for all servers of one; empty: secret.key in the folder data, made where there is none"},
 		{"http", "127.0.0.1:8090", "address of /healthz, /readyz and /metrics"},
 		{"api", "", "address of the API and of the incoming webhooks, for a proxy that speaks TLS to the outside; empty: neither is served"},

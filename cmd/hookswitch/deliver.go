@@ -27,7 +27,7 @@ type courier struct {
 func newCourier(s *settings, log zerolog.Logger, m *metrics, from delivery.Outbox, secrets *credentials.Keeper) *courier {
 	client := newRequests(s)
 	client.Cut, client.Final, client.MaxBody = true, true, 16<<10
-	client.Keep(2*s.WebhooksAtOnce, 100)
+	client.Keep(2*s.WebhooksAtOnce, s.WebhooksAtOnce) // endpoints of many organizations may be on one host
 	d := delivery.New(s.Node, from, client)
 	d.AtOnce, d.Secrets, d.Attempted = s.WebhooksAtOnce, secrets.For, m.attempted
 	d.Turned = func(l store.LaneName, to delivery.Turn, why string) {

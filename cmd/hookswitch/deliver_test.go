@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -186,5 +187,56 @@ func TestHeraldWakes(t *testing.T) {
 		if err := h.Append(t.Context(), store.Batch{}); err == nil || woken != want {
 			t.Errorf("%d messages: woken %d times, %v", told, woken, err)
 		}
+	}
+}
+
+// A server tells endpoints of what its journal holds, and keeps what became of that.
+func TestServerTellsEndpoints(t *testing.T) {
+	bodies := make(chan string, 1)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies <- r.Header.Get(standard.ID) + " " + string(body)
+	}))
+	defer receiver.Close()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(strings.ReplaceAll(`
+organization: acme
+---
+webhooks:
+  crm: {url: "HERE/hook", events: [call.started]}
+`, "HERE", receiver.URL)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &settings{Node: "n1", Data: t.TempDir(), ConfigDir: dir, Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: "127.0.0.1:0", WebhooksAtOnce: 10,
+		HTTPAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Log: logSettings{Level: "error", Format: "json"}}
+	srv, err := newServer(t.Context(), s, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- srv.run(ctx) }()
+	srv.recorder("c1", 1).Record(call.Event{Type: call.Started, Org: "acme", Attrs: map[string]string{"from": "+12125550123", "to": "+15550100"}})
+	var body string
+	select {
+	case body = <-bodies:
+	case err := <-done:
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(body, "msg_") || !strings.Contains(body, `"type":"call.started"`) || !strings.Contains(body, "+12125550123") {
+		t.Error(body)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	db, err := openStore(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	page, err := db.Deliveries(t.Context(), "acme", store.DeliveryQuery{Call: "c1"})
+	if err != nil || len(page.Deliveries) != 1 || page.Deliveries[0].State != store.Delivered || page.Deliveries[0].Status != 200 {
+		t.Errorf("%+v, %v", page.Deliveries, err)
 	}
 }

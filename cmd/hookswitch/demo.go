@@ -39,7 +39,9 @@ func newDemo() *cobra.Command {
 		Long: "Starts the server with an example and a simulated FreeSWITCH beside it: an organization with two campaigns,\n" +
 			"one on a routing plan, one on a flow. The two speak the real protocol over TCP; callers call, press keys and\n" +
 			"hang up, callees answer, are busy or do not pick up. What happens to the calls is printed as it happens, and\n" +
-			"after each call why targets were not tried, until an interrupt.\n\n" +
+			"after each call why targets were not tried, until an interrupt. An endpoint on this machine is told of everything;\n" +
+			"each event that arrives is printed as well, and whether its signature holds. A curl line to copy tells of a caller\n" +
+			"before the call, and the flow goes another way.\n\n" +
 			"With --data the database, with configuration and call log, and the journal stay in that folder. Killed and\n" +
 			"started again, the log has every call once; those that were live get their end when the switch has said that\n" +
 			"it does not know them, after some 15 seconds.",
@@ -50,7 +52,7 @@ func newDemo() *cobra.Command {
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.once, "once", false, "place one call to each campaign, print what the call log has of it and stop")
+	cmd.Flags().BoolVar(&o.once, "once", false, "place one call to each campaign, print what the call log has of it and what has arrived, and stop; it fails where not all has, verified and in order")
 	cmd.Flags().StringVar(&o.data, "data", "", "folder that keeps the configuration, the call log and the journal (default: a temporary one)")
 	cmd.Flags().StringVar(&o.dir, "config-dir", "", "folder with numbers, targets and flows (default: what the database has, at first an example)")
 	return cmd
@@ -85,6 +87,8 @@ type demo struct {
 	*server
 	sw     *esltest.Switch
 	free   desk
+	heard  *verifier
+	form   *form // that tells of callers; nil: the configuration has none
 	out    io.Writer
 	before int // calls that the log had at the start
 
@@ -94,13 +98,14 @@ type demo struct {
 	over   chan struct{} // closed when the server has stopped
 
 	mu    sync.Mutex
+	lines *timeline
 	ended map[string]chan struct{} // by call, closed when its timeline is complete
 }
 
 // demoSettings are those of a server that talks to nobody outside of this machine.
-func demoSettings(o demoOptions) *settings {
+func demoSettings(o demoOptions, api string) *settings {
 	return &settings{
-		Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: "127.0.0.1:0", Node: "demo",
+		Listen: "127.0.0.1:0", ListenTakeover: "127.0.0.1:0", HTTP: "127.0.0.1:0", API: api, Node: "demo",
 		ConfigDir: o.dir, Data: o.data, Recordings: o.data, Drain: 5 * time.Second,
 		Allow:     []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		HTTPAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AvailabilityAtOnce: availability.DefaultAtOnce, WebhooksAtOnce: delivery.DefaultAtOnce,
@@ -108,9 +113,23 @@ func demoSettings(o demoOptions) *settings {
 	}
 }
 
+// unused returns an address of this machine at which nobody listens. Unlike that of a
+// listener to be, it can be shown before the server listens there.
+func unused() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
 // startDemo returns when calls are taken.
 func startDemo(ctx context.Context, out io.Writer, o demoOptions) (_ *demo, err error) {
-	s := demoSettings(o)
+	api, err := unused()
+	if err != nil {
+		return nil, err
+	}
+	s := demoSettings(o, api)
 	if err := os.MkdirAll(s.journalDir(), 0o750); err != nil {
 		return nil, err
 	}
@@ -159,14 +178,16 @@ func startDemo(ctx context.Context, out io.Writer, o demoOptions) (_ *demo, err 
 	if o.once {
 		shown = io.Discard // it is printed from the call log
 	}
-	d.parts.Go(func() error { return d.show(newTimeline(shown, painterFor(shown), true), events) })
-	for _, address := range d.asked() {
+	d.lines = newTimeline(shown, painterFor(shown), true)
+	d.heard = &verifier{current: d.config.current, secrets: d.credentials.For, shown: d.arrived}
+	d.parts.Go(func() error { return d.show(events) })
+	for address, service := range d.services() {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
-			fmt.Fprintf(out, "Another program says at %s who is free: %v.\n", address, err)
+			fmt.Fprintf(out, "Another program answers at %s: %v.\n", address, err)
 			continue
 		}
-		d.parts.Go(func() error { return serveHTTP(serving, l, &d.free) })
+		d.parts.Go(func() error { return serveHTTP(serving, l, service) })
 	}
 	select {
 	case <-ready:
@@ -186,13 +207,13 @@ func (d *demo) stop() error {
 }
 
 // show prints what the journal gets, and after a call why targets were not tried.
-func (d *demo) show(lines *timeline, events iter.Seq2[call.Event, error]) error {
+func (d *demo) show(events iter.Seq2[call.Event, error]) error {
 	calls := map[string][]call.Event{} // that have not ended
 	for e, err := range events {
 		if err != nil {
 			return err
 		}
-		if err := lines.event(e); err != nil {
+		if err := d.line(func(t *timeline) error { return t.event(e) }); err != nil {
 			return err
 		}
 		calls[e.Call] = append(calls[e.Call], e)
@@ -200,7 +221,7 @@ func (d *demo) show(lines *timeline, events iter.Seq2[call.Event, error]) error 
 			continue
 		}
 		for _, n := range store.Project(calls[e.Call]).WhyNot {
-			if err := lines.notTried(e, n); err != nil {
+			if err := d.line(func(t *timeline) error { return t.notTried(e, n) }); err != nil {
 				return err
 			}
 		}
@@ -208,6 +229,18 @@ func (d *demo) show(lines *timeline, events iter.Seq2[call.Event, error]) error 
 		close(d.end(e.Call))
 	}
 	return nil
+}
+
+// arrived shows that an event has arrived. Where that cannot be printed, show ends of it.
+func (d *demo) arrived(a arrival) {
+	_ = d.line(func(t *timeline) error { return t.arrival(a) })
+}
+
+// line prints one, whoever else prints.
+func (d *demo) line(print func(*timeline) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return print(d.lines)
 }
 
 // end is closed when the call's timeline has been printed.

@@ -188,8 +188,12 @@ func showArrivals(w io.Writer, have []arrival) error {
 func about(event any) string {
 	fields, _ := event.(map[string]any)
 	var words []string
-	for _, name := range []string{"tag", "value", "kind", "target", "cause", "seconds", "state", "source"} {
-		if v, ok := fields[name]; ok && v != nil {
+	for _, name := range []string{"tag", "value", "kind", "sum", "target", "cause", "seconds", "state", "source"} {
+		switch v := fields[name].(type) {
+		case nil:
+		case map[string]any: // a sum
+			words = append(words, fmt.Sprint(v["amount"], " ", v["currency"]))
+		default:
 			words = append(words, fmt.Sprint(v))
 		}
 	}

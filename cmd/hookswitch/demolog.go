@@ -83,6 +83,9 @@ func (d *demo) introduce(ctx context.Context, data string, stays bool) (err erro
 		fmt.Fprintf(d.out, " %s had no end when the process died, and get one in some 15 seconds.", counted(open, "call"))
 	}
 	fmt.Fprintln(d.out)
+	if d.form, err = d.newForm(ctx); err != nil {
+		return err
+	}
 	if !stays {
 		return nil
 	}
@@ -126,20 +129,48 @@ func (d *demo) logged(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// once places a call to each campaign and prints what the call log has of it.
+// once places a call to each campaign and prints what the call log has of it, and what
+// has arrived of it. It fails where that is not all, verified and in order.
 func (d *demo) once(ctx context.Context) error {
 	for i, s := range d.onePerCampaign() {
-		id := d.play(ctx, s, d.before+i)
-		c, err := d.recorded(ctx, d.organization("", s.to), id)
+		fmt.Fprintf(d.out, "\n%s\n", s.title)
+		if err := d.tell(ctx, s); err != nil {
+			return err
+		}
+		id, org := d.play(ctx, s, d.before+i), d.organization("", s.to)
+		c, err := d.recorded(ctx, org, id)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(d.out, "\n%s\n\n", s.title)
+		fmt.Fprintln(d.out)
 		if err := showCall(d.out, c, time.Now()); err != nil {
+			return err
+		}
+		if err := d.received(ctx, org, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// received prints what has arrived of a call, once it has, and says whether that is all of
+// it, verified, in its order.
+func (d *demo) received(ctx context.Context, org, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, recordLimit)
+	defer cancel()
+	page, err := d.db.Deliveries(ctx, org, store.DeliveryQuery{Call: id, Limit: maxPage})
+	if err != nil || len(page.Deliveries) == 0 {
+		return err
+	}
+	have, err := d.heard.until(ctx, id, completed)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(d.out)
+	if err := showArrivals(d.out, have); err != nil {
+		return err
+	}
+	return checkArrivals(have, page.Deliveries)
 }
 
 // recordLimit is how long a call that ended may take to be in the log.

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,9 +30,14 @@ type scene struct {
 	people map[string]esltest.Callee // by target
 	others []esltest.Callee          // who takes the other targets, in turn
 	free   int                       // people of whoever is asked for availability
+	form   map[string]string         // what the caller has told a form, when the calls are a check
 }
 
-var talks = esltest.Answers(3*time.Second, 20*time.Second)
+// talks lets the first mark pass: so fast, five seconds are twenty.
+var talks = esltest.Answers(3*time.Second, 24*time.Second)
+
+// visitor is the number of whoever has perhaps filled in the form.
+const visitor = "+12125550177"
 
 // exampleScenes are those of the example with campaigns.
 func exampleScenes() []scene {
@@ -42,8 +46,10 @@ func exampleScenes() []scene {
 	}
 	all := []scene{
 		{title: "A roofing lead from Google. Whoever is asked first takes it.", to: "+15550110"},
+		{title: "A visitor of our page calls, and hangs up when asked what the form has asked already.", to: "+15550120", from: visitor,
+			script: []esltest.Act{esltest.HangUp().WhenPlaying("Press 1").After(time.Second)}, form: map[string]string{"rooms": "2"}},
 		{title: "A tiles lead of several rooms. Tile Co is asked, and has nobody free.", to: "+15550120", script: press("2")},
-		{title: "That roofing lead again. Roof Co takes nobody twice within a month.", to: "+15550110", back: 2},
+		{title: "That roofing lead again. Roof Co takes nobody twice within a month.", to: "+15550110", back: 3},
 		{title: "A roofing lead from the radio, of which Roof Co has the first choice. Its line is busy.", to: "+15550111",
 			people: map[string]esltest.Callee{"roofco-day": esltest.Busy()}},
 		{title: "A tiles lead of several rooms. Tile Co has two people free.", to: "+15550120", script: press("2"), free: 2},
@@ -130,6 +136,11 @@ func (d *demo) play(ctx context.Context, s scene, n int) (id string) {
 // callers calls until ctx ends, one scene after the other.
 func (d *demo) callers(ctx context.Context) {
 	fmt.Fprintf(d.out, "\nCalls are %d times as fast as in life. Interrupt to stop, or kill -9 %d and start again: nothing is missing.\n", demoPace, os.Getpid())
+	for _, s := range d.scenes() {
+		if d.form != nil && s.form != nil {
+			fmt.Fprintf(d.out, "\nCopy this: %s, who calls every half minute, has told the form of rooms, and is not asked.\n  %s\n", s.from, d.form.curl(s.from, s.form))
+		}
+	}
 	var live sync.WaitGroup
 	defer live.Wait()
 	for n := d.before; ; {
@@ -156,19 +167,30 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, `{"agents": {"free": %d}}`, d.Load())
 }
 
-// asked are the addresses on this machine at which targets are asked.
-func (d *demo) asked() (addresses []string) {
+// services are whoever the configuration leads to on this machine, by address: those who
+// are asked whether they are free, and the endpoints that are told.
+func (d *demo) services() map[string]http.Handler {
+	all := map[string]http.Handler{}
 	for _, t := range d.config.current().Targets() {
-		if t.Availability == nil {
-			continue
-		}
-		u, err := url.Parse(t.Availability.URL.Head())
-		if err != nil {
-			continue // there is a template in its host
-		}
-		if a, err := netip.ParseAddrPort(u.Host); err == nil && a.Addr().IsLoopback() && !slices.Contains(addresses, u.Host) {
-			addresses = append(addresses, u.Host)
+		if t.Availability != nil {
+			serve(all, t.Availability.URL.Head(), &d.free)
 		}
 	}
-	return addresses
+	for _, o := range d.config.current().Organizations() {
+		for _, e := range o.Endpoints() {
+			serve(all, e.URL.Head(), d.heard)
+		}
+	}
+	return all
+}
+
+// serve adds who answers at an address, if it is one of this machine.
+func serve(all map[string]http.Handler, address string, with http.Handler) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return // there is a template in its host
+	}
+	if a, err := netip.ParseAddrPort(u.Host); err == nil && a.Addr().IsLoopback() && all[u.Host] == nil {
+		all[u.Host] = with
+	}
 }

@@ -7,7 +7,7 @@ import "github.com/hookswitch/hookswitch/webhooks"
 // controlled stay closed whatever is allowed.
 func newRequests(s *settings) *webhooks.Client {
 	guard := &webhooks.Guard{Allow: s.HTTPAllow}
-	addresses := []string{s.Listen, s.ListenTakeover, s.HTTP}
+	addresses := []string{s.Listen, s.ListenTakeover, s.HTTP, s.API}
 	for _, f := range s.FreeSWITCH {
 		addresses = append(addresses, f.Address)
 	}

@@ -61,6 +61,8 @@ type server struct {
 	settings    *settings
 	db          store.Store
 	credentials *credentials.Keeper
+	courier     *courier
+	herald      *herald
 	inbox       *inbox
 }
 
@@ -99,10 +101,16 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 		c.config.from(db)
 	}
 	c.share(newCapacity(s.Node, log, m, db))
+	keeper, publisher := credentials.New(db, ring), newPublisher(c.config, m, log)
+	courier := newCourier(s, log, m, db, keeper)
+	courier.Announce = publisher.Disabled
+	c.config.enforced = append(c.config.enforced, courier.use)
+	herald := &herald{Log: db, Publisher: publisher, wake: courier.Wake}
+	db.Publish(herald)
 	if err := c.config.start(ctx); err != nil {
 		return nil, errors.Join(err, j.Close(), db.Close())
 	}
-	return &server{c, s, db, credentials.New(db, ring), newInbox(c, db)}, nil
+	return &server{c, s, db, keeper, courier, herald, newInbox(c, db)}, nil
 }
 
 // later refuses a database whose tables a later version has made: they stay what they
@@ -156,8 +164,9 @@ func (srv *server) run(ctx context.Context) (err error) {
 	}
 	part("inbox", func(ctx context.Context) error { srv.inbox.run(ctx); return nil })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
-	d := newDrain(s.Node, log, c.journal, c.metrics, srv.db)
+	d := newDrain(s.Node, log, c.journal, c.metrics, srv.herald)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
+	part("deliveries", func(ctx context.Context) error { srv.courier.run(ctx); return nil })
 	u := &upkeep{log: log, db: srv.db, keepCalls: s.KeepCalls, keepWebhooks: s.KeepWebhooks, namesakes: newNamesakes(s.Node, log, c.journal, srv.db)}
 	part("upkeep", func(ctx context.Context) error { u.run(ctx); return nil })
 	reconciler := newReconciler(c, s)

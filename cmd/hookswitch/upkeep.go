@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -41,6 +42,7 @@ type keptUp interface {
 	store.Log
 	Conclude(ctx context.Context, now time.Time) (int, error)
 	PruneRequests(ctx context.Context, before time.Time) error
+	PruneOutbox(ctx context.Context, before time.Time) error
 }
 
 // run goes on until ctx ends.
@@ -106,7 +108,8 @@ func (u *upkeep) do(ctx context.Context, now time.Time) error {
 // prune removes what was kept for long enough.
 func (u *upkeep) prune(ctx context.Context, now time.Time) error {
 	if u.keepWebhooks > 0 {
-		if err := u.db.PruneRequests(ctx, now.Add(-u.keepWebhooks)); err != nil {
+		before := now.Add(-u.keepWebhooks)
+		if err := cmp.Or(u.db.PruneRequests(ctx, before), u.db.PruneOutbox(ctx, before)); err != nil {
 			return err
 		}
 	}

@@ -205,7 +205,7 @@ func (p *told) Publish(c *store.Call, news []call.Event) []store.Message {
 
 func inputsTold(t *testing.T, s store.Store) {
 	var p told
-	s.(interface{ Publish(store.Publisher) }).Publish(&p)
+	s.Publish(&p)
 	j := newJournal(t, s, "n1")
 	events := simple("acme", "c1", began)
 	j.send(began, events[:1]...)

@@ -28,7 +28,7 @@ import (
 func newClient(t testing.TB) *webhooks.Client {
 	c := webhooks.NewClient(&webhooks.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	c.Cut, c.Final, c.MaxBody = true, true, 16<<10
-	c.Keep(1000, 100)
+	c.Keep(1000, 1000)
 	t.Cleanup(c.Close)
 	return c
 }
