@@ -27,6 +27,7 @@ incoming:
 webhooks:
   crm: {url: "https://crm.example/hook", events: [call.ended], filter: 'tags.state == "TX"'}
   spare: {url: "https://spare.example/hook", events: [call.ended], enabled: false}
+  broken: {url: "https://broken.example/hook", events: [call.ended]}
 ---
 flow: main
 start: bye

@@ -88,7 +88,8 @@ func (p *Portal) all(ctx context.Context) ([]endpoint, error) {
 		for _, e := range o.Endpoints() {
 			l := store.Lane{Endpoint: e.Name}
 			if i := slices.IndexFunc(lanes, func(l store.Lane) bool { return l.Endpoint == e.Name }); i >= 0 {
-				l, lanes = lanes[i], slices.Delete(lanes, i, i+1)
+				l = lanes[i]
+				lanes = slices.Delete(lanes, i, i+1)
 			}
 			out = append(out, endpointOf(e, l))
 		}

@@ -14,8 +14,7 @@ import (
 // Due is an endpoint that something waits for.
 type Due struct {
 	Lane  store.LaneName
-	First time.Duration  // until its first delivery is due; 0: it is
-	Then  *time.Duration // until the first is due that is not yet, where one is
+	First time.Duration // until its first delivery is due; 0: it is
 }
 
 // Share is what a claim takes of an endpoint.
@@ -43,9 +42,6 @@ func Shares(c store.Claiming, lanes []Due) (shares []Share, next time.Duration) 
 		if l.First > 0 {
 			next = min(next, l.First)
 			continue
-		}
-		if l.Then != nil {
-			next = min(next, *l.Then)
 		}
 		shares = append(shares, Share{Lane: l.Lane, Take: room})
 	}

@@ -13,21 +13,17 @@ import (
 )
 
 // dueSQL lists the endpoints that something waits for, one step in the index each: when
-// the first delivery is due that nobody has leased, or a lease ends; and where one is due,
-// when another will be.
+// the first delivery is due that nobody has leased, or a lease ends.
 const dueSQL = `
 WITH RECURSIVE lane AS (
-	(SELECT org, endpoint, due FROM outbox ORDER BY org, endpoint, due, n LIMIT 1)
+	(SELECT org, endpoint, due, until FROM outbox ORDER BY org, endpoint, due, n LIMIT 1)
 	UNION ALL
-	SELECT l.* FROM lane CROSS JOIN LATERAL (SELECT o.org, o.endpoint, o.due FROM outbox o WHERE (o.org, o.endpoint) > (lane.org, lane.endpoint)
+	SELECT l.* FROM lane CROSS JOIN LATERAL (SELECT o.org, o.endpoint, o.due, o.until FROM outbox o WHERE (o.org, o.endpoint) > (lane.org, lane.endpoint)
 		ORDER BY o.org, o.endpoint, o.due, o.n LIMIT 1) AS l)
-SELECT lane.org, lane.endpoint, extract(epoch FROM coalesce(least(free.due, ends.until), lane.due) - now())::float8,
-	extract(epoch FROM later.due - now())::float8 FROM lane
-LEFT JOIN LATERAL (SELECT o.due FROM outbox o WHERE lane.due <= now() AND o.org = lane.org AND o.endpoint = lane.endpoint AND (o.until IS NULL OR o.until <= now())
-	ORDER BY o.due, o.n LIMIT 1) AS free ON true
-LEFT JOIN LATERAL (SELECT o.due FROM outbox o WHERE free.due <= now() AND o.org = lane.org AND o.endpoint = lane.endpoint AND o.due > now()
-	ORDER BY o.due, o.n LIMIT 1) AS later ON true
-LEFT JOIN LATERAL (SELECT min(o.until) AS until FROM outbox o WHERE lane.due <= now() AND (free.due IS NULL OR free.due > now())
+SELECT lane.org, lane.endpoint, extract(epoch FROM coalesce(least(free.due, ends.until), lane.due) - now())::float8 FROM lane
+LEFT JOIN LATERAL (SELECT o.due FROM outbox o WHERE lane.until IS NOT NULL AND o.org = lane.org AND o.endpoint = lane.endpoint
+	AND (o.until IS NULL OR o.until <= now()) ORDER BY o.due, o.n LIMIT 1) AS free ON true
+LEFT JOIN LATERAL (SELECT min(o.until) AS until FROM outbox o WHERE lane.until IS NOT NULL AND (free.due IS NULL OR free.due > now())
 	AND o.org = lane.org AND o.endpoint = lane.endpoint AND o.due <= now()) AS ends ON true
 WHERE NOT EXISTS (SELECT FROM lanes d WHERE d.org = lane.org AND d.endpoint = lane.endpoint AND d.disabled IS NOT NULL)`
 
@@ -95,36 +91,32 @@ func (s *Store) Claim(ctx context.Context, c store.Claiming) (store.Claimed, err
 }
 
 // byIndex begins a transaction in which rows are found by an index, whatever is known of
-// the tables: they grow and shrink too fast for that.
+// the tables, which grow and shrink too fast for that; so a plan is good for ever.
 func byIndex() *pgx.Batch {
 	b := new(pgx.Batch)
 	b.Queue("BEGIN")
+	b.Queue("SET LOCAL plan_cache_mode = force_generic_plan")
 	b.Queue("SET LOCAL enable_seqscan = off")
+	b.Queue("SET LOCAL enable_bitmapscan = off")
+	b.Queue("SET LOCAL enable_sort = off")
 	b.Queue("SET LOCAL enable_hashjoin = off")
 	b.Queue("SET LOCAL enable_mergejoin = off")
 	return b
 }
 
-func (s *Store) due(ctx context.Context) ([]outbox.Due, error) {
-	rows, err := s.pool.Query(ctx, dueSQL)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l outbox.Due, err error) {
-		var first float64
-		var then *float64
-		err = row.Scan(&l.Lane.Org, &l.Lane.Endpoint, &first, &then)
-		l.First = max(0, seconds(first))
-		if then != nil {
-			d := seconds(*then)
-			l.Then = &d
-		}
-		return l, err
+func (s *Store) due(ctx context.Context) (lanes []outbox.Due, err error) {
+	b := byIndex()
+	b.Queue(dueSQL).Query(func(rows pgx.Rows) error {
+		lanes, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l outbox.Due, err error) {
+			var first float64
+			err = row.Scan(&l.Lane.Org, &l.Lane.Endpoint, &first)
+			l.First = time.Duration(max(0, min(first, 1e9)) * float64(time.Second))
+			return l, err
+		})
+		return err
 	})
-}
-
-func seconds(n float64) time.Duration {
-	return time.Duration(min(n, 1e9) * float64(time.Second))
+	b.Queue("COMMIT")
+	return lanes, s.inTx(ctx, func(conn *pgx.Conn) error { return conn.SendBatch(ctx, b).Close() })
 }
 
 // putOff looks at endpoints of which nothing could be taken although something is due.

@@ -74,6 +74,9 @@ func New(url string) (*Store, error) {
 		// A plan that is kept would be that of tables that were empty when it was made.
 		config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	}
+	if _, named := config.ConnConfig.RuntimeParams["jit"]; !named {
+		config.ConnConfig.RuntimeParams["jit"] = "off" // it takes longer than any question does
+	}
 	s := new(Store)
 	s.closed, s.close = context.WithCancel(context.Background())
 	migrating := config.ConnConfig.Copy()

@@ -12,8 +12,8 @@ import (
 
 const (
 	// dueSQL lists the endpoints that something waits for, one step in the index each: when
-	// its first delivery is due, when the first that nobody has leased, of one that is due when
-	// another will be, and else when a lease ends.
+	// its first delivery is due, when the first that nobody has leased, and where none is, when
+	// a lease ends.
 	dueSQL = `
 WITH RECURSIVE lane (org, endpoint, due) AS (
 	SELECT * FROM (SELECT org, endpoint, due FROM outbox ORDER BY org, endpoint, due LIMIT 1)
@@ -24,7 +24,6 @@ free (org, endpoint, due, free) AS (
 	SELECT org, endpoint, due, CASE WHEN due <= ?1 THEN (SELECT o.due FROM outbox o WHERE o.org = lane.org AND o.endpoint = lane.endpoint
 		AND (o.until IS NULL OR o.until <= ?1) ORDER BY o.due LIMIT 1) END FROM lane)
 SELECT org, endpoint, due, free,
-	CASE WHEN free <= ?1 THEN (SELECT o.due FROM outbox o WHERE o.org = f.org AND o.endpoint = f.endpoint AND o.due > ?1 ORDER BY o.due LIMIT 1) END,
 	CASE WHEN due <= ?1 AND (free IS NULL OR free > ?1) THEN (SELECT min(o.until) FROM outbox o WHERE o.org = f.org AND o.endpoint = f.endpoint AND o.due <= ?1) END
 FROM free f WHERE NOT EXISTS (SELECT 1 FROM lanes d WHERE d.org = f.org AND d.endpoint = f.endpoint AND d.disabled IS NOT NULL)`
 
@@ -85,8 +84,8 @@ func (s *Store) due(ctx context.Context, now time.Time) (lanes []outbox.Due, err
 	for rows.Next() {
 		var l outbox.Due
 		var due time.Time
-		var free, later, ends *time.Time
-		if err := rows.Scan(&l.Lane.Org, &l.Lane.Endpoint, into(&due), momentOf(&free), momentOf(&later), momentOf(&ends)); err != nil {
+		var free, ends *time.Time
+		if err := rows.Scan(&l.Lane.Org, &l.Lane.Endpoint, into(&due), momentOf(&free), momentOf(&ends)); err != nil {
 			return nil, err
 		}
 		switch {
@@ -98,10 +97,6 @@ func (s *Store) due(ctx context.Context, now time.Time) (lanes []outbox.Due, err
 			due = *ends
 		}
 		l.First = max(0, due.Sub(now))
-		if later != nil {
-			d := later.Sub(now)
-			l.Then = &d
-		}
 		lanes = append(lanes, l)
 	}
 	return lanes, rows.Err()
