@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -71,6 +72,14 @@ func TestSecretsAreHiddenHoweverTheyAreWritten(t *testing.T) {
 			if len(left) != 2 || len(left[0]) > before*4/3+1 || len(left[1]) > 8 {
 				t.Errorf("base64 behind %d bytes: %q of %s", before, left, whole)
 			}
+		}
+	}
+	const token = "tok-0123456789abcdef"
+	h = new(mask).of([]string{token + "/é"})
+	for _, written := range []string{`\\\"` + token + `\\\/\\u00e9`, url.QueryEscape(url.QueryEscape("{" + token + "/é}")),
+		base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(token + "/é"))), hex.EncodeToString([]byte(`"` + token + `\u00e9"`))} {
+		if got := h.text(written); !strings.Contains(got, stars) || strings.Contains(got, "cdef") {
+			t.Errorf("escaped twice, %s became %s", written, got)
 		}
 	}
 	for _, other := range []string{`\`, `\u00`, "%", "%zz", "&", "&amp", "&nothing;", `\ud83dx`, "a+b%20c"} {

@@ -5,36 +5,42 @@ import (
 	"encoding/hex"
 	"html"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 )
 
-// minEncoded is the length, in characters, from which on a value is looked for in base64 and
-// hex: what is shorter is found everywhere.
-const minEncoded = 8
+// minPart is the length, in characters, from which on a part of a value is looked for, or
+// what it is encoded as: what is shorter is found everywhere.
+const minPart = 8
 
-// formsOf returns what to look for where a value may be: itself, and as others encode it as
-// a whole.
-func formsOf(value string) []string {
-	out := []string{value}
-	add := func(form string) {
-		if len(form) >= minEncoded {
-			out = append(out, form)
+var word = regexp.MustCompile(`[0-9A-Za-z]+`)
+
+// formsOf returns what to look for where a value may be: itself, its words, which stay as
+// they are in text that is escaped several times over, and both as others encode them.
+func formsOf(value string) (forms []string) {
+	for _, part := range append(word.FindAllString(value, -1), value) {
+		for _, form := range append(encoded(part), part) {
+			if len(form) >= minPart || form == value {
+				forms = append(forms, form)
+			}
 		}
 	}
-	lower := hex.EncodeToString([]byte(value))
-	add(lower)
-	add(strings.ToUpper(lower))
-	// In base64 three characters in front are as good as none: what a value looks like
-	// depends on where in a group of three it begins. Characters that hold bits of its
-	// neighbours are left out.
+	return forms
+}
+
+// encoded returns a text in hex and in base64. What it is in base64 depends on where in a
+// group of three bytes it begins; characters that hold bits of its neighbours are left out.
+func encoded(text string) []string {
+	lower := hex.EncodeToString([]byte(text))
+	out := []string{lower, strings.ToUpper(lower)}
 	for before := range 3 {
 		first := (before*8 + 5) / 6
-		last := (before + len(value)) * 8 / 6
+		last := (before + len(text)) * 8 / 6
 		for _, alphabet := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			add(alphabet.EncodeToString([]byte(strings.Repeat("x", before) + value))[min(first, last):last])
+			out = append(out, alphabet.EncodeToString([]byte("xx"[:before] + text))[min(first, last):last])
 		}
 	}
 	return out

@@ -157,11 +157,11 @@ const maxNumber = 15 // digits (E.164); what is longer is something else, such a
 // Number returns a telephone number as callers are compared by it: E.164, where it is one
 // in any of the forms that are common in the US or abroad.
 func Number(text string) (string, bool) {
-	if number, ok := geo.E164(text, "US"); ok {
-		return number, true
+	number, ok := geo.E164(text, "US")
+	if !ok {
+		number = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "").Replace(text)
 	}
-	plain := strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "").Replace(text)
-	return plain, len(strings.TrimPrefix(plain, "+")) <= maxNumber && call.ValidNumber(plain)
+	return number, len(strings.TrimPrefix(number, "+")) <= maxNumber && call.ValidNumber(number)
 }
 
 const maxID = 128 // bytes of a call's id

@@ -397,6 +397,7 @@ func TestNoCardIsKeptWhereverItStands(t *testing.T) {
 		"as the key that makes it one":   {`{"call_id": "ended-1", "state": "TX", "idempotency_key": "` + card + `"}`, nil, 200},
 		"as such a key of a header":      {`{"call_id": "ended-1", "state": "TX"}`, []string{"Idempotency-Key", card}, 200},
 		"as the caller":                  {`{"caller_id": "` + card + `", "state": "TX"}`, nil, 422},
+		"as a caller of Germany":         {`{"caller_id": "4958476623108038", "state": "TX"}`, nil, 422},
 		"as the call":                    {`{"call_id": "` + card + `", "state": "TX"}`, nil, 404},
 		"in a reason":                    {`{"call_id": "ended-1", "payout": 1, "reason": "refund to ` + card + `"}`, nil, 200},
 		"in a reason why nothing is due": {`{"call_id": "ended-1", "no_payout_reason": "refund to ` + card + `"}`, nil, 200},
