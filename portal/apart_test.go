@@ -121,25 +121,30 @@ func TestOrganizationsAreApart(t *testing.T) {
 			t.Errorf("there is no operation %s any more", id)
 		}
 	}
-	for id, r := range apart {
+	without, with := withOther(t), withOther(t)
+	populate(with)
+	for _, id := range slices.Sorted(maps.Keys(apart)) {
 		if !slices.Contains(known, id) {
 			t.Errorf("there is no operation %s any more", id)
 		}
 		t.Run(id, func(t *testing.T) {
-			t.Parallel()
-			nothing := withOther(t).askedBy("other", r)
-			w := withOther(t)
-			populate(w)
-			before := w.all()
-			if got := w.askedBy("other", r); got != nothing {
+			r, without, with, before := apart[id], without, with, ""
+			if r.method != http.MethodGet { // it finds a world as nobody has changed it
+				without, with = withOther(t), withOther(t)
+				populate(with)
+				before = with.all()
+			}
+			if got, nothing := with.askedBy("other", r), without.askedBy("other", r); got != nothing {
 				t.Errorf("the other organization is told %s\nwhere nobody else has anything it is told %s", got, nothing)
 			}
-			if after := w.all(); after != before {
-				t.Errorf("the other organization made of\n%s\nthis:\n%s", before, after)
+			if r.method != http.MethodGet {
+				if after := with.all(); after != before {
+					t.Errorf("the other organization made of\n%s\nthis:\n%s", before, after)
+				}
 			}
 			// That the owner is answered otherwise than somebody who has nothing shows that
 			// the question could have hit.
-			if got, none := w.askedBy("acme", r), w.askedBy("nobody", r); got == none {
+			if got, none := with.askedBy("acme", r), with.askedBy("nobody", r); got == none {
 				t.Errorf("the owner is told %s as well", got)
 			}
 		})

@@ -27,7 +27,7 @@ const Base = "/api/v1"
 // Options says what the API works with.
 type Options struct {
 	Store    store.Store
-	Secrets  *credentials.Keeper
+	Secrets  *credentials.Keeper         // what signs messages, and what templates read
 	InForce  func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
 	Folder   bool                        // it comes from a folder: what is applied to the store is not in force
 	Received func()                      // something was written to a live call; may be nil
