@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"html"
@@ -138,25 +139,43 @@ func readEntity(text string) (string, int, bool) {
 	return plain, end + 1, false
 }
 
-// read reads a text in which some things stand for others, and where in it each byte of what
-// it says is; where ends with the place that was read up to.
-func (e escape) read(text string) (plain string, where []int) {
-	var out []byte
-	for i := 0; i < len(text); {
-		said, size, cut := e(text[i:])
-		if cut {
-			return string(out), append(where, i)
+// jump is a place in a text, and in what it says.
+type jump struct{ plain, text int }
+
+// read reads a text up to an escape that was cut, and says where what it says is not as far
+// from the beginning as before.
+func (e escape) read(text, marks string) (plain string, jumps []jump) {
+	var b strings.Builder
+	for at := 0; ; {
+		next := strings.IndexAny(text[at:], marks)
+		if next < 0 {
+			b.WriteString(text[at:])
+			return b.String(), jumps
 		}
-		if size == 0 {
-			said, size = text[i:i+1], 1
+		b.WriteString(text[at : at+next])
+		at += next
+		said, size, cut := e(text[at:])
+		switch {
+		case cut:
+			return b.String(), jumps
+		case size == 0:
+			said, size = text[at:at+1], 1
 		}
-		for range len(said) {
-			where = append(where, i)
+		b.WriteString(said)
+		if at += size; len(said) != size {
+			jumps = append(jumps, jump{b.Len(), at})
 		}
-		out = append(out, said...)
-		i += size
 	}
-	return string(out), append(where, len(text))
+}
+
+// origin returns where in a text a place of what it says is. A place within an escape may be
+// any within it.
+func origin(jumps []jump, plain int) int {
+	n, _ := slices.BinarySearchFunc(jumps, plain, func(j jump, at int) int { return cmp.Compare(j.plain, at+1) })
+	if n == 0 {
+		return plain
+	}
+	return jumps[n-1].text + plain - jumps[n-1].plain
 }
 
 // span is a part of a text.
@@ -165,15 +184,16 @@ type span struct{ from, to int }
 // find returns where in a text the forms are, whatever way it is written. Of a text that was
 // cut it also finds at the end what is left of one.
 func find(text string, forms []string, cut bool) (found []span) {
+	if len(forms) == 0 {
+		return nil
+	}
 	for _, e := range escapes {
-		plain, at := text, func(i int) int { return i }
+		plain, jumps := text, []jump(nil)
 		if e.read != nil {
 			if !strings.ContainsAny(text, e.marks) {
 				continue
 			}
-			var where []int
-			plain, where = e.read.read(text)
-			at = func(i int) int { return where[i] }
+			plain, jumps = e.read.read(text, e.marks)
 		}
 		for _, form := range forms {
 			for from := 0; ; {
@@ -181,12 +201,12 @@ func find(text string, forms []string, cut bool) (found []span) {
 				if i < 0 {
 					break
 				}
-				found = append(found, span{at(from + i), at(from + i + len(form))})
 				from += i + len(form)
+				found = append(found, span{origin(jumps, from-len(form)), origin(jumps, from)})
 			}
 			for n := min(len(form)-1, len(plain)); cut && n > 0; n-- {
 				if strings.HasSuffix(plain, form[:n]) {
-					found = append(found, span{at(len(plain) - n), len(text)})
+					found = append(found, span{origin(jumps, len(plain)-n), len(text)})
 					break
 				}
 			}
