@@ -347,7 +347,7 @@ func (v *vault) looks(id string) {
 	settings := []string{"--config", v.n.file}
 	for _, args := range [][]string{
 		{"calls", "show", id}, {"calls", "show", id, "-o", "json"}, {"calls", "list", "--legs", "-o", "json"}, {"calls", "list", "--legs", "-o", "csv"},
-		{"keys", "list"}, {"secrets", "list"}, {"webhooks", "test", "echo", "--event", "call.ended"}, {"webhooks", "test", "fails", "--event", "call.ended"},
+		{"serve", "--print-config"}, {"keys", "list"}, {"secrets", "list"}, {"webhooks", "test", "echo", "--event", "call.ended"}, {"webhooks", "test", "fails", "--event", "call.ended"},
 		{"webhooks", "test", "broken", "--event", "call.ended"}, {"webhooks", "test", "absent", "--event", "call.ended"},
 	} {
 		if out := v.runs(append(args, settings...)...); len(out) < 20 {
@@ -409,6 +409,8 @@ func TestSecretsAreNowhere(t *testing.T) {
 			v.finish(k)
 			v.settle()
 			v.drained()
+			v.does(http.MethodPost, "/endpoints/echo/test", `{"event": "call.ended"}`)
+			v.does(http.MethodPost, "/deliveries/resend", `{"call": "`+k.UUID+`"}`)
 			v.delivered(k.UUID)
 			v.looks(k.UUID)
 
