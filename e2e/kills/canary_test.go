@@ -120,6 +120,7 @@ func newVault(t *testing.T, database string) *vault {
 	v.canary("the value of a secret", core)
 	v.canary("the card", v.card)
 	v.canary("what was pressed", v.pressed)
+	v.canary("the password of the switch", v.sw.Password)
 	if database != "" {
 		v.database = strings.Replace(database, "postgres@", "postgres:"+password+"@", 1)
 		v.canary("the password of the database", password)
@@ -377,8 +378,8 @@ func (v *vault) places() []place {
 	return append(all, place{"what the endpoint plain was told", bytes.Clone(v.receiver.told.Bytes())})
 }
 
-// Keys, numbers of cards, secrets of webhooks, what callers press in secret and the password
-// of the database are used in every way, rightly and wrongly, by a server that logs all it
+// Keys, numbers of cards, secrets of webhooks, what callers press in secret and the passwords
+// of the switch and the database are used in every way, rightly and wrongly, by a server that logs all it
 // can. Afterwards they are in no log, row, file or answer.
 func TestSecretsAreNowhere(t *testing.T) {
 	long(t, "that secrets are in no log, row, file or answer is not tested")

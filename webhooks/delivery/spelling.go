@@ -13,18 +13,22 @@ import (
 	"unicode/utf16"
 )
 
-// minPart is the length, in characters, from which on a part of a value is looked for, or
-// what it is encoded as: what is shorter is found everywhere.
-const minPart = 8
+const (
+	minPart  = 8 // characters of what is looked for besides a value itself: what is shorter is found everywhere
+	maxWords = 8 // of a value
+)
 
-var word = regexp.MustCompile(`[0-9A-Za-z]+`)
+var words = regexp.MustCompile(`[0-9A-Za-z]{` + strconv.Itoa(minPart) + `,}`)
 
-// formsOf returns what to look for where a value may be: itself, its words, which stay as
-// they are in text that is escaped several times over, and both as others encode them.
+// formsOf returns what to look for where a value may be: itself; its longest words, which
+// stay as they are in text that is escaped several times over; and all as others encode them.
 func formsOf(value string) (forms []string) {
-	for _, part := range append(word.FindAllString(value, -1), value) {
-		for _, form := range append(encoded(part), part) {
-			if len(form) >= minPart || form == value {
+	parts := words.FindAllString(value, -1)
+	slices.SortStableFunc(parts, func(a, b string) int { return len(b) - len(a) })
+	for _, part := range append(parts[:min(len(parts), maxWords)], value) {
+		forms = append(forms, part)
+		for _, form := range encoded(part) {
+			if len(form) >= minPart {
 				forms = append(forms, form)
 			}
 		}
