@@ -73,7 +73,7 @@ type vault struct {
 	*world
 	n        *node
 	log      *transcript
-	receiver *receiver
+	receiver *gossip
 	admin    keys.Key // of the API
 	leads    keys.Key // of the incoming webhook
 	value    string   // of secrets.CRM
@@ -125,7 +125,7 @@ func newVault(t *testing.T, database string) *vault {
 		v.database = strings.Replace(database, "postgres@", "postgres:"+password+"@", 1)
 		v.canary("the password of the database", password)
 	}
-	v.receiver = newReceiver(t)
+	v.receiver = newGossip(t)
 	text := strings.NewReplacer("RECEIVER", v.receiver.Listener.Addr().String(), "NOBODY", freeAddress(t)).Replace(guarded)
 	must(t, os.WriteFile(filepath.Join(v.conf, "flows.yaml"), []byte(text), 0o600))
 	v.n = v.newNode("a", program, "10s")

@@ -34,22 +34,22 @@ func (s *transcript) bytes() []byte {
 	return bytes.Clone(s.text.Bytes())
 }
 
-// receiver gives away what it is sent, in every way that it can think of.
-type receiver struct {
+// gossip is a receiver that gives away what it is sent, in every way that it can think of.
+type gossip struct {
 	*httptest.Server
 	mu   sync.Mutex
 	told bytes.Buffer // to the endpoint plain
 	had  map[string]bool
 }
 
-func newReceiver(t *testing.T) *receiver {
-	r := &receiver{had: map[string]bool{}}
+func newGossip(t *testing.T) *gossip {
+	r := &gossip{had: map[string]bool{}}
 	r.Server = httptest.NewServer(r)
 	t.Cleanup(r.Close)
 	return r
 }
 
-func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *gossip) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	said, err := httputil.DumpRequest(req, true)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
