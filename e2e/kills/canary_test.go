@@ -416,7 +416,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 			v.looks(k.UUID)
 
 			for _, path := range []string{"echo", "redirect", "fails", "packed", "broken", "plain", "pay"} {
-				if !v.receiver.had[path] {
+				if !v.receiver.asked(path) {
 					t.Errorf("the receiver was not asked for %s", path)
 				}
 			}

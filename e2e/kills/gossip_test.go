@@ -38,8 +38,8 @@ func (s *transcript) bytes() []byte {
 type gossip struct {
 	*httptest.Server
 	mu   sync.Mutex
-	told bytes.Buffer // to the endpoint plain
-	had  map[string]bool
+	told bytes.Buffer    // to the endpoint plain
+	had  map[string]bool // paths
 }
 
 func newGossip(t *testing.T) *gossip {
@@ -93,4 +93,11 @@ func (r *gossip) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case "pay":
 		_ = json.NewEncoder(w).Encode(map[string]string{"said": req.Header.Get("X-Card")})
 	}
+}
+
+// asked says whether it was asked for a path.
+func (r *gossip) asked(path string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.had[path]
 }
