@@ -111,7 +111,7 @@ func (p *Portal) recovered(a *answering, r *http.Request) {
 	}
 	id := requestID(r.Context())
 	if r.Context().Err() == nil && cause != http.ErrAbortHandler {
-		p.Log.Error().Interface("panic", cause).Str("request", id).Str("method", r.Method).Str("path", r.URL.Path).Msg("a request of the API failed")
+		p.Log.Error().Interface("panic", cause).Str("request", id).Str("operation", r.Pattern).Msg("a request of the API failed")
 	}
 	if a.begun {
 		panic(http.ErrAbortHandler)

@@ -42,6 +42,9 @@ func TestFaultsStayInside(t *testing.T) {
 			if r.StatusCode != http.StatusInternalServerError || strings.Contains(r.body, "disk") || !strings.Contains(r.body, "mine-1") || r.Header.Get("X-Request-Id") != "mine-1" {
 				t.Errorf("%s %s", r.Status, r.body)
 			}
+			if name == "panic" && !strings.Contains(w.log.String(), "GET /api/v1/whoami") {
+				t.Errorf("the log does not say where: %s", w.log.String())
+			}
 			if !strings.Contains(w.log.String(), "the disk is full") || !strings.Contains(w.log.String(), "mine-1") {
 				t.Errorf("the log has %s", w.log.String())
 			}

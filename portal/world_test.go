@@ -38,9 +38,10 @@ const callOfAcme = "11111111-1111-4111-8111-111111111111"
 // world is an API over an SQLite store, and a client of it.
 type world struct {
 	*testing.T
-	db  store.Store
-	log bytes.Buffer
-	now time.Time
+	db   store.Store
+	file string // of the database
+	log  bytes.Buffer
+	now  time.Time
 	*portal.Portal
 	server *httptest.Server
 	key    string            // of the requests; empty: none
@@ -98,7 +99,7 @@ func newWorld(t *testing.T, with ...func(*portal.Options)) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{T: t, db: db, now: began, whole: map[string]string{}}
+	w := &world{T: t, db: db, file: file, now: began, whole: map[string]string{}}
 	ring, err := seal.OpenFile(filepath.Join(t.TempDir(), "secret.key"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package incoming
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -154,14 +156,16 @@ func (e *evaluation) caller(f field) error {
 	return nil
 }
 
+const maxNumber = 15 // digits (E.164); what is longer is something else, such as a card's
+
 // Number returns a telephone number as callers are compared by it: E.164, where it is one
 // in any of the forms that are common in the US or abroad.
 func Number(text string) (string, bool) {
-	if number, ok := geo.E164(text, "US"); ok {
-		return number, true
+	number, ok := geo.E164(text, "US")
+	if !ok {
+		number = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "").Replace(text)
 	}
-	plain := strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "").Replace(text)
-	return plain, len(text) <= maxName && call.ValidNumber(plain)
+	return number, len(strings.TrimPrefix(number, "+")) <= maxNumber && call.ValidNumber(number)
 }
 
 const maxID = 128 // bytes of a call's id
@@ -191,12 +195,13 @@ func (e *evaluation) key(f field) error {
 const maxKey = 200 // bytes of an idempotency key
 
 // idempotency returns the key that the store compares. The operations of a webhook do not
-// share keys: the id of a lead may be that of its revenue, too.
+// share keys: the id of a lead may be that of its revenue, too. It is a hash, since what
+// senders take for a key may be what nobody should read.
 func (e *evaluation) idempotency(where, text string) (string, error) {
 	if text == "" || len(text) > maxKey {
 		return "", refuse(unprocessable, where, "an idempotency key has 1 to %d bytes", maxKey)
 	}
-	return string(e.kind) + " " + text, nil
+	return fmt.Sprintf("%s %x", e.kind, sha256.Sum256([]byte(text))), nil
 }
 
 // complete fills in the outcomes that the store told, one for each event.

@@ -169,7 +169,7 @@ func (q *query) admit(ctx context.Context, key string) (a answer, err error) {
 	if wait := q.webhook.take(name, q.hook.Rate); wait > 0 {
 		return a, later(http.StatusTooManyRequests, wait, "there are too many requests to this webhook")
 	}
-	if q.leave = q.room.enter(name); q.leave == nil {
+	if q.leave = q.room.enter(ctx, name); q.leave == nil {
 		return a, later(http.StatusServiceUnavailable, time.Second, "there are too many requests at once")
 	}
 	return a, nil

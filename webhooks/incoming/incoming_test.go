@@ -1,6 +1,7 @@
 package incoming_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -136,9 +137,9 @@ func TestWhichCall(t *testing.T) {
 		"data":                  {flowengine.CallData, `{"caller_id": "212-555-0100", "state": "TX"}`, store.Input{Caller: "+12125550100", Wait: 10 * time.Minute}},
 		"an update":             {flowengine.UpdateTags, `{"phone_number": "2125550100", "state": "TX"}`, store.Input{Caller: "+12125550100", Since: time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)}},
 		"the call comes first":  {flowengine.UpdateTags, `{"caller_id": "+12125550199", "call_id": "ended-1", "state": "TX"}`, store.Input{Call: "ended-1"}},
-		"a key":                 {flowengine.CallData, `{"call_id": "ended-1", "state": "TX", "id": 77}`, store.Input{Call: "ended-1", Key: "call-data 77"}},
-		"the better key":        {flowengine.CallData, `{"call_id": "ended-1", "state": "TX", "idempotency_key": "k", "id": 77}`, store.Input{Call: "ended-1", Key: "call-data k"}},
-		"key of another action": {flowengine.UpdateTags, `{"call_id": "ended-1", "state": "TX", "id": "77"}`, store.Input{Call: "ended-1", Key: "update-tags 77"}},
+		"a key":                 {flowengine.CallData, `{"call_id": "ended-1", "state": "TX", "id": 77}`, store.Input{Call: "ended-1", Key: kept(flowengine.CallData, "77")}},
+		"the better key":        {flowengine.CallData, `{"call_id": "ended-1", "state": "TX", "idempotency_key": "k", "id": 77}`, store.Input{Call: "ended-1", Key: kept(flowengine.CallData, "k")}},
+		"key of another action": {flowengine.UpdateTags, `{"call_id": "ended-1", "state": "TX", "id": "77"}`, store.Input{Call: "ended-1", Key: kept(flowengine.UpdateTags, "77")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -154,6 +155,11 @@ func TestWhichCall(t *testing.T) {
 }
 
 // However a request is written, it says the same.
+// kept is what is kept of an idempotency key.
+func kept(kind flowengine.Operation, key string) string {
+	return fmt.Sprintf("%s %x", kind, sha256.Sum256([]byte(key)))
+}
+
 func TestForms(t *testing.T) {
 	w := newWorld(t, nil)
 	key := w.keys["leads"].Reveal()
@@ -380,11 +386,45 @@ func TestNothingSecretIsKept(t *testing.T) {
 	}
 }
 
+// Neither is what stands where nobody would look for it.
+func TestNoCardIsKeptWhereverItStands(t *testing.T) {
+	const card = "4111111111111111"
+	for name, c := range map[string]struct {
+		body   string
+		header []string
+		want   int
+	}{
+		"as the key that makes it one":   {`{"call_id": "ended-1", "state": "TX", "idempotency_key": "` + card + `"}`, nil, 200},
+		"as such a key of a header":      {`{"call_id": "ended-1", "state": "TX"}`, []string{"Idempotency-Key", card}, 200},
+		"as the caller":                  {`{"caller_id": "` + card + `", "state": "TX"}`, nil, 422},
+		"as a caller of Germany":         {`{"caller_id": "4958476623108038", "state": "TX"}`, nil, 422},
+		"as the call":                    {`{"call_id": "` + card + `", "state": "TX"}`, nil, 404},
+		"in a reason":                    {`{"call_id": "ended-1", "payout": 1, "reason": "refund to ` + card + `"}`, nil, 200},
+		"in a reason why nothing is due": {`{"call_id": "ended-1", "no_payout_reason": "refund to ` + card + `"}`, nil, 200},
+		"as the name of a header":        {`{"call_id": "ended-1", "state": "TX"}`, []string{"X-" + card, "1"}, 200},
+		"as the type of the body":        {`{}`, []string{"Content-Type", "text/" + card}, 415},
+		"in an address":                  {`{"call_id": "ended-1", "state": "TX", "url": "https://shop.example/?c=4111%201111+1111-1111"}`, nil, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			out := w.post(flowengine.UpdateFields, c.body, c.header...)
+			if out.Code != c.want || len(w.store.requests) != 1 {
+				t.Errorf("%d %s, %d requests kept", out.Code, out.Body, len(w.store.requests))
+			}
+			kept := w.store.requests[0]
+			text := fmt.Sprintf("%+v %s %s %+v %s", kept, kept.Request.Body, kept.Answer, w.store.inputs, out.Body)
+			if strings.Contains(text, card) || strings.Contains(text, "1111%20") || strings.Contains(text, "1111+") {
+				t.Errorf("it is in %s", text)
+			}
+		})
+	}
+}
+
 // A hundred posts at once that are one: one effect, one answer.
 func TestIdenticalPosts(t *testing.T) {
 	for name, header := range map[string][]string{"by the header": {"Idempotency-Key", "k1"}, "by the id of the message": {"Webhook-Id", "k1"}, "by a field": nil} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(o *incoming.Options) { o.Limits = incoming.Limits{PerWebhook: 100} })
+			w := newWorld(t, nil)
 			bodies := make([]string, 100)
 			var posting sync.WaitGroup
 			for i := range bodies {

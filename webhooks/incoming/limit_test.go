@@ -49,7 +49,9 @@ func TestRates(t *testing.T) {
 
 // A client that is slow holds up nobody, and is cut off; there is room for so many.
 func TestSlowClients(t *testing.T) {
-	w := newWorld(t, func(o *incoming.Options) { o.Limits = incoming.Limits{AtOnce: 3, PerWebhook: 2} })
+	w := newWorld(t, func(o *incoming.Options) {
+		o.Limits = incoming.Limits{AtOnce: 3, PerWebhook: 2, Waiting: time.Millisecond}
+	})
 	begin := func(hook string) (finish func() int) {
 		body := &slowBody{more: make(chan struct{}), asked: make(chan struct{})}
 		r := httptest.NewRequest(http.MethodPost, "/call-data?key="+w.keys[hook].Reveal(), body)
