@@ -40,6 +40,12 @@ bench-large: ## the call log with ten million calls: 40 GB on the disk, and hour
 	go build -trimpath -o bin/bench ./e2e/bench
 	bin/bench -only 'call log' -calls 10000000
 
+.PHONY: bench-webhooks
+bench-webhooks: ## deliveries of webhooks from PostgreSQL, beside River; needs the network once, for River
+	cd e2e/river && go build -trimpath -o ../../bin/river .
+	go build -trimpath -o bin/hooks ./e2e/hooks
+	bin/hooks -river bin/river
+
 .PHONY: bench-all
 bench-all: bench ## that, and the benchmarks of the packages
 	go test -run '^$$' -bench . -benchmem $(PKG)

@@ -31,7 +31,7 @@ type Endpoint struct {
 	Method  string        // one of call.Methods
 	URL     Text          // may read secrets, as all that follows
 	Timeout time.Duration // of an attempt
-	AtOnce  int           // attempts at once, of all nodes
+	AtOnce  int           // attempts at once, of each server
 
 	Headers map[string]Text
 	JSON    Data
@@ -82,6 +82,10 @@ func (v *EventVariables) environment(secrets map[string]string) *environment {
 func (e *Endpoint) Standard() bool {
 	return e.JSON.Empty() && len(e.Form) == 0 && e.Body.Empty() && hasBody(e.Method)
 }
+
+// Fixed says that nothing that is sent but the standard body depends on the event: Render
+// needs no variables.
+func (e *Endpoint) Fixed() bool { return len(e.expressions()) == 0 }
 
 func hasBody(method string) bool { return method != http.MethodGet && method != http.MethodHead }
 

@@ -92,6 +92,9 @@ func TestEndpointsRenderRequests(t *testing.T) {
 			if c.kind != "" {
 				want["Content-Type"] = c.kind
 			}
+			if e.Fixed() != (!strings.Contains(c.settings, "{{")) {
+				t.Errorf("fixed: %v", e.Fixed())
+			}
 			if err != nil || got.Method != c.method || got.URL != c.url || string(got.Body) != c.body || !maps.Equal(got.Header, want) || got.Timeout != 3*time.Second || e.Standard() != c.standard {
 				t.Errorf("standard %v, %v: %s %s %v %s\n%s", e.Standard(), err, got.Method, got.URL, got.Header, got.Timeout, got.Body)
 			}

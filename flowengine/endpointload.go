@@ -3,6 +3,7 @@ package flowengine
 import (
 	"maps"
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ import (
 const (
 	maxEvents      = 100
 	maxContentKeys = 200 // of headers, and of a form
-	maxAttempts    = 1000
+	maxAttempts    = 100
 	maxAttempt     = 30 * time.Second
 )
 
@@ -152,6 +153,12 @@ func (l *loader) events(c *Check, wanted []string) {
 
 // OwnEvents are the first words of the types of events that flows cannot emit.
 var OwnEvents = []string{"call", "target", "flow", "endpoint"}
+
+var eventName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31}){0,3}$`)
+
+// ValidEvent says whether a text can be the name of an event: up to four lower-case words
+// with dots between them.
+func ValidEvent(name string) bool { return eventName.MatchString(name) }
 
 func plainTexts(texts map[string]eventText) map[string]Text {
 	out := make(map[string]Text, len(texts))

@@ -2,6 +2,7 @@ package flowengine
 
 import (
 	"github.com/expr-lang/expr/conf"
+	yaml "go.yaml.in/yaml/v4"
 
 	"github.com/hookswitch/hookswitch/tags"
 )
@@ -39,6 +40,12 @@ func (l *loader) variables() {
 		if known := of[name.Value]; known != nil {
 			known.checkAll(d)
 		}
+		told := emitted(d)
+		for _, x := range d.exprs {
+			if told[x.node] {
+				l.hidden(d, x)
+			}
+		}
 	}
 	if len(l.built) < len(l.flows) {
 		return // a flow with a problem may set what a target reads
@@ -50,16 +57,37 @@ func (l *loader) variables() {
 	for _, d := range l.listed {
 		every.checkAll(d)
 		for _, x := range d.exprs {
-			l.hidden(d, x)
+			if x.expr.in&event != 0 {
+				l.hidden(d, x)
+			}
 		}
 	}
 }
 
-// hidden reports the expression of a webhook that reads a tag which none gets to see.
+// emitted returns the values of what the nodes of a flow tell webhooks.
+func emitted(d *document) map[*yaml.Node]bool {
+	values := map[*yaml.Node]bool{}
+	_, all := field(d.root, "nodes")
+	if all == nil || all.Kind != yaml.MappingNode {
+		return values
+	}
+	for i := 1; i < len(all.Content); i += 2 {
+		_, settings := field(all.Content[i], "emit")
+		if _, data := field(settings, "data"); data != nil {
+			for _, value := range data.Content {
+				values[value] = true
+			}
+		}
+	}
+	return values
+}
+
+// hidden reports an expression of what webhooks are told that reads a tag which none gets
+// to see.
 func (l *loader) hidden(d *document, x placed) {
 	for _, r := range x.expr.reads {
 		t := l.org.tags[r.name]
-		if x.expr.in&event != 0 && r.space == "tags" && t != nil && t.Privacy != tags.Public {
+		if r.space == "tags" && t != nil && t.Privacy != tags.Public {
 			d.inText(x.node, x.expr.offset+r.offset, "leave it out; it is defined at "+l.places[thing{"tag", r.name}], "webhooks do not see %s, which is %s", r, t.Privacy)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookswitch/hookswitch/keys"
 )
@@ -126,5 +127,24 @@ func TestAKeyMayDoWhatItsScopesSay(t *testing.T) {
 		if got := keys.Allows(of.scopes, of.scope); got != of.allowed {
 			t.Errorf("%q allow %s: %v", of.scopes, of.scope, got)
 		}
+	}
+}
+
+// The use of a key is due once a minute, and again where it could not be written.
+func TestUsesAreNotedNowAndThen(t *testing.T) {
+	var n keys.Noted
+	at := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	for i, step := range []struct {
+		org, id string
+		after   time.Duration
+		due     bool
+	}{{"acme", "a", 0, true}, {"acme", "a", 59 * time.Second, false}, {"acme", "b", 59 * time.Second, true}, {"bolt", "a", 59 * time.Second, true}, {"acme", "a", time.Minute, true}} {
+		if got := n.Due(step.org, step.id, at.Add(step.after)); got != step.due {
+			t.Errorf("use %d: due is %v", i, got)
+		}
+	}
+	n.Forget("acme", "b")
+	if !n.Due("acme", "b", at.Add(time.Minute)) {
+		t.Error("a use that was not written is not due again")
 	}
 }

@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"database/sql"
 	"maps"
 	"net/http"
 	"regexp"
@@ -72,15 +73,21 @@ var apart = map[string]request{
 	"revoke-key": {http.MethodDelete, "/keys/keyOfACM", nil},
 }
 
-// ofTheKey are the operations that concern nothing an organization has, and why.
-var ofTheKey = map[string]string{
-	"whoami": "it is about the key",
-	"health": "it is about the server",
-
-	"validate-config": "it is about the files of the request",
-	"set-secret":      "it gives a value to a secret of the organization of the key, whatever it had",
-	"create-key":      "it makes something of the organization of the key",
+// ofTheKey has a request of each operation that asks for nothing by its id, and why that is
+// so.
+var ofTheKey = map[string]struct {
+	request
+	why string
+}{
+	"whoami":          {request{http.MethodGet, "/whoami", nil}, "it is about the key"},
+	"health":          {request{http.MethodGet, "/health", nil}, "it is about the server"},
+	"validate-config": {request{http.MethodPost, "/config/validate", map[string]any{"files": filesOf("other", "+15550199")}}, "it is about the files of the request"},
+	"set-secret":      {request{http.MethodPut, "/secrets/CRM", map[string]any{"value": "another"}}, "it gives a value to a secret of the organization of the key, whatever it had"},
+	"create-key":      {request{http.MethodPost, "/keys", map[string]any{"name": "new", "scopes": []string{keys.ReadCalls}}}, "it makes something of the organization of the key"},
 }
+
+// readers are the operations that are no GET, and write nothing all the same.
+var readers = []string{"diff-config"}
 
 // populate makes something of every kind for acme.
 func populate(w *world) {
@@ -111,7 +118,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 	for path, operations := range api.Paths {
 		for method, op := range operations {
 			known = append(known, op.OperationID)
-			if _, is := apart[op.OperationID]; is == (ofTheKey[op.OperationID] != "") {
+			if _, is := apart[op.OperationID]; is == (ofTheKey[op.OperationID].why != "") {
 				t.Errorf("%s (%s %s) must be either in apart or in ofTheKey", op.OperationID, method, path)
 			}
 		}
@@ -121,29 +128,109 @@ func TestOrganizationsAreApart(t *testing.T) {
 			t.Errorf("there is no operation %s any more", id)
 		}
 	}
-	for id, r := range apart {
+	without, with := withOther(t), withOther(t)
+	populate(with)
+	for _, id := range slices.Sorted(maps.Keys(apart)) {
 		if !slices.Contains(known, id) {
 			t.Errorf("there is no operation %s any more", id)
 		}
 		t.Run(id, func(t *testing.T) {
+			r, without, with, before := apart[id], without, with, ""
+			if r.method != http.MethodGet { // it finds a world as nobody has changed it
+				without, with = withOther(t), withOther(t)
+				populate(with)
+				before = with.all()
+			}
+			kept := with.kept()
+			if got, nothing := with.askedBy("other", r), without.askedBy("other", r); got != nothing {
+				t.Errorf("the other organization is told %s\nwhere nobody else has anything it is told %s", got, nothing)
+			}
+			if r.method != http.MethodGet {
+				if after := with.all(); after != before {
+					t.Errorf("the other organization made of\n%s\nthis:\n%s", before, after)
+				}
+			}
+			with.keeps(kept)
+			// That the owner is answered otherwise than somebody who has nothing shows that
+			// the question could have hit.
+			if got, none := with.askedBy("acme", r), with.askedBy("nobody", r); got == none {
+				t.Errorf("the owner is told %s as well", got)
+			}
+			if writes := r.method != http.MethodGet && !slices.Contains(readers, id); writes && slices.Equal(with.kept(), kept) {
+				t.Error("the owner has written nothing either")
+			}
+		})
+	}
+	for id, r := range ofTheKey {
+		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			nothing := withOther(t).askedBy("other", r)
 			w := withOther(t)
 			populate(w)
-			before := w.all()
-			if got := w.askedBy("other", r); got != nothing {
-				t.Errorf("the other organization is told %s\nwhere nobody else has anything it is told %s", got, nothing)
+			before, kept := w.all(), w.kept()
+			if got := w.askedBy("other", r.request); !strings.HasPrefix(got, "2") {
+				t.Errorf("the other organization is told %s", got)
 			}
 			if after := w.all(); after != before {
 				t.Errorf("the other organization made of\n%s\nthis:\n%s", before, after)
 			}
-			// That the owner is answered otherwise than somebody who has nothing shows that
-			// the question could have hit.
-			if got, none := w.askedBy("acme", r), w.askedBy("nobody", r); got == none {
-				t.Errorf("the owner is told %s as well", got)
-			}
+			w.keeps(kept)
 		})
 	}
+}
+
+// kept returns every row of the database that does not name the other organization, sorted:
+// also what the API does not show.
+func (w *world) kept() (all []string) {
+	w.Helper()
+	db, err := sql.Open("sqlite", w.file)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer db.Close()
+	for _, table := range column(w.T, db, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`) {
+		columns := column(w.T, db, `SELECT 'quote("' || name || '")' FROM pragma_table_info('`+table+`')`)
+		for _, row := range column(w.T, db, "SELECT "+strings.Join(columns, " || ' ' || ")+` FROM "`+table+`"`) {
+			if !strings.Contains(row, "'other'") {
+				all = append(all, table+" "+row)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// keeps wants every row to be there still.
+func (w *world) keeps(rows []string) {
+	w.Helper()
+	now := w.kept()
+	for _, row := range rows {
+		if i, there := slices.BinarySearch(now, row); there {
+			now = slices.Delete(now, i, i+1)
+		} else {
+			w.Errorf("the other organization changed %s", row)
+		}
+	}
+}
+
+// column returns what a query finds, a text a row.
+func column(t *testing.T, db *sql.DB, query string) (all []string) {
+	t.Helper()
+	rows, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // withOther is a world in which another organization names everything as acme does.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -94,49 +93,19 @@ func (p *Portal) find(ctx context.Context, r *http.Request) (*store.Key, error) 
 	return key, nil
 }
 
-const (
-	noteEvery = time.Minute // a key that is used all the time is noted so often
-	noteLimit = time.Second // a request waits so long for it
-)
+// noteLimit is how long a request waits for the use of its key to be noted.
+const noteLimit = time.Second
 
-// used notes that a key was used, now and then. One that cannot be noted is tried again
+// used notes that a key was used, now and then. A use that cannot be noted is tried again
 // with the next request: no request fails for it.
 func (p *Portal) used(ctx context.Context, k *store.Key, from string) {
 	now := p.Now()
-	if !p.lastUsed.due(k.Org+"/"+k.ID, now) {
+	if !p.lastUsed.Due(k.Org, k.ID, now) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, noteLimit)
 	defer cancel()
 	if err := p.Store.UsedKey(ctx, k.Org, k.ID, now, from); err != nil {
-		p.lastUsed.forget(k.Org + "/" + k.ID)
+		p.lastUsed.Forget(k.Org, k.ID)
 	}
-}
-
-// noted are the keys that were noted within noteEvery.
-type noted struct {
-	mu sync.Mutex
-	at map[string]time.Time
-}
-
-func newNoted() *noted { return &noted{at: map[string]time.Time{}} }
-
-// due says whether a key is to be noted now.
-func (n *noted) due(key string, now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if last, was := n.at[key]; was && now.Sub(last) < noteEvery {
-		return false
-	}
-	if len(n.at) >= maxNames { // keys that exist, so this is hardly ever
-		clear(n.at)
-	}
-	n.at[key] = now
-	return true
-}
-
-func (n *noted) forget(key string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.at, key)
 }

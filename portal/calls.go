@@ -27,15 +27,16 @@ func (p *Portal) calls() {
 
 // CallFilter says which calls are wanted.
 type CallFilter struct {
-	From     time.Time `query:"from" doc:"Began at this time or later." example:"2026-10-01T00:00:00Z"`
-	To       time.Time `query:"to" doc:"Began before this time."`
-	Number   string    `query:"number" maxLength:"64" doc:"That was dialled; a leading + does not matter." example:"15550100"`
-	Caller   string    `query:"caller" maxLength:"64" doc:"Number of the caller; likewise."`
-	Campaign string    `query:"campaign" maxLength:"200" doc:"Campaign that it came for."`
-	Target   string    `query:"target" maxLength:"200" doc:"Was dialled."`
-	Tag      string    `query:"tag" maxLength:"1000" doc:"NAME of a tag that the call has, or NAME=VALUE." example:"state=TX"`
-	Cause    string    `query:"cause" maxLength:"64" doc:"Hangup cause." example:"NO_ANSWER"`
-	State    string    `query:"state" enum:"open,settling,complete,incomplete" doc:"How far the call is."`
+	From      time.Time `query:"from" doc:"Began at this time or later." example:"2026-10-01T00:00:00Z"`
+	To        time.Time `query:"to" doc:"Began before this time."`
+	Number    string    `query:"number" maxLength:"64" doc:"That was dialled; a leading + does not matter." example:"15550100"`
+	Caller    string    `query:"caller" maxLength:"64" doc:"Number of the caller; likewise."`
+	Campaign  string    `query:"campaign" maxLength:"200" doc:"Campaign that it came for."`
+	Target    string    `query:"target" maxLength:"200" doc:"Was dialled."`
+	Tag       string    `query:"tag" maxLength:"1000" doc:"NAME of a tag that the call has, or NAME=VALUE." example:"state=TX"`
+	Cause     string    `query:"cause" maxLength:"64" doc:"Hangup cause." example:"NO_ANSWER"`
+	State     string    `query:"state" enum:"open,settling,complete,incomplete" doc:"How far the call is."`
+	Converted string    `query:"converted" enum:"true,false" doc:"true: conversions; false: calls of which it is decided that they are none."`
 }
 
 // query returns the filter for the store. Who may not see a tag may not search by its value.
@@ -43,8 +44,13 @@ func (p *Portal) query(ctx context.Context, f CallFilter) (store.Query, error) {
 	if name, _, _ := strings.Cut(f.Tag, "="); p.hidden(ctx, name) {
 		return store.Query{}, missing(keys.Private)
 	}
-	return store.Query{From: f.From, To: f.To, Number: strings.TrimSpace(f.Number), Caller: strings.TrimSpace(f.Caller), Campaign: f.Campaign,
-		Target: f.Target, Tag: f.Tag, Cause: call.Cause(f.Cause), State: store.State(f.State)}, nil
+	q := store.Query{From: f.From, To: f.To, Number: strings.TrimSpace(f.Number), Caller: strings.TrimSpace(f.Caller), Campaign: f.Campaign,
+		Target: f.Target, Tag: f.Tag, Cause: call.Cause(f.Cause), State: store.State(f.State)}
+	if f.Converted != "" {
+		is := f.Converted == "true"
+		q.Converted = &is
+	}
+	return q, nil
 }
 
 func (p *Portal) listCalls(ctx context.Context, in *struct {

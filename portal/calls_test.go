@@ -34,6 +34,7 @@ func TestCallsAreListedInPages(t *testing.T) {
 func TestCallsAreFiltered(t *testing.T) {
 	w := newWorld(t)
 	w.has("acme", callOfAcme, talk("+15550111")...)
+	w.does(http.MethodPut, "/calls/"+callOfAcme+"/conversion", map[string]any{"converted": true}, http.StatusOK, nil)
 	for _, c := range []struct {
 		query string
 		found bool
@@ -43,6 +44,7 @@ func TestCallsAreFiltered(t *testing.T) {
 		{"?campaign=roofing", true}, {"?campaign=other", false}, {"?target=alice", true}, {"?target=bob", false},
 		{"?tag=state", true}, {"?tag=state=TX", true}, {"?tag=state=FL", false}, {"?cause=NORMAL_CLEARING", true}, {"?cause=USER_BUSY", false},
 		{"?state=complete", true}, {"?state=open", false},
+		{"?converted=true", true}, {"?converted=false", false},
 	} {
 		var page struct{ Items []store.Call }
 		if w.get("/calls"+c.query, &page); (len(page.Items) == 1) != c.found || page.Items == nil {

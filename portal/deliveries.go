@@ -170,5 +170,8 @@ func (p *Portal) resendDeliveries(ctx context.Context, in *struct {
 	if r.Call == "" && (r.From.IsZero() || r.To.IsZero()) {
 		return nil, wrong(field("body.call", "say of which call, or from when to when: call, or from and to"))
 	}
+	if !r.From.IsZero() && !r.To.IsZero() && !r.From.Before(r.To) {
+		return nil, wrong(field("body.to", "it is not after from"))
+	}
 	return p.resend(ctx, r)
 }

@@ -124,6 +124,7 @@ func TestDeliveriesAreSentAgain(t *testing.T) {
 	w.attempt("spare", store.Attempt{State: store.Delivered, Response: store.HTTP{Status: 200}})
 	resend("/deliveries/resend", map[string]any{"from": began, "to": began.Add(time.Second), "endpoint": "crm", "to_endpoint": "spare"}, 1)
 	w.fails(http.StatusUnprocessableEntity, http.MethodPost, "/deliveries/resend", map[string]any{"endpoint": "crm"}, "body.call")
+	w.fails(http.StatusUnprocessableEntity, http.MethodPost, "/deliveries/resend", map[string]any{"from": began, "to": began}, "body.to")
 	w.fails(http.StatusUnprocessableEntity, http.MethodPost, "/deliveries/resend", map[string]any{"call": callOfAcme, "to_endpoint": "nobody"}, "body.to_endpoint")
 	w.fails(http.StatusNotFound, http.MethodPost, "/deliveries/99/resend", map[string]any{})
 }
@@ -195,6 +196,9 @@ func TestASampleIsSent(t *testing.T) {
 		if data, _ := one.Message.Body["data"].(map[string]any); data["sample"] != true {
 			t.Errorf("%s: %v", event, one.Message.Body)
 		}
+	}
+	for name, said := range map[string]string{"call.endet": "call.ended", "Lead qualified": "lead.qualified"} {
+		w.fails(http.StatusUnprocessableEntity, http.MethodPost, "/endpoints/spare/test", map[string]any{"event": name}, "body.event", said)
 	}
 	w.fails(http.StatusNotFound, http.MethodPost, "/endpoints/nobody/test", map[string]any{"event": "call.ended"})
 }

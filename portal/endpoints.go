@@ -56,7 +56,7 @@ type endpoint struct {
 	Method   string     `json:"method,omitempty" doc:"HTTP method."`
 	URL      string     `json:"url,omitempty" doc:"Template of the address."`
 	Timeout  int64      `json:"timeout_ms,omitempty" doc:"Of an attempt."`
-	AtOnce   int        `json:"at_once,omitempty" doc:"Attempts at once."`
+	AtOnce   int        `json:"at_once,omitempty" doc:"Attempts at once, of each server."`
 	Pending  int        `json:"pending" doc:"Deliveries that wait; at most 10,000 are counted."`
 	Oldest   *time.Time `json:"oldest,omitempty" doc:"Since when the oldest of them waits."`
 	Failing  *time.Time `json:"failing,omitempty" doc:"Since when every attempt failed."`

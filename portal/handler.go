@@ -40,7 +40,6 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers a request where there is room for it.
 func (p *Portal) serve(w http.ResponseWriter, r *http.Request) {
-
 	left, wait := p.address.take(network(address(r.RemoteAddr)))
 	p.address.tell(w.Header().Set, "address", left, wait)
 	if wait > 0 {
@@ -112,7 +111,7 @@ func (p *Portal) recovered(a *answering, r *http.Request) {
 	}
 	id := requestID(r.Context())
 	if r.Context().Err() == nil && cause != http.ErrAbortHandler {
-		p.Log.Error().Interface("panic", cause).Str("request", id).Str("method", r.Method).Str("path", r.URL.Path).Msg("a request of the API failed")
+		p.Log.Error().Interface("panic", cause).Str("request", id).Str("operation", r.Pattern).Msg("a request of the API failed")
 	}
 	if a.begun {
 		panic(http.ErrAbortHandler)

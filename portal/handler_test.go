@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -24,6 +25,15 @@ func TestWhatGoesWrongIsAProblem(t *testing.T) {
 	w.fails(http.StatusUnprocessableEntity, http.MethodGet, "/calls?after=elsewhere", nil, "query.after")
 }
 
+// So is a path beside the API, which is served at the same address.
+func TestWhatThereIsNotIsAProblem(t *testing.T) {
+	r := httptest.NewRecorder()
+	newWorld(t).ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/nothing", nil))
+	if r.Code != http.StatusNotFound || r.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%d %s", r.Code, r.Body)
+	}
+}
+
 func TestFaultsStayInside(t *testing.T) {
 	for name, db := range map[string]*broken{"error": &broken{err: errors.New("the disk is full")}, "panic": &broken{panics: "the disk is full"}} {
 		t.Run(name, func(t *testing.T) {
@@ -31,6 +41,9 @@ func TestFaultsStayInside(t *testing.T) {
 			r := w.ask(http.MethodGet, "/whoami", nil, "X-Request-Id", "mine-1")
 			if r.StatusCode != http.StatusInternalServerError || strings.Contains(r.body, "disk") || !strings.Contains(r.body, "mine-1") || r.Header.Get("X-Request-Id") != "mine-1" {
 				t.Errorf("%s %s", r.Status, r.body)
+			}
+			if name == "panic" && !strings.Contains(w.log.String(), "GET /api/v1/whoami") {
+				t.Errorf("the log does not say where: %s", w.log.String())
 			}
 			if !strings.Contains(w.log.String(), "the disk is full") || !strings.Contains(w.log.String(), "mine-1") {
 				t.Errorf("the log has %s", w.log.String())

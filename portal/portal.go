@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
@@ -27,7 +28,7 @@ const Base = "/api/v1"
 // Options says what the API works with.
 type Options struct {
 	Store    store.Store
-	Secrets  *credentials.Keeper
+	Secrets  *credentials.Keeper         // what signs messages, and what templates read
 	InForce  func() *flowengine.Snapshot // configuration that calls are run by; nil where there is none
 	Folder   bool                        // it comes from a folder: what is applied to the store is not in force
 	Received func()                      // something was written to a live call; may be nil
@@ -47,7 +48,7 @@ type Portal struct {
 	key      *limiter
 	room     chan struct{} // holds one for each request under way
 	heavy    chan struct{} // likewise, of those that are heavy
-	lastUsed *noted
+	lastUsed keys.Noted
 }
 
 // New returns the API.
@@ -63,13 +64,12 @@ func New(o Options) *Portal {
 	}
 	o.Limits = o.Limits.orDefault()
 	p := &Portal{
-		Options:  o,
-		mux:      http.NewServeMux(),
-		address:  newLimiter(o.Limits.PerAddress, o.Now),
-		key:      newLimiter(o.Limits.PerKey, o.Now),
-		room:     make(chan struct{}, o.Limits.AtOnce),
-		heavy:    make(chan struct{}, o.Limits.Heavy),
-		lastUsed: newNoted(),
+		Options: o,
+		mux:     http.NewServeMux(),
+		address: newLimiter(o.Limits.PerAddress, o.Now),
+		key:     newLimiter(o.Limits.PerKey, o.Now),
+		room:    make(chan struct{}, o.Limits.AtOnce),
+		heavy:   make(chan struct{}, o.Limits.Heavy),
 	}
 	p.api = humago.NewWithPrefix(p.mux, Base, description())
 	p.api.UseMiddleware(p.authorize)

@@ -5,12 +5,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,9 +38,10 @@ const callOfAcme = "11111111-1111-4111-8111-111111111111"
 // world is an API over an SQLite store, and a client of it.
 type world struct {
 	*testing.T
-	db  store.Store
-	log bytes.Buffer
-	now time.Time
+	db   store.Store
+	file string // of the database
+	log  bytes.Buffer
+	now  time.Time
 	*portal.Portal
 	server *httptest.Server
 	key    string            // of the requests; empty: none
@@ -54,9 +58,39 @@ func everything() (all []string) {
 	return all
 }
 
+// empty returns the file of a database in which there is nothing yet: to make its tables
+// takes longer than most tests.
+var empty = sync.OnceValues(func() (text []byte, err error) {
+	dir, err := os.MkdirTemp("", "portal-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file := filepath.Join(dir, "hookswitch.db")
+	db, err := sqlite.Open(context.Background(), file)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Ping(context.Background()); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
+
 func newWorld(t *testing.T, with ...func(*portal.Options)) *world {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hookswitch.db"))
+	file := filepath.Join(t.TempDir(), "hookswitch.db")
+	text, err := empty()
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +99,7 @@ func newWorld(t *testing.T, with ...func(*portal.Options)) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{T: t, db: db, now: began, whole: map[string]string{}}
+	w := &world{T: t, db: db, file: file, now: began, whole: map[string]string{}}
 	ring, err := seal.OpenFile(filepath.Join(t.TempDir(), "secret.key"))
 	if err != nil {
 		t.Fatal(err)

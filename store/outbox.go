@@ -56,7 +56,8 @@ type Outbox interface {
 	// Enable makes what waits due now.
 	Enable(ctx context.Context, org, endpoint string) error
 
-	// PruneOutbox removes deliveries that are done, attempts and messages older than before.
+	// PruneOutbox removes deliveries that are done, attempts and messages older than before,
+	// and what has waited since then for an endpoint that is disabled.
 	PruneOutbox(ctx context.Context, before time.Time) error
 }
 

@@ -58,7 +58,9 @@ func plain(err error) error {
 	case errors.As(err, &limit) && limit.Timeout():
 		return timeout("no answer in time")
 	case errors.As(err, &name):
-		return name
+		told := *name
+		told.Server = "" // which resolver was asked is the operator's business
+		return &told
 	case errors.As(err, &certificate):
 		return certificate
 	case errors.Is(err, http.ErrSchemeMismatch):

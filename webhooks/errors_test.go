@@ -3,6 +3,7 @@ package webhooks
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -94,5 +95,13 @@ func TestMalformedRequestsAreNotSent(t *testing.T) {
 				t.Errorf("%s: %v", want, err)
 			}
 		})
+	}
+}
+
+// Which resolver was asked is in no error: organizations read them.
+func TestErrorsDoNotNameTheResolver(t *testing.T) {
+	err := plain(fmt.Errorf("dial: %w", &net.DNSError{Err: "no such host", Name: "crm.example", Server: "10.0.0.53:53", IsNotFound: true}))
+	if text := err.Error(); !strings.Contains(text, "crm.example") || strings.Contains(text, "10.0.0.53") || !final(err) {
+		t.Errorf("%s, final %v", text, final(err))
 	}
 }

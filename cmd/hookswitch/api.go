@@ -20,7 +20,7 @@ func (srv *server) api() http.Handler {
 	for _, kind := range flowengine.Operations {
 		mux.Handle(incoming.Path(kind), hooks)
 	}
-	mux.Handle(portal.Base+"/", srv.portal())
+	mux.Handle("/", srv.portal()) // which also says of what there is not that it is not there
 	return forwarded(srv.settings.APIProxies, mux)
 }
 

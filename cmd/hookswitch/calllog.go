@@ -36,6 +36,7 @@ type callLog interface {
 
 // openCallLog returns the call log that the flags and settings of a command name: the
 // journals of --journal, or else the store; where there is none yet, this server's journal.
+// Journals are shown as they are.
 func openCallLog(cmd *cobra.Command) (callLog, error) {
 	dirs, err := cmd.Flags().GetStringArray("journal")
 	if err != nil || len(dirs) > 0 {
@@ -55,7 +56,7 @@ func openCallLog(cmd *cobra.Command) (callLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; --journal %s reads what this server has", err, s.journalDir())
 	}
-	return &storeLog{db: db, own: own}, nil
+	return discreetly(cmd, s, &storeLog{db: db, own: own})
 }
 
 // callStore is what a store answers of calls; store.Log says more of it.

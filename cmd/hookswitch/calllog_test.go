@@ -132,21 +132,52 @@ func TestALogThatFailsPrintsNoNames(t *testing.T) {
 	}
 }
 
-// What a server has drained is read with its settings alone.
-func TestCallsAreReadFromTheStore(t *testing.T) {
+// drained has the store of the commands hold events.
+func drained(t *testing.T, events ...call.Event) {
+	t.Helper()
 	t.Setenv("HOOKSWITCH_DATA", t.TempDir())
-	s := &settings{Data: os.Getenv("HOOKSWITCH_DATA")}
-	db, err := openStore(t.Context(), s)
+	db, err := openStore(t.Context(), &settings{Data: os.Getenv("HOOKSWITCH_DATA")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := store.Batch{Journal: "j", Node: "n1", To: store.Position{Segment: 1, Offset: 1}, Until: began}
-	for _, e := range []call.Event{acme(first, 1, 1, 0, call.Started), acme(first, 1, 2, time.Second, call.Ended), acme(second, 1, 1, 0, call.Started)} {
+	for _, e := range events {
 		b.Lines = append(b.Lines, store.Line{Event: e, Raw: journal.AppendEvent(nil, e)})
 	}
 	if err := errors.Join(db.Append(t.Context(), b), db.Close()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Values of tags that the configuration says are private are shown to whoever asks for
+// them; where it cannot be read, any tag may be one.
+func TestPrivateTagsAreMasked(t *testing.T) {
+	tagged := func(seq int, name, value string) call.Event {
+		e := acme(first, 1, seq, time.Second, call.Tagged)
+		e.Attrs = map[string]string{"tag": name, "value": value, "replaced": "old-" + value}
+		return e
+	}
+	drained(t, acme(first, 1, 1, 0, call.Started), tagged(2, "card", "Visa 9"), tagged(3, "state", "TX"), acme(first, 1, 4, time.Minute, call.Ended))
+	t.Chdir(t.TempDir())
+	files(t, map[string]string{"acme.yaml": "organization: acme\n---\ntags: {card: {privacy: private}, state: {}}\n"})
+	for _, c := range []struct {
+		settings, line string
+		card, state    bool // are shown
+	}{
+		{"config_dir: .", "show " + first, false, true}, {"config_dir: .", "show -o json " + first, false, true}, {"config_dir: .", "list --legs -o json", false, true},
+		{"config_dir: .", "show --private " + first, true, true}, {"config_dir: .", "list --private --legs -o json", true, true},
+		{"config_dir: none", "show " + first, false, false}, {"config_dir: none", "show --private " + first, true, true},
+	} {
+		out, errs, err := command(t, append([]string{"calls", "--config", settingsText(t, c.settings)}, strings.Fields(c.line)...)...)
+		if err != nil || strings.Contains(out, "Visa 9") != c.card || strings.Contains(out, "TX") != c.state || (errs == "") != (c.state || c.card) {
+			t.Errorf("%s, calls %s: %v, %s, printed:\n%s", c.settings, c.line, err, errs, out)
+		}
+	}
+}
+
+// What a server has drained is read with its settings alone.
+func TestCallsAreReadFromTheStore(t *testing.T) {
+	drained(t, acme(first, 1, 1, 0, call.Started), acme(first, 1, 2, time.Second, call.Ended), acme(second, 1, 1, 0, call.Started))
 	for line, want := range map[string]string{
 		"list -o csv --state open":       "\r\nacme," + second + ",open,",
 		"list -o csv --legs":             "\r\nacme," + first + "," + first + ",A,",

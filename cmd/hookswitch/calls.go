@@ -64,6 +64,7 @@ func newCallsList() *cobra.Command {
 		format       = outputFlag(cmd, outputCSV)
 		org          = orgFlag(cmd)
 	)
+	addPrivateFlag(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&since, "since", "", "calls that began within this time (2h), or since then (2026-10-03, 2026-10-03T12:00:00Z)")
 	flags.StringVar(&until, "until", "", "calls that began before this time ago, or before then")
@@ -209,6 +210,7 @@ func newCallsShow() *cobra.Command {
 		Args: takes(1, 1, "the id of a call"),
 	}
 	format, org := outputFlag(cmd), orgFlag(cmd)
+	addPrivateFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		log, err := openCallLog(cmd)
 		if err != nil {

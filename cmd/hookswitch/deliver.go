@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -10,7 +12,6 @@ import (
 	"github.com/hookswitch/hookswitch/crash"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/drain"
 	"github.com/hookswitch/hookswitch/webhooks"
 	"github.com/hookswitch/hookswitch/webhooks/credentials"
 	"github.com/hookswitch/hookswitch/webhooks/delivery"
@@ -66,31 +67,88 @@ func (c *courier) run(ctx context.Context) {
 	c.client.Close()
 }
 
-// herald stands between the drain and the store, and wakes the courier when there is
-// something to tell.
+// herald is a store that wakes the courier when something is to be told: then it is sent at
+// once by the server that knows of it first, and nobody has to ask for it all the time.
 type herald struct {
-	drain.Log
-	store.Publisher
+	store.Store
 	wake func()
-	news atomic.Bool
+	news atomic.Bool // what is being appended has something to tell
+}
+
+// Publish names who decides what is told.
+func (h *herald) Publish(p store.Publisher) { h.Store.Publish(heard{p, &h.news}) }
+
+// heard is a publisher that has it noted when there is something to tell.
+type heard struct {
+	store.Publisher
+	news *atomic.Bool
 }
 
 // Publish returns what is to be told.
-func (h *herald) Publish(c *store.Call, news []call.Event) []store.Message {
-	told := h.Publisher.Publish(c, news)
+func (p heard) Publish(c *store.Call, news []call.Event) []store.Message {
+	told := p.Publisher.Publish(c, news)
 	if len(told) > 0 {
-		h.news.Store(true)
+		p.news.Store(true)
 		crash.At("outbox.before")
 	}
 	return told
 }
 
-// Append takes a batch in.
+// Append takes a batch in. Its answer may be lost, and what it tells be there all the same.
 func (h *herald) Append(ctx context.Context, b store.Batch) error {
-	err := h.Log.Append(ctx, b)
-	if h.news.Swap(false) {
-		crash.At("outbox.after")
+	defer func() {
+		if h.news.Swap(false) {
+			crash.At("outbox.after")
+			h.wake()
+		}
+	}()
+	return h.Store.Append(ctx, b)
+}
+
+// Settle marks calls of which everything is there, which is told.
+func (h *herald) Settle(ctx context.Context, now time.Time, patience time.Duration) (complete, incomplete int, err error) {
+	complete, incomplete, err = h.Store.Settle(ctx, now, patience)
+	h.after(err == nil && complete+incomplete > 0)
+	return complete, incomplete, err
+}
+
+// Receive takes an input in, which may be told of a call that has ended.
+func (h *herald) Receive(ctx context.Context, org string, in store.Input) (store.Receipt, error) {
+	r, err := h.Store.Receive(ctx, org, in)
+	h.after(slices.Contains(r.Outcomes, store.Applied))
+	return r, err
+}
+
+// Conclude applies what waited for the end of calls.
+func (h *herald) Conclude(ctx context.Context, now time.Time) (int, error) {
+	n, err := h.Store.Conclude(ctx, now)
+	h.after(n > 0)
+	return n, err
+}
+
+// Send makes deliveries of a message.
+func (h *herald) Send(ctx context.Context, m store.Message) error {
+	err := h.Store.Send(ctx, m)
+	h.after(err == nil)
+	return err
+}
+
+// Resend makes deliveries anew.
+func (h *herald) Resend(ctx context.Context, org string, r store.Resending) (int, error) {
+	n, err := h.Store.Resend(ctx, org, r)
+	h.after(n > 0)
+	return n, err
+}
+
+// Enable makes due what waits.
+func (h *herald) Enable(ctx context.Context, org, endpoint string) error {
+	err := h.Store.Enable(ctx, org, endpoint)
+	h.after(err == nil)
+	return err
+}
+
+func (h *herald) after(something bool) {
+	if something {
 		h.wake()
 	}
-	return err
 }

@@ -169,24 +169,62 @@ func (p publishes) Publish(*store.Call, []call.Event) []store.Message {
 	return make([]store.Message, p)
 }
 
-// appends publishes what it takes in, and fails after that.
-type appends struct{ to store.Publisher }
+// busy is a store in which so much comes of everything.
+type busy struct {
+	store.Store
+	to store.Publisher
+	n  int
+}
 
-func (a appends) Append(context.Context, store.Batch) error {
-	a.to.Publish(nil, nil)
+func (b *busy) Publish(p store.Publisher) { b.to = p }
+
+// Append publishes what it takes in, and fails after that.
+func (b *busy) Append(context.Context, store.Batch) error {
+	b.to.Publish(nil, nil)
 	return errors.New("the answer was lost")
 }
 
-// Whoever sends is woken when something was told, also where the answer was lost, and not
-// otherwise.
+func (b *busy) Settle(context.Context, time.Time, time.Duration) (int, int, error) {
+	return b.n, 0, nil
+}
+
+func (b *busy) Receive(context.Context, string, store.Input) (store.Receipt, error) {
+	return store.Receipt{Outcomes: []store.Outcome{store.Unchanged, store.Applied}[:1+min(b.n, 1)]}, nil
+}
+
+func (b *busy) Conclude(context.Context, time.Time) (int, error)             { return b.n, nil }
+func (b *busy) Resend(context.Context, string, store.Resending) (int, error) { return b.n, nil }
+func (b *busy) Send(context.Context, store.Message) error                    { return nil }
+func (b *busy) Enable(context.Context, string, string) error                 { return nil }
+
+// Whoever sends is woken when something was told, by whatever that came, also where the
+// answer was lost; and not otherwise.
 func TestHeraldWakes(t *testing.T) {
-	for told, want := range map[publishes]int{0: 0, 2: 1} {
+	for _, n := range []int{0, 2} {
 		woken := 0
-		h := &herald{Publisher: told, wake: func() { woken++ }}
-		h.Log = appends{h}
-		if err := h.Append(t.Context(), store.Batch{}); err == nil || woken != want {
-			t.Errorf("%d messages: woken %d times, %v", told, woken, err)
+		h := &herald{Store: &busy{n: n}, wake: func() { woken++ }}
+		h.Publish(publishes(n))
+		for name, do := range map[string]func(context.Context) error{
+			"append":   func(ctx context.Context) error { return h.Append(ctx, store.Batch{}) },
+			"settle":   func(ctx context.Context) error { _, _, err := h.Settle(ctx, time.Now(), 0); return err },
+			"receive":  func(ctx context.Context) error { _, err := h.Receive(ctx, "", store.Input{}); return err },
+			"conclude": func(ctx context.Context) error { _, err := h.Conclude(ctx, time.Now()); return err },
+			"resend":   func(ctx context.Context) error { _, err := h.Resend(ctx, "", store.Resending{}); return err },
+		} {
+			woken = 0
+			if err := do(t.Context()); woken != min(n, 1) || (err != nil) != (name == "append") {
+				t.Errorf("%s, of which comes %d: woken %d times, %v", name, n, woken, err)
+			}
 		}
+	}
+}
+
+// What is sent by hand, and what waits for an endpoint that is enabled, is sent at once.
+func TestHeraldWakesByHand(t *testing.T) {
+	woken := 0
+	h := &herald{Store: &busy{}, wake: func() { woken++ }}
+	if err := errors.Join(h.Send(t.Context(), store.Message{}), h.Enable(t.Context(), "", "")); err != nil || woken != 2 {
+		t.Errorf("woken %d times, %v", woken, err)
 	}
 }
 

@@ -92,6 +92,22 @@ func TestComposedServersHaveValidSettings(t *testing.T) {
 	}
 }
 
+// Both servers open what either has sealed, and answer posts at an address of their own.
+func TestComposedServersShareTheSealingKey(t *testing.T) {
+	c := readComposition(t)
+	one, other := c.Services[servers[0]], c.Services[servers[1]]
+	const key, api = "HOOKSWITCH_SECRET_KEY_FILE", "HOOKSWITCH_API"
+	file := one.Environment[key]
+	kept := func(v string) bool { return strings.HasSuffix(v, ":"+path.Dir(file)) }
+	i, j := slices.IndexFunc(one.Volumes, kept), slices.IndexFunc(other.Volumes, kept)
+	if file == "" || other.Environment[key] != file || i < 0 || j < 0 || one.Volumes[i] != other.Volumes[j] {
+		t.Errorf("keys at %q of %v and %q of %v", file, one.Volumes, other.Environment[key], other.Volumes)
+	}
+	if one.Environment[api] == "" || other.Environment[api] == "" || one.Environment[api] == other.Environment[api] {
+		t.Errorf("the API is at %q and %q", one.Environment[api], other.Environment[api])
+	}
+}
+
 // Both servers are in the lists of the dialplan, with the addresses that they have.
 func TestComposedDialplanHasBothServers(t *testing.T) {
 	c := readComposition(t)

@@ -22,9 +22,11 @@ type outgoing struct {
 // Render makes the request for a message of the templates of the endpoint, or with the
 // standard body.
 func (o *outgoing) Render(ctx context.Context, m store.Message) (r call.Request, hidden []string, err error) {
-	about, err := events.Variables(m)
-	if err != nil {
-		return r, nil, err
+	about := &flowengine.EventVariables{}
+	if !o.is.Fixed() { // the body of every message is decoded for it
+		if about, err = events.Variables(m); err != nil {
+			return r, nil, err
+		}
 	}
 	values, err := o.secrets.Values(ctx, m.Org, o.is.SecretNames())
 	if err != nil {

@@ -62,7 +62,6 @@ type server struct {
 	db          store.Store
 	credentials *credentials.Keeper
 	courier     *courier
-	herald      *herald
 	inbox       *inbox
 }
 
@@ -90,10 +89,11 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 	c.systemd, c.config.systemd = manager, manager
 	j.OnFull(c.full)
 	m.watch(gauges{callsActive: c.server.Live, journal: j.Stats, configValid: c.config.valid.Load})
-	db, err := openStore(ctx, s)
+	kept, err := openStore(ctx, s)
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
+	db := &herald{Store: kept}
 	if err := later(ctx, db); err != nil {
 		return nil, errors.Join(err, j.Close(), db.Close())
 	}
@@ -105,12 +105,12 @@ func newServer(ctx context.Context, s *settings, logTo io.Writer) (_ *server, er
 	courier := newCourier(s, log, m, db, keeper)
 	courier.Announce = publisher.Disabled
 	c.config.enforced = append(c.config.enforced, courier.use)
-	herald := &herald{Log: db, Publisher: publisher, wake: courier.Wake}
-	db.Publish(herald)
+	db.wake = courier.Wake
+	db.Publish(publisher)
 	if err := c.config.start(ctx); err != nil {
 		return nil, errors.Join(err, j.Close(), db.Close())
 	}
-	return &server{c, s, db, keeper, courier, herald, newInbox(c, db)}, nil
+	return &server{c, s, db, keeper, courier, newInbox(c, db)}, nil
 }
 
 // later refuses a database whose tables a later version has made: they stay what they
@@ -164,7 +164,7 @@ func (srv *server) run(ctx context.Context) (err error) {
 	}
 	part("inbox", func(ctx context.Context) error { srv.inbox.run(ctx); return nil })
 	part("watch", func(ctx context.Context) error { return c.config.follow(ctx, s.Watch) })
-	d := newDrain(s.Node, log, c.journal, c.metrics, srv.herald)
+	d := newDrain(s.Node, log, c.journal, c.metrics, srv.db)
 	part("drain", func(ctx context.Context) error { d.Run(ctx); return nil })
 	part("deliveries", func(ctx context.Context) error { srv.courier.run(ctx); return nil })
 	u := &upkeep{log: log, db: srv.db, keepCalls: s.KeepCalls, keepWebhooks: s.KeepWebhooks, namesakes: newNamesakes(s.Node, log, c.journal, srv.db)}

@@ -44,7 +44,7 @@ func newWebhooksTest() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := sampleOf(org.Name, typ)
+			m, err := events.Sample(org.Name, typ, time.Now())
 			if err != nil {
 				return &usageError{fmt.Errorf("--event: %w", err)}
 			}
@@ -62,16 +62,6 @@ func newWebhooksTest() *cobra.Command {
 		})
 	}
 	return cmd
-}
-
-// sampleOf returns a sample of an event, which is one of the product's own or is named as
-// flows may name one.
-func sampleOf(org, typ string) (store.Message, error) {
-	first, _, _ := strings.Cut(typ, ".")
-	if slices.Contains(flowengine.OwnEvents, first) && !slices.Contains(flowengine.EventTypes, typ) {
-		return store.Message{}, fmt.Errorf("there is no event %.80q; %s", typ, flowengine.Nearest(typ, flowengine.EventTypes))
-	}
-	return events.Sample(org, typ, time.Now())
 }
 
 // tryOut sends a message as the server of some settings would.

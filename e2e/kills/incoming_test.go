@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,15 +51,24 @@ type gate struct {
 
 func newGate(t *testing.T) *gate {
 	long(t, "incoming webhooks are not tested with whole servers")
+	return newGateOn(t, storetest.NewPostgres(t).URL("hookswitch"))
+}
+
+// newGateOn is newGate on a database; without one there is one server, with a file.
+func newGateOn(t *testing.T, database string) *gate {
 	program, err := shipped()
 	must(t, err)
 	g := &gate{world: newWorld(t, 2*time.Minute), key: keys.New()}
-	g.database = storetest.NewPostgres(t).URL("hookswitch")
+	g.database = database
 	must(t, os.WriteFile(filepath.Join(g.conf, "flows.yaml"), []byte(gated), 0o600))
-	g.a, g.b = g.newNode("a", program, "10s"), g.newNode("b", program, "10s")
-	g.open(60, g.a, g.b)
-	g.a.start()
-	g.b.start()
+	g.a = g.newNode("a", program, "10s")
+	if g.b = g.a; database != "" {
+		g.b = g.newNode("b", program, "10s")
+	}
+	g.open(60, g.nodes...)
+	for _, n := range g.nodes {
+		n.start()
+	}
 	db := g.log()
 	defer db.Close()
 	must(t, db.AddKey(g.ctx, "default", store.Key{ID: g.key.ID(), Hash: g.key.Hash(), Name: "test", Scopes: []string{keys.Incoming + "leads"}, Created: time.Now()}))
@@ -182,6 +193,88 @@ func TestPostReachesTheCallOfAnotherServer(t *testing.T) {
 	}
 	if c = g.concluded(approved.UUID, "55.00 USD"); len(c.Ledger) != 2 {
 		t.Errorf("ledger %+v", c.Ledger)
+	}
+}
+
+// A hundred posts at once that are one, to all servers there are, have one effect and one
+// answer: for a call that lasts, for the next one, and for one that is over.
+func TestHundredPostsThatAreOne(t *testing.T) {
+	long(t, "many posts at once are not tested with whole servers")
+	for name, database := range map[string]func(t *testing.T) string{
+		"sqlite":   func(*testing.T) string { return "" },
+		"postgres": func(t *testing.T) string { return storetest.NewPostgres(t).URL("hookswitch") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateOn(t, database(t))
+			k := g.waits("+12125550111")
+			g.hundred("call-data", `{"caller_id": "+12125550111", "approved": true, "idempotency_key": "live"}`)
+			g.hundred("call-data", `{"caller_id": "+12125550112", "risk": 90, "idempotency_key": "next"}`)
+			g.hundred("update-revenue", `{"call_id": "`+k.UUID+`", "revenue": 40, "idempotency_key": "queued"}`)
+			g.tagged(g.a, k, "approved")
+			k.Press("1")
+			g.finish(k)
+			next := g.place(esltest.Caller{From: "+12125550112"})
+			g.finish(next)
+			g.settle()
+			g.concluded(k.UUID, "40.00 USD")
+			g.hundred("update-revenue", `{"call_id": "`+k.UUID+`", "revenue": 55, "idempotency_key": "over"}`)
+
+			c := g.concluded(k.UUID, "55.00 USD")
+			if len(c.Ledger) != 2 || len(c.Tags) != 1 {
+				t.Errorf("ledger %+v, tags %+v", c.Ledger, c.Tags)
+			}
+			if c = g.concluded(next.UUID, ""); len(c.Tags) != 1 {
+				t.Errorf("tags of the next call %+v", c.Tags)
+			}
+			records := g.check(nil)
+			for k, want := range map[*esltest.Call][]string{k: {"known else", "hold 1", "decide approved", "talk completed", "bye"}, next: {"known blocked", "bye"}} {
+				tagged := 0
+				for _, e := range records[k.UUID].events {
+					if e.Type == call.Tagged {
+						tagged++
+					}
+				}
+				if got := exits(records[k.UUID]); !slices.Equal(got, want) || tagged != 1 {
+					t.Errorf("the call went %q, want %q, and was tagged %d times", got, want, tagged)
+				}
+			}
+		})
+	}
+}
+
+// hundred posts the same from a hundred addresses at once. All are answered alike, and all
+// but one as repeated.
+func (g *gate) hundred(kind, body string) {
+	g.t.Helper()
+	var mu sync.Mutex
+	answers, repeated := map[string]int{}, 0
+	var posting sync.WaitGroup
+	for i := range 100 {
+		n := g.nodes[i%len(g.nodes)]
+		posting.Go(func() {
+			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i))}}
+			client := http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
+			resp, err := client.Post("http://"+n.api+"/"+kind+"?key="+g.key.Reveal(), "application/json", strings.NewReader(body))
+			if err != nil {
+				g.t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			text, err := io.ReadAll(resp.Body)
+			if err != nil {
+				g.t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			answers[fmt.Sprint(resp.StatusCode, " ", string(text))]++
+			if resp.Header.Get("Idempotent-Replayed") == "true" {
+				repeated++
+			}
+		})
+	}
+	posting.Wait()
+	if len(answers) != 1 || repeated != 99 {
+		g.t.Errorf("%s: %d answers were repeated; answers %v", body, repeated, answers)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net"
@@ -99,6 +100,8 @@ type node struct {
 	exited  chan struct{} // closed when it is gone
 	state   *os.ProcessState
 
+	transcript io.Writer // of all that it says; nil: none
+
 	mu      sync.Mutex
 	log     []string // the last lines
 	faults  []string // lines that no server should write
@@ -165,8 +168,12 @@ func (n *node) launch(env ...string) {
 	must(n.w.t, err)
 	must(n.w.t, cmd.Start())
 	n.process, n.ready, n.exited = cmd.Process, n.logged("taking calls"), make(chan struct{})
+	said := io.Reader(out)
+	if n.transcript != nil {
+		said = io.TeeReader(out, n.transcript)
+	}
 	go func() {
-		lines := bufio.NewScanner(out)
+		lines := bufio.NewScanner(said)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
 			n.read(lines.Text())

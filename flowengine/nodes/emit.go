@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,13 +14,10 @@ type Emit struct {
 	Data  Values `yaml:"data"`
 }
 
-// eventName is the form of the names of events.
-var eventName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31}){0,3}$`)
-
 // Check wants a name that is no event of the product's own.
 func (n *Emit) Check(c *flowengine.Check) {
 	first, _, _ := strings.Cut(n.Event, ".")
-	if !eventName.MatchString(n.Event) {
+	if !flowengine.ValidEvent(n.Event) {
 		c.Problem("event", "lower-case words with dots between them, as in lead.qualified", "%q cannot be the name of an event", n.Event)
 	} else if slices.Contains(flowengine.OwnEvents, first) {
 		c.Problem("event", "begin with a word of your own, as in lead.qualified", "events that begin with %s. are Hookswitch's", first)

@@ -18,30 +18,34 @@ INSERT INTO attempts (org, delivery, token, at, try, node, took_ns, request, res
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::int[], $6::text[], $7::bigint[], $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::timestamptz[])
 ON CONFLICT DO NOTHING`
 
-	// What an earlier delivery has held up, and nobody has tried, is due when that is done.
+	// The delivery that waits for one is due when that is done. It is found by its call, see
+	// claimSQL.
 	doneSQL = `
 WITH gone AS (
 	DELETE FROM outbox o USING unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::timestamptz[], $7::int[], $8::text[]) AS a (org, n, token, state, try, at, status, error)
-	WHERE o.org = a.org AND o.n = a.n AND o.token = a.token
+	WHERE o.n = a.n AND o.org || '' = a.org AND o.token = a.token
 	RETURNING o.org, o.n, o.endpoint, o.message, o.call, o.type, o.resent, o.created, o.first, o.tries, a.state, a.try, a.at, a.status, a.error),
 kept AS (
 	INSERT INTO deliveries (org, n, endpoint, message, call, type, resent, created, state, tries, first, status, error, done)
 	SELECT org, n, endpoint, message, call, type, resent, created, state, greatest(tries, try), coalesce(first, at), status, error, clock_timestamp() FROM gone),
 freed AS (
-	UPDATE outbox f SET due = clock_timestamp() FROM gone g
-	WHERE g.call <> '' AND f.org = g.org AND f.call = g.call AND f.endpoint = g.endpoint AND f.n > g.n AND f.first IS NULL AND f.until IS NULL AND f.due > clock_timestamp())
+	UPDATE outbox f SET due = clock_timestamp() FROM gone g CROSS JOIN LATERAL (
+		SELECT x.n FROM outbox x WHERE x.call = g.call AND x.n + 0 > g.n AND x.org || '' = g.org AND x.endpoint || '' = g.endpoint AND x.first IS NULL AND x.until IS NULL
+		ORDER BY x.n LIMIT 1) AS next
+	WHERE g.call <> '' AND f.n = next.n AND f.due > clock_timestamp())
 SELECT org, n FROM gone`
 
-	// What an earlier delivery holds up is looked at when it does so no longer.
+	// What an earlier delivery holds up is due when it does so no longer.
 	againSQL = `
 WITH tried AS (
 	UPDATE outbox o SET due = a.due, until = NULL, node = '', tries = a.try, first = coalesce(o.first, a.at), status = a.status, error = a.error
 	FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::int[], $7::text[], $8::timestamptz[]) AS a (org, n, token, try, at, status, error, due)
-	WHERE o.org = a.org AND o.n = a.n AND o.token = a.token
+	WHERE o.n = a.n AND o.org || '' = a.org AND o.token = a.token
 	RETURNING o.org, o.n, o.call, o.endpoint, o.first + $9::float8 * interval '1 second' AS held),
 later AS (
-	UPDATE outbox f SET due = t.held FROM tried t
-	WHERE t.call <> '' AND f.org = t.org AND f.call = t.call AND f.endpoint = t.endpoint AND f.n > t.n AND f.first IS NULL AND f.until IS NULL AND f.due < t.held AND t.held > clock_timestamp())
+	UPDATE outbox f SET due = greatest(t.held, clock_timestamp()) FROM tried t
+	WHERE t.call <> '' AND f.call = t.call AND f.n + 0 > t.n AND f.org || '' = t.org AND f.endpoint || '' = t.endpoint AND f.first IS NULL AND f.until IS NULL
+	AND (f.due < t.held AND t.held > clock_timestamp() OR f.due > clock_timestamp() AND t.held <= clock_timestamp()))
 SELECT org, n FROM tried`
 )
 

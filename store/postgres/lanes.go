@@ -70,6 +70,8 @@ func (s *Store) PruneOutbox(ctx context.Context, before time.Time) error {
 		return err
 	}
 	for _, sql := range []string{
+		`DELETE FROM outbox WHERE ctid = ANY (ARRAY(SELECT o.ctid FROM lanes l JOIN outbox o ON o.org = l.org AND o.endpoint = l.endpoint
+			WHERE l.disabled IS NOT NULL AND o.created < $1 LIMIT $2))`,
 		`DELETE FROM deliveries WHERE ctid = ANY (ARRAY(SELECT ctid FROM deliveries WHERE done < $1 LIMIT $2))`,
 		`DELETE FROM messages WHERE ctid = ANY (ARRAY(SELECT m.ctid FROM messages m WHERE m.time < $1
 			AND NOT EXISTS (SELECT FROM outbox o WHERE o.org = m.org AND o.call = m.call AND o.message = m.id)

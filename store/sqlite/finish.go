@@ -70,10 +70,10 @@ func (tx *tx) finish(a *store.Attempt) (entered bool, err error) {
 		if err != nil || n == 0 {
 			return false, err
 		}
-		// What it holds up is looked at when it does so no longer.
-		_, err = tx.exec(`UPDATE outbox AS f SET due = h.first + ?1 FROM (SELECT org, n, call, endpoint, first FROM outbox WHERE n = ?2) AS h
+		// What it holds up is due when it does so no longer.
+		_, err = tx.exec(`UPDATE outbox AS f SET due = max(h.first + ?1, ?3) FROM (SELECT org, n, call, endpoint, first FROM outbox WHERE n = ?2) AS h
 			WHERE h.call <> '' AND f.org = h.org AND f.call = h.call AND f.endpoint = h.endpoint AND f.n > h.n AND f.first IS NULL AND f.until IS NULL
-			AND f.due < h.first + ?1 AND h.first + ?1 > ?3`, store.Hold.Microseconds(), a.N, now)
+			AND (f.due < h.first + ?1 AND h.first + ?1 > ?3 OR f.due > ?3 AND h.first + ?1 <= ?3)`, store.Hold.Microseconds(), a.N, now)
 		return true, err
 	}
 	n, err := tx.affected(`INSERT INTO deliveries (org, n, endpoint, message, call, type, resent, created, state, tries, first, status, error, done)
@@ -82,9 +82,10 @@ func (tx *tx) finish(a *store.Attempt) (entered bool, err error) {
 	if err != nil || n == 0 {
 		return false, err
 	}
-	// What it has held up, and nobody has tried, is due.
+	// The one that waits for it is due.
 	_, err1 := tx.exec(`UPDATE outbox AS f SET due = ?1 FROM (SELECT org, n, call, endpoint FROM outbox WHERE n = ?2) AS h
-		WHERE h.call <> '' AND f.org = h.org AND f.call = h.call AND f.endpoint = h.endpoint AND f.n > h.n AND f.first IS NULL AND f.until IS NULL AND f.due > ?1`, now, a.N)
+		WHERE h.call <> '' AND f.org = h.org AND f.due > ?1
+		AND f.n = (SELECT min(x.n) FROM outbox x WHERE x.org = h.org AND x.call = h.call AND x.endpoint = h.endpoint AND x.n > h.n AND x.first IS NULL AND x.until IS NULL)`, now, a.N)
 	_, err2 := tx.exec("DELETE FROM outbox WHERE n = ?", a.N)
 	return true, cmp.Or(err1, err2)
 }

@@ -61,6 +61,8 @@ func (s *Store) Enable(ctx context.Context, org, endpoint string) error {
 func (s *Store) PruneOutbox(ctx context.Context, before time.Time) error {
 	for _, command := range []string{
 		"DELETE FROM attempts WHERE rowid IN (SELECT rowid FROM attempts WHERE at < ? LIMIT ?)",
+		`DELETE FROM outbox WHERE n IN (SELECT o.n FROM lanes l JOIN outbox o ON o.org = l.org AND o.endpoint = l.endpoint
+			WHERE l.disabled IS NOT NULL AND o.created < ? LIMIT ?)`,
 		"DELETE FROM deliveries WHERE n IN (SELECT n FROM deliveries WHERE done < ? LIMIT ?)",
 		`DELETE FROM messages WHERE rowid IN (SELECT m.rowid FROM messages m WHERE m.time < ?
 			AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.org = m.org AND o.call = m.call AND o.message = m.id)

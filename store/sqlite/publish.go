@@ -45,6 +45,7 @@ func (tx *tx) tellSettled(n int64) error {
 // publish writes messages and their deliveries, in the transaction that keeps what they
 // tell of. Those of ids that are known are none.
 func (tx *tx) publish(messages []store.Message) error {
+	line := make(outbox.Line)
 	for _, m := range outbox.Messages(messages) {
 		added, err := tx.affected("INSERT INTO messages (org, id, call, type, time, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, id) DO NOTHING",
 			m.Org, m.ID, m.Call, m.Type, m.Time.UnixMicro(), m.Body)
@@ -55,7 +56,7 @@ func (tx *tx) publish(messages []store.Message) error {
 			continue
 		}
 		for _, to := range m.To {
-			if err := tx.deliver(m, to, false); err != nil {
+			if err := tx.deliver(m, to, line.Behind(m, to)); err != nil {
 				return err
 			}
 		}
@@ -63,11 +64,16 @@ func (tx *tx) publish(messages []store.Message) error {
 	return nil
 }
 
-// deliver adds a delivery of a message.
-func (tx *tx) deliver(m store.Message, endpoint string, resent bool) error {
+// deliver adds a delivery of a message. One that has to wait for another of its call is due
+// when that is done; and looked at before, in case nobody has seen it then.
+func (tx *tx) deliver(m store.Message, endpoint string, behind bool) error {
 	now := time.Now().UnixMicro()
+	due := now
+	if behind {
+		due += outbox.Wait.Microseconds()
+	}
 	_, err := tx.exec("INSERT INTO outbox (org, endpoint, message, call, type, resent, created, due) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		m.Org, endpoint, m.ID, m.Call, m.Type, resent, now, now)
+		m.Org, endpoint, m.ID, m.Call, m.Type, false, now, due)
 	return err
 }
 

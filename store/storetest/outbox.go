@@ -2,14 +2,11 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/hookswitch/hookswitch/call"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -37,25 +34,11 @@ func RunOutbox(t *testing.T, open func(testing.TB) store.Store) {
 		"a query for deliveries that cannot be meant is refused":      deliveryQueriesRefused,
 		"messages are sent again":                                     resends,
 		"what is old and done is removed":                             outboxPruned,
+		"what waits for an endpoint that is disabled is removed":      disabledPruned,
 		"nodes that claim and finish at once lose and double nothing": atOnceOutbox,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
-}
-
-// publishes tells of every event, to the endpoints.
-type publishes []string
-
-func (to publishes) Publish(c *store.Call, news []call.Event) (all []store.Message) {
-	for _, e := range news {
-		all = append(all, store.Message{Org: c.Org, ID: fmt.Sprintf("%s %d.%d", c.ID, e.Epoch, e.Seq), Call: c.ID, Type: string(e.Type), Time: e.Time,
-			Body: []byte(`{"state":"` + string(c.State) + `"}`), To: to})
-	}
-	if len(news) == 0 {
-		all = append(all, store.Message{Org: c.Org, ID: c.ID + " " + string(c.State), Call: c.ID, Type: "call.completed", Time: *c.Ended,
-			Body: []byte(fmt.Sprintf(`{"events":%d}`, len(c.Events))), To: to})
-	}
-	return all
 }
 
 // worker claims as a node does.
@@ -150,80 +133,6 @@ func deliveriesOf(t testing.TB, s store.Store, q store.DeliveryQuery) (ids []str
 		ids = append(ids, d.Message.ID+" "+d.Endpoint+" "+string(d.State))
 	}
 	return ids
-}
-
-func toldWithEvents(t *testing.T, s store.Store) {
-	events := simple("acme", "c1", began)
-	newJournal(t, s, "n0").send(began, simple("acme", "before", began)...)
-	s.Publish(publishes{"crm", "bi"})
-	j := newJournal(t, s, "n1")
-	j.send(began.Add(time.Minute), events[:2]...)
-	j.send(began.Add(time.Minute), events...) // of which two are new
-	got := deliveriesOf(t, s, store.DeliveryQuery{})
-	want := []string{"c1 1.4 bi pending", "c1 1.4 crm pending", "c1 1.3 bi pending", "c1 1.3 crm pending",
-		"c1 1.2 bi pending", "c1 1.2 crm pending", "c1 1.1 bi pending", "c1 1.1 crm pending"}
-	if !slices.Equal(got, want) {
-		t.Errorf("told %q, want %q", got, want)
-	}
-	d := newWorker(t, s, "n1", "crm").claims("c1 1.1")["c1 1.1"]
-	if m := d.Message; string(m.Body) != `{"state":"open"}` || m.Org != "acme" || m.Call != "c1" || m.Type != string(call.Started) || !m.Time.Equal(began) {
-		t.Errorf("the message %+v", m)
-	}
-	if d.Org != "acme" || d.Endpoint != "crm" || d.State != store.Pending || d.Tries != 0 || d.First != nil || d.ID != d.N || d.N == 0 || d.Token == 0 {
-		t.Errorf("the delivery %+v", d)
-	}
-}
-
-func toldOnce(t *testing.T, s store.Store) {
-	s.Publish(publishes{"crm"})
-	send(t, s, "c1", "bi", "c1 1.1")
-	send(t, s, "c1", "crm", "c1 1.1")
-	newJournal(t, s, "n1").send(began, simple("acme", "c1", began)[:2]...)
-	other := store.Message{Org: "beta", ID: "c1 1.1", Type: "t", Time: began, To: []string{"crm"}}
-	nobody := store.Message{Org: "acme", ID: "to nobody", Type: "t", Time: began}
-	for _, m := range []store.Message{other, nobody} {
-		if err := s.Send(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, want := deliveriesOf(t, s, store.DeliveryQuery{}), []string{"c1 1.2 crm pending", "c1 1.1 bi pending"}; !slices.Equal(got, want) {
-		t.Errorf("told %q, want %q", got, want)
-	}
-}
-
-func toldOfSettling(t *testing.T, s store.Store) {
-	s.Publish(publishes{"crm"})
-	by := taken("late")
-	newJournal(t, s, "n2").send(began.Add(2*time.Minute), by["n2"]...)
-	settle(t, s, began.Add(2*time.Minute), 0, 0)
-	settle(t, s, began.Add(time.Hour), 0, 1)
-	newJournal(t, s, "n1").send(began.Add(2*time.Minute), by["n1"]...)
-	settle(t, s, began.Add(2*time.Hour), 0, 0)
-	quiet := story("acme", "quiet", "n4", 2, began.Add(time.Minute), call.Event{Type: call.Resumed, Attrs: map[string]string{"from_node": "n3", "began": began.Format(time.RFC3339)}},
-		call.Event{Type: call.Ended, Cause: call.NormalClearing})
-	newJournal(t, s, "n4").send(began.Add(2*time.Minute), quiet...)
-	n3 := &journal{t: t, log: s, id: "journal of n3", node: "n3"}
-	b := n3.batch(began)
-	if err := s.Append(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	b = n3.batch(began.Add(time.Hour))
-	if err := s.Append(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	settle(t, s, began.Add(time.Hour), 1, 0)
-	got := deliveriesOf(t, s, store.DeliveryQuery{Type: "call.completed"})
-	if want := []string{"quiet complete crm pending", "late incomplete crm pending"}; !slices.Equal(got, want) {
-		t.Errorf("told %q, want %q", got, want)
-	}
-	page, err := s.Deliveries(t.Context(), "acme", store.DeliveryQuery{Call: "late", Type: string(call.Answered)})
-	if err != nil || len(page.Deliveries) != 1 {
-		t.Fatalf("%+v %v", page, err)
-	}
-	d, err := s.Delivery(t.Context(), "acme", page.Deliveries[0].ID)
-	if err != nil || string(d.Message.Body) != `{"state":"complete"}` {
-		t.Errorf("what made the call complete was told as %s %v", d.Message.Body, err)
-	}
 }
 
 func leasedOnce(t *testing.T, s store.Store) {
@@ -495,195 +404,6 @@ func failing(t *testing.T, s store.Store) {
 	if all, err := s.Lanes(t.Context(), ""); err != nil || len(all) != 1 || all[0].Org != "acme" {
 		t.Errorf("lanes of all: %+v %v", all, err)
 	}
-}
-
-func whole(t *testing.T, s store.Store) {
-	if _, err := s.Delivery(t.Context(), "acme", 1); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("there is one: %v", err)
-	}
-	send(t, s, "c1", "crm", "m1")
-	w := newWorker(t, s, "n1", "crm")
-	first := ended(w.claims("m1")["m1"], "n1", 500)
-	first.Due = time.Now().UTC().Truncate(time.Microsecond)
-	first.Response.Header = map[string]string{"Retry-After": "1"}
-	w.finish(first)
-	second := ended(w.claims("m1")["m1"], "n1", 200)
-	w.finish(second)
-	d, err := s.Delivery(t.Context(), "acme", first.N)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first.Error = "it was \ufffd refused"
-	if got, want := text(d.Attempts), text([]store.Attempt{first, second}); got != want {
-		t.Errorf("attempts %s\nwant %s", got, want)
-	}
-	if string(d.Message.Body) != "{}" || d.State != store.Delivered || d.Tries != 2 || d.Status != 200 || d.Error != "" || d.First == nil || !d.First.Equal(first.At) || !d.Due.IsZero() {
-		t.Errorf("delivery %+v", d)
-	}
-}
-
-// found writes deliveries of every kind, and returns when.
-func writeDeliveries(t testing.TB, s store.Store) {
-	w := newWorker(t, s, "n1", "crm", "bi")
-	for _, m := range []struct {
-		id, call, endpoint, kind string
-		status                   int
-		state                    store.DeliveryState
-	}{
-		{"m1", "c1", "crm", "call.started", 200, store.Delivered},
-		{"m2", "c1", "crm", "call.ended", 202, store.Delivered},
-		{"m3", "c2", "crm", "call.started", 500, store.GivenUp},
-		{"m4", "c2", "bi", "call.ended", 0, store.GivenUp},
-		{"m5", "c3", "bi", "call.started", 0, store.Dropped},
-		{"m6", "c4", "bi", "call.started", 500, store.Pending},
-		{"m7", "c5", "crm", "call.started", 0, store.Pending},
-	} {
-		if err := s.Send(t.Context(), store.Message{Org: "acme", ID: m.id, Call: m.call, Type: m.kind, Time: began, Body: []byte("{}"), To: []string{m.endpoint}}); err != nil {
-			t.Fatal(err)
-		}
-		a := ended(w.claims(m.id)[m.id], "n1", m.status)
-		a.State = m.state
-		w.finish(a)
-	}
-	send(t, s, "c6", "crm", "m8")
-}
-
-func deliveriesFound(t *testing.T, s store.Store) {
-	start := time.Now()
-	writeDeliveries(t, s)
-	for _, c := range []struct {
-		q    store.DeliveryQuery
-		want string
-	}{
-		{store.DeliveryQuery{}, "m8 m7 m6 m5 m4 m3 m2 m1"},
-		{store.DeliveryQuery{Call: "c1"}, "m2 m1"},
-		{store.DeliveryQuery{Endpoint: "bi"}, "m6 m5 m4"},
-		{store.DeliveryQuery{Type: "call.ended"}, "m4 m2"},
-		{store.DeliveryQuery{Type: "call.started", Endpoint: "crm"}, "m7 m3 m1"},
-		{store.DeliveryQuery{State: store.Pending}, "m8 m7 m6"},
-		{store.DeliveryQuery{State: store.Delivered}, "m2 m1"},
-		{store.DeliveryQuery{State: store.GivenUp}, "m4 m3"},
-		{store.DeliveryQuery{State: store.Dropped}, "m5"},
-		{store.DeliveryQuery{Status: 200}, "m1"},
-		{store.DeliveryQuery{Status: 202}, "m2"},
-		{store.DeliveryQuery{Status: 500}, "m6 m3"},
-		{store.DeliveryQuery{Status: -1}, "m7 m5 m4"},
-		{store.DeliveryQuery{From: start.Add(-time.Second)}, "m8 m7 m6 m5 m4 m3 m2 m1"},
-		{store.DeliveryQuery{From: start.Add(time.Hour)}, ""},
-		{store.DeliveryQuery{To: start.Add(-time.Second)}, ""},
-		{store.DeliveryQuery{From: start.Add(-time.Second), To: start.Add(time.Hour), Call: "c4"}, "m6"},
-		{store.DeliveryQuery{Call: "none"}, ""},
-	} {
-		page, err := s.Deliveries(t.Context(), "acme", c.q)
-		var got []string
-		for _, d := range page.Deliveries {
-			got = append(got, d.Message.ID)
-		}
-		if err != nil || strings.Join(got, " ") != c.want || page.Next != "" {
-			t.Errorf("%+v: %q %q %v, want %q", c.q, got, page.Next, err, c.want)
-		}
-	}
-}
-
-func deliveryPages(t *testing.T, s store.Store) {
-	writeDeliveries(t, s)
-	var got []string
-	q := store.DeliveryQuery{Limit: 3}
-	for {
-		page, err := s.Deliveries(t.Context(), "acme", q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range page.Deliveries {
-			got = append(got, d.Message.ID)
-		}
-		if q.After = page.Next; q.After == "" {
-			break
-		}
-	}
-	if want := "m8 m7 m6 m5 m4 m3 m2 m1"; strings.Join(got, " ") != want {
-		t.Errorf("pages %q, want %s", got, want)
-	}
-}
-
-func deliveryQueriesRefused(t *testing.T, s store.Store) {
-	for field, q := range map[string]store.DeliveryQuery{
-		"limit": {Limit: 1001}, "after": {After: "x"}, "state": {State: "odd"}, "status": {Status: 1000},
-	} {
-		_, err := s.Deliveries(t.Context(), "acme", q)
-		if bad := (*store.QueryError)(nil); !errors.As(err, &bad) || bad.Field != field {
-			t.Errorf("%+v: %v", q, err)
-		}
-	}
-}
-
-func resends(t *testing.T, s store.Store) {
-	writeDeliveries(t, s)
-	page, err := s.Deliveries(t.Context(), "acme", store.DeliveryQuery{Call: "c1", Type: "call.ended"})
-	if err != nil || len(page.Deliveries) != 1 {
-		t.Fatalf("%+v %v", page, err)
-	}
-	w := newWorker(t, s, "n1", "crm", "bi", "new")
-	w.claims("m8")
-	one := store.Resending{Delivery: page.Deliveries[0].ID}
-	again := func(name string, r store.Resending, want ...string) (got map[string]store.Delivery) {
-		t.Helper()
-		n, err := s.Resend(t.Context(), "acme", r)
-		if err != nil || n != len(want) {
-			t.Errorf("%s: %d %v, want %d", name, n, err, len(want))
-		}
-		got = w.claims(want...)
-		for _, d := range got {
-			if !d.Resent || d.Tries != 0 || d.First != nil {
-				t.Errorf("%s: %+v", name, d)
-			}
-		}
-		return got
-	}
-	under := again("one", one, "m2")
-	again("one that is under way", one)
-	w.delivers(under["m2"])
-	again("of no call", store.Resending{Call: "none"})
-	again("of a time without any", store.Resending{From: began.Add(time.Second)})
-	again("of an earlier time", store.Resending{To: began})
-	for _, d := range again("those that failed", store.Resending{Failed: true, From: began, To: began.Add(time.Second)}, "m3", "m4", "m5") {
-		w.delivers(d)
-	}
-	again("those that failed, which are delivered now", store.Resending{Failed: true})
-	again("of an endpoint", store.Resending{Endpoint: "bi", Call: "c2"}, "m4")
-	if d := again("to another", store.Resending{Endpoint: "crm", Call: "c2", Target: "new"}, "m3")["m3"]; d.Endpoint != "new" {
-		t.Errorf("sent to %s", d.Endpoint)
-	}
-	if n, err := s.Resend(t.Context(), "beta", store.Resending{Call: "c1"}); err != nil || n != 0 {
-		t.Errorf("another organization: %d %v", n, err)
-	}
-}
-
-func outboxPruned(t *testing.T, s store.Store) {
-	writeDeliveries(t, s)
-	if err := s.PruneOutbox(t.Context(), time.Now().Add(-time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	if got := deliveriesOf(t, s, store.DeliveryQuery{}); len(got) != 8 {
-		t.Errorf("there are %q", got)
-	}
-	if err := s.PruneOutbox(t.Context(), time.Now().AddDate(0, 0, 2)); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := deliveriesOf(t, s, store.DeliveryQuery{}), []string{"m8 crm pending", "m7 crm pending", "m6 bi pending"}; !slices.Equal(got, want) {
-		t.Errorf("there are %q, want %q", got, want)
-	}
-	page, err := s.Deliveries(t.Context(), "acme", store.DeliveryQuery{Endpoint: "bi"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := s.Delivery(t.Context(), "acme", page.Deliveries[0].ID)
-	if err != nil || string(d.Message.Body) != "{}" || len(d.Attempts) > 0 {
-		t.Errorf("what is pending has lost its message, or kept its attempts: %+v %v", d, err)
-	}
-	send(t, s, "c1", "crm", "m1") // it is forgotten
-	w := newWorker(t, s, "n1", "crm")
-	w.delivers(w.claims("m1", "m8")["m1"])
 }
 
 func atOnceOutbox(t *testing.T, s store.Store) {

@@ -39,7 +39,6 @@ const (
 	firstWindow = 2
 	ahead       = 8 // times what is sent at once, claimed for an endpoint that answers fast
 	usual       = 10
-	most        = 100              // at once to one endpoint
 	slowAfter   = time.Second      // an attempt that takes longer strains
 	manyFails   = 5                // in a row strain, or
 	someFails   = 2                // when they go on for
@@ -68,7 +67,7 @@ func (l *lane) atOnce() int {
 		return usual
 	}
 	if n := l.endpoint.AtOnce(); n > 0 {
-		return min(n, most)
+		return n
 	}
 	return usual
 }

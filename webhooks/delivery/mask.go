@@ -2,8 +2,6 @@ package delivery
 
 import (
 	"bytes"
-	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -37,62 +35,38 @@ func (m *mask) of(hidden []string) hider {
 	return m.last
 }
 
-// hider replaces values by ***, as they are and as URL, form and JSON write them.
+// hider replaces values by ***, however a text writes them (spelling.go).
 type hider struct {
-	hidden  []string
-	written []string          // all ways of writing them
-	replace *strings.Replacer // nil: nothing is hidden
+	hidden []string
+	forms  []string // that are looked for
 }
 
 func newHider(hidden []string) hider {
 	h := hider{hidden: slices.Clone(hidden)}
 	for _, value := range hidden {
-		quoted, err := json.Marshal(value)
-		if value == "" || err != nil {
-			continue
+		if value != "" {
+			h.forms = append(h.forms, formsOf(value)...)
 		}
-		h.written = append(h.written, value, url.QueryEscape(value), url.PathEscape(value), string(quoted[1:len(quoted)-1]))
 	}
-	// The longest first: a secret may begin with another.
-	slices.SortFunc(h.written, func(a, b string) int { return len(b) - len(a) })
-	h.written = slices.Compact(h.written)
-	if len(h.written) == 0 {
-		return h
-	}
-	var pairs []string
-	for _, w := range h.written {
-		pairs = append(pairs, w, stars)
-	}
-	h.replace = strings.NewReplacer(pairs...)
+	slices.Sort(h.forms)
+	h.forms = slices.Compact(h.forms)
 	return h
 }
 
 // text hides the values in a text, and what no database takes.
 func (h hider) text(s string) string {
-	if h.replace != nil {
-		s = h.replace.Replace(s)
-	}
+	s = without(s, find(s, h.forms, false))
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // body hides them in a body and cuts it; cut says that it is a part already. What is left
 // at its end of a value that was cut is hidden too.
 func (h hider) body(b []byte, cut bool) ([]byte, bool) {
-	if h.replace != nil {
-		b = []byte(h.replace.Replace(string(b)))
+	if spans := find(string(b), h.forms, cut); len(spans) > 0 {
+		b = []byte(without(string(b), spans))
 	}
 	if len(b) > keptBody {
 		b, cut = b[:keptBody], true
-	}
-	if cut {
-		for _, w := range h.written {
-			for n := min(len(w)-1, len(b)); n > 0; n-- {
-				if bytes.HasSuffix(b, []byte(w[:n])) {
-					b = append(slices.Clone(b[:len(b)-n]), stars...)
-					break
-				}
-			}
-		}
 	}
 	return b, cut
 }
@@ -141,6 +115,10 @@ func (h hider) request(r call.Request, standard []byte) store.HTTP {
 // response is what is kept of an answer.
 func (h hider) response(r call.Response) store.HTTP {
 	out := store.HTTP{Status: r.Status, Header: h.header(r.Header)}
+	if coding := r.Header["Content-Encoding"]; coding != "" && !strings.EqualFold(coding, "identity") {
+		out.Cut = len(r.Body) > 0 // nobody can tell what in it is secret
+		return out
+	}
 	out.Body, out.Cut = h.body(r.Body, r.Cut)
 	return out
 }

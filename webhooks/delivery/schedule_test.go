@@ -145,6 +145,31 @@ func TestGone(t *testing.T) {
 	})
 }
 
+// An endpoint that is enabled soon after its 410 is sent what waits at once.
+func TestEnabledAgainAtOnce(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		var mu sync.Mutex
+		answer := 410
+		w := run(t, newOutbox(), "a", one(&mu, func(context.Context, call.Request) (call.Response, error) {
+			return call.Response{Status: answer}, nil
+		}), named(endpoint{name: "crm"}))
+		for i := range 5 {
+			w.put(t, fmt.Sprintf("msg_%d", i), "", "crm")
+		}
+		time.Sleep(3 * time.Second)
+		mu.Lock()
+		answer = 200
+		mu.Unlock()
+		w.outbox.enable("crm")
+		w.Wake()
+		time.Sleep(lease) // of what was claimed and not sent
+		w.stop()
+		if n := w.outbox.states("crm")[store.Delivered]; n != 5 {
+			t.Errorf("%d delivered %s after it was enabled", n, lease)
+		}
+	})
+}
+
 // Three days of failures disable an endpoint, if there were at least twenty.
 func TestLongFailureDisables(t *testing.T) {
 	for messages, disabled := range map[int]bool{1: false, 3: true} {

@@ -111,12 +111,19 @@ func (d *Deliverer) disable(ctx context.Context, name store.LaneName, why string
 	if d.insist(ctx, func(ctx context.Context) (err error) {
 		was, err = d.Outbox.Disable(ctx, name.Org, name.Endpoint, why)
 		return err
-	}) != nil || !was {
+	}) != nil {
 		return
 	}
 	d.mu.Lock()
-	d.lane(name).turn = Disabled
+	l := d.lane(name)
+	l.rest = time.Time{} // what the outbox gives out once it is enabled may be sent
+	if was {
+		l.turn = Disabled
+	}
 	d.mu.Unlock()
+	if !was {
+		return
+	}
 	d.tellTurn(name, Disabled, why)
 	if d.Announce == nil {
 		return

@@ -204,6 +204,15 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// What nobody tells has no sample, and who has mistyped it is told so.
+func TestNoSample(t *testing.T) {
+	for typ, said := range map[string]string{"call.endet": `"call.ended"`, "endpoint.gone": "there is no event", "Lead qualified": "lead.qualified", "": "cannot be"} {
+		if m, err := Sample("acme", typ, sampled); err == nil || !strings.Contains(err.Error(), said) {
+			t.Errorf("%q: %s, %v", typ, m.Body, err)
+		}
+	}
+}
+
 // The schemas refuse what is not of them.
 func TestSchemasRefuse(t *testing.T) {
 	m, err := Sample("acme", CallConnected, sampled)

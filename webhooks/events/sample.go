@@ -3,16 +3,26 @@ package events
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
 )
 
 // Sample returns a message of a type, or of what a flow would tell by that name, as if it
 // had happened at a moment, to a call that never was. It says of itself that it is a
-// sample. Its id differs with the moment.
+// sample. Its id differs with the moment. An error says which type was meant.
 func Sample(org, typ string, at time.Time) (store.Message, error) {
+	first, _, _ := strings.Cut(typ, ".")
+	own := slices.Contains(flowengine.OwnEvents, first)
+	switch {
+	case own && !slices.Contains(flowengine.EventTypes, typ):
+		return store.Message{}, fmt.Errorf("there is no event %.80q; %s", typ, flowengine.Nearest(typ, flowengine.EventTypes))
+	case !own && !flowengine.ValidEvent(typ):
+		return store.Message{}, fmt.Errorf("%.80q cannot be the name of an event; it is lower-case words with dots between them, as in lead.qualified", typ)
+	}
 	if typ == EndpointDisabled {
 		return sample(org, nil, disabling("crm", "every attempt failed for three days", at))
 	}

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
@@ -63,7 +61,7 @@ func (q *query) authorize(ctx context.Context, text string) error {
 		return unauthorized
 	}
 	q.key = key
-	if q.used.due(key.Org+"/"+key.ID, q.began) {
+	if q.used.Due(key.Org, key.ID, q.began) {
 		if err := q.Keys.UsedKey(ctx, key.Org, key.ID, q.began, q.from); err != nil {
 			q.Problem(err) // the request does not depend on it
 		}
@@ -89,27 +87,4 @@ func (q *query) find(key *store.Key) bool {
 		}
 	}
 	return q.hook != nil
-}
-
-// noteEvery is how often a key that is used all the time is noted.
-const noteEvery = time.Minute
-
-// used are the keys that were noted within noteEvery.
-type used struct {
-	mu sync.Mutex
-	at map[string]time.Time
-}
-
-// due says whether a key is to be noted now.
-func (u *used) due(key string, now time.Time) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if last, was := u.at[key]; was && now.Sub(last) < noteEvery {
-		return false
-	}
-	if len(u.at) >= maxRemembered { // keys that exist, so this is hardly ever
-		clear(u.at)
-	}
-	u.at[key] = now
-	return true
 }

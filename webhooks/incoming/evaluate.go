@@ -1,6 +1,8 @@
 package incoming
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +20,8 @@ type Field struct {
 	Outcome store.Outcome `json:"outcome"`
 	Why     string        `json:"why,omitempty"` // it was refused
 
-	event int // that has its outcome, among those of the input; -1: none
+	event int    // that has its outcome, among those of the input; -1: none
+	where string // in the request, where it was refused
 }
 
 // The outcomes of fields that lead to nothing; those of others are the store's.
@@ -42,6 +45,7 @@ type evaluation struct {
 	hook *flowengine.Incoming
 	kind flowengine.Operation
 	plan
+	at     field           // that is taken in
 	seen   map[string]bool // names of fields, and tags as "tag NAME"
 	money  money
 	source string
@@ -97,6 +101,7 @@ func (e *evaluation) field(f field) error {
 	if slices.Contains(authNames, f.name) {
 		return nil
 	}
+	e.at = f
 	if e.seen[f.name] {
 		e.refused(f.name, "", "there is a field of this name before it")
 		return nil
@@ -128,7 +133,8 @@ func (e *evaluation) kept(name string) {
 }
 
 func (e *evaluation) refused(name, tag, why string) {
-	e.fields = append(e.fields, Field{Field: mask(name), Tag: tag, Outcome: Refused, Why: why, event: -1})
+	where := e.at.where + strings.TrimPrefix(name, e.at.name) // of add.state, behind that of add
+	e.fields = append(e.fields, Field{Field: mask(name), Tag: tag, Outcome: Refused, Why: why, event: -1, where: mask(where)})
 }
 
 // happens adds an event that a field leads to.
@@ -150,14 +156,16 @@ func (e *evaluation) caller(f field) error {
 	return nil
 }
 
+const maxNumber = 15 // digits (E.164); what is longer is something else, such as a card's
+
 // Number returns a telephone number as callers are compared by it: E.164, where it is one
 // in any of the forms that are common in the US or abroad.
 func Number(text string) (string, bool) {
-	if number, ok := geo.E164(text, "US"); ok {
-		return number, true
+	number, ok := geo.E164(text, "US")
+	if !ok {
+		number = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "").Replace(text)
 	}
-	plain := strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "").Replace(text)
-	return plain, len(text) <= maxName && call.ValidNumber(plain)
+	return number, len(strings.TrimPrefix(number, "+")) <= maxNumber && call.ValidNumber(number)
 }
 
 const maxID = 128 // bytes of a call's id
@@ -187,12 +195,13 @@ func (e *evaluation) key(f field) error {
 const maxKey = 200 // bytes of an idempotency key
 
 // idempotency returns the key that the store compares. The operations of a webhook do not
-// share keys: the id of a lead may be that of its revenue, too.
+// share keys: the id of a lead may be that of its revenue, too. It is a hash, since what
+// senders take for a key may be what nobody should read.
 func (e *evaluation) idempotency(where, text string) (string, error) {
 	if text == "" || len(text) > maxKey {
 		return "", refuse(unprocessable, where, "an idempotency key has 1 to %d bytes", maxKey)
 	}
-	return string(e.kind) + " " + text, nil
+	return fmt.Sprintf("%s %x", e.kind, sha256.Sum256([]byte(text))), nil
 }
 
 // complete fills in the outcomes that the store told, one for each event.
@@ -215,7 +224,7 @@ func (p *plan) hopeless() bool {
 func (p *plan) refusals() (out []place) {
 	for _, f := range p.fields {
 		if f.Outcome == Refused {
-			out = append(out, place{f.Field, f.Why})
+			out = append(out, place{f.where, f.Why})
 		}
 	}
 	return out

@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hookswitch/hookswitch/flowengine"
+	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -61,7 +62,7 @@ type Handler struct {
 	webhook *limiter
 	room    *room
 	turns   chan struct{} // holds one for each question to the store
-	used    *used
+	used    keys.Noted
 }
 
 // New returns the handler.
@@ -76,7 +77,7 @@ func New(o Options) *Handler {
 		o.Problem = func(error) {}
 	}
 	o.Limits = o.Limits.orDefault()
-	h := &Handler{Options: o, mux: http.NewServeMux(), address: newLimiter(o.Now), webhook: newLimiter(o.Now), room: newRoom(o.Limits), turns: make(chan struct{}, o.Limits.InStore), used: &used{at: map[string]time.Time{}}}
+	h := &Handler{Options: o, mux: http.NewServeMux(), address: newLimiter(o.Now), webhook: newLimiter(o.Now), room: newRoom(o.Limits), turns: make(chan struct{}, o.Limits.InStore)}
 	for _, kind := range flowengine.Operations {
 		h.mux.HandleFunc(Path(kind), func(w http.ResponseWriter, r *http.Request) {
 			if !slices.Contains(Methods(kind), r.Method) { // HEAD too, which is to change nothing
@@ -168,7 +169,7 @@ func (q *query) admit(ctx context.Context, key string) (a answer, err error) {
 	if wait := q.webhook.take(name, q.hook.Rate); wait > 0 {
 		return a, later(http.StatusTooManyRequests, wait, "there are too many requests to this webhook")
 	}
-	if q.leave = q.room.enter(name); q.leave == nil {
+	if q.leave = q.room.enter(ctx, name); q.leave == nil {
 		return a, later(http.StatusServiceUnavailable, time.Second, "there are too many requests at once")
 	}
 	return a, nil

@@ -60,10 +60,11 @@ func (q *query) note(r *http.Request, params, body object, size int) {
 		if len(h.Header) == maxHeaders {
 			break
 		}
-		h.Header[name] = mask(bounded(strings.Join(texts, ", "), maxHeader))
+		value := mask(bounded(strings.Join(texts, ", "), maxHeader))
 		if isSecret(name) {
-			h.Header[name] = masked
+			value = masked
 		}
+		h.Header[mask(name)] = value
 	}
 	if body != nil {
 		raw, err := json.Marshal(q.mask(body))
@@ -150,11 +151,16 @@ func (q *query) maskEntry(value any) any {
 	return strings.Join(parts, ",")
 }
 
+// gap is what people put between the digits of a card, also as URLs write it; a point only
+// where it is not that of a decimal.
+const gap = `[ \x{a0}\x{2009}\x{202f}\-\x{2010}-\x{2013}_/+]|%20|%2[dD]`
+
 var (
 	// secretNames are parts of the names of what nobody should read in a monitor.
 	secretNames = regexp.MustCompile(`(?i)passw|pwd|secret|token|cookie|credential|signature|authori[sz]|authent|card|cvv|cvc|ssn|social_?sec|iban|(account|routing)_?num|(^|[_.-])(api_?key|key|pin|auth)($|[_.-])`)
 	ownKeys     = regexp.MustCompile(`hsk_[0-9A-Za-z_]+`)
-	digitRuns   = regexp.MustCompile(`[0-9]+([ -][0-9]+)*`)
+	digitRuns   = regexp.MustCompile(`[0-9]+((` + gap + `)+[0-9]+|\.[0-9]{3,6})*`)
+	digitGroups = regexp.MustCompile(gap + `|[0-9]+`)
 )
 
 func isSecret(name string) bool {
@@ -168,13 +174,15 @@ func mask(text string) string {
 
 // maskCards masks what in groups of digits is the number of a card.
 func maskCards(run string) string {
-	groups := strings.FieldsFunc(run, func(r rune) bool { return r == ' ' || r == '-' })
+	groups := slices.DeleteFunc(digitGroups.FindAllStringIndex(run, -1), func(at []int) bool { return run[at[0]] < '0' || run[at[0]] > '9' })
 	for i := range groups {
 		digits := ""
-		for j := i; j < len(groups) && len(digits) <= maxCard; j++ {
-			if digits += groups[j]; isCard(digits) {
-				shown := strings.Join(append(append(slices.Clone(groups[:i]), masked), maskCards(strings.Join(groups[j+1:], " "))), " ")
-				return strings.TrimSpace(shown)
+		for _, last := range groups[i:] {
+			if digits += run[last[0]:last[1]]; isCard(digits) {
+				return run[:groups[i][0]] + masked + maskCards(run[last[1]:])
+			}
+			if len(digits) > maxCard {
+				break
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package incoming
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 	"time"
@@ -13,11 +14,12 @@ type Limits struct {
 	AtOnce     int           // requests under way, of all
 	PerWebhook int           // of these, those to one webhook
 	InStore    int           // questions to the store at once: calls need it too
+	Waiting    time.Duration // for room, that a request may spend
 	Reading    time.Duration // that a body may take to come
 }
 
 // DefaultLimits are those of a server.
-var DefaultLimits = Limits{PerAddress: 200, AtOnce: 128, PerWebhook: 32, InStore: 4, Reading: 5 * time.Second}
+var DefaultLimits = Limits{PerAddress: 200, AtOnce: 128, PerWebhook: 32, InStore: 4, Waiting: time.Second, Reading: 5 * time.Second}
 
 func (l Limits) orDefault() Limits {
 	d := DefaultLimits
@@ -32,6 +34,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.InStore > 0 {
 		d.InStore = l.InStore
+	}
+	if l.Waiting > 0 {
+		d.Waiting = l.Waiting
 	}
 	if l.Reading > 0 {
 		d.Reading = l.Reading
@@ -99,28 +104,69 @@ func (l *limiter) sweep(now time.Time) {
 // room is for the requests that are under way.
 type room struct {
 	limits Limits
+	all    places
 	mu     sync.Mutex
-	all    int
-	of     map[string]int // by webhook
+	hooks  map[string]*corner // those that somebody is at
 }
 
-func newRoom(l Limits) *room { return &room{limits: l, of: map[string]int{}} }
+// corner is the room of one webhook.
+type corner struct {
+	places
+	visitors int // in it, or waiting for a place
+}
 
-// enter takes room for a request to a webhook; nil where there is none.
-func (r *room) enter(webhook string) (leave func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.all >= r.limits.AtOnce || r.of[webhook] >= r.limits.PerWebhook {
+// places holds one for each that is taken.
+type places chan struct{}
+
+func (p places) take(ctx context.Context) bool {
+	select {
+	case p <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func newRoom(l Limits) *room {
+	return &room{limits: l, all: make(places, l.AtOnce), hooks: map[string]*corner{}}
+}
+
+// enter takes room for a request to a webhook, and waits for it where there is none; nil
+// where that lasts too long.
+func (r *room) enter(ctx context.Context, webhook string) (leave func()) {
+	ctx, cancel := context.WithTimeout(ctx, r.limits.Waiting)
+	defer cancel()
+	c, gone := r.visit(webhook)
+	if !c.take(ctx) {
+		gone()
 		return nil
 	}
-	r.all++
-	r.of[webhook]++
+	if !r.all.take(ctx) {
+		<-c.places
+		gone()
+		return nil
+	}
 	return func() {
+		<-r.all
+		<-c.places
+		gone()
+	}
+}
+
+// visit returns the room of a webhook, which is there until gone.
+func (r *room) visit(webhook string) (c *corner, gone func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c = r.hooks[webhook]; c == nil {
+		c = &corner{places: make(places, r.limits.PerWebhook)}
+		r.hooks[webhook] = c
+	}
+	c.visitors++
+	return c, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.all--
-		if r.of[webhook]--; r.of[webhook] == 0 {
-			delete(r.of, webhook)
+		if c.visitors--; c.visitors == 0 {
+			delete(r.hooks, webhook)
 		}
 	}
 }

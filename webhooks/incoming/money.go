@@ -124,9 +124,9 @@ func (e *evaluation) why(f field) error {
 	case !ok || text == "" || len(text) > maxReason:
 		return refuse(unprocessable, f.where, "a reason is a text of 1 to %d bytes", maxReason)
 	case f.name == "reason":
-		e.money.reason = text
+		e.money.reason = mask(text)
 	default:
-		e.money.unpaid = text
+		e.money.unpaid = mask(text)
 	}
 	e.money.about = append(e.money.about, f.name)
 	return nil

@@ -24,7 +24,7 @@ func (r *Refusal) Error() string {
 }
 
 func refuse(status int, where, format string, args ...any) error {
-	return &Refusal{Status: status, Where: mask(where), Why: fmt.Sprintf(format, args...)}
+	return &Refusal{Status: status, Where: mask(where), Why: mask(fmt.Sprintf(format, args...))}
 }
 
 // later refuses a request that may come again after a while.
