@@ -30,6 +30,7 @@ var (
 	span    = flag.Duration("for", time.Minute, "how long a rate is held")
 	profile = flag.String("profile", "", "file for a CPU profile")
 	pending = flag.Int("pending", 1_000_000, "rows that wait while claims are measured")
+	events  = flag.Int("events", 1_000_000, "events whose order is looked at while attempts fail")
 )
 
 func main() {
@@ -56,6 +57,7 @@ func main() {
 		{"faults", faults},
 		{"pending", claims},
 		{"idle", idle},
+		{"order", order},
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEASURED\tFIGURE\tLIMIT\t")

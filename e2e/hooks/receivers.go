@@ -33,13 +33,16 @@ type heard struct {
 }
 
 // receivers are endpoints that do well (/ok/N), answer never (/hang/N), answer 500
-// (/fail/N) and break the connection (/reset/N). GET /heard tells what came to those that do
-// well since it was asked last, GET /count how many have come in all.
+// (/fail/N), break the connection (/reset/N), and fail now and then (/tenth/N). GET /heard
+// tells what came to those that do well since it was asked last, GET /count how many have
+// come in all, GET /ordered what came to those that fail now and then.
 type receivers struct {
 	mu    sync.Mutex
 	took  []float64 // in milliseconds
 	again int
 	seen  map[string]bool
+
+	tenths tenths
 }
 
 func serveReceivers() error {
@@ -48,7 +51,7 @@ func serveReceivers() error {
 		return err
 	}
 	fmt.Println(l.Addr())
-	return http.Serve(l, &receivers{seen: map[string]bool{}})
+	return http.Serve(l, &receivers{seen: map[string]bool{}, tenths: tenths{calls: map[string]*[eventsOfCall]progress{}}})
 }
 
 func (r *receivers) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -63,10 +66,16 @@ func (r *receivers) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		_ = json.NewEncoder(w).Encode(len(r.seen))
 		return
 	}
+	if req.URL.Path == "/ordered" {
+		_ = json.NewEncoder(w).Encode(r.tenths.told())
+		return
+	}
 	_, _ = io.Copy(io.Discard, req.Body)
 	switch kind, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/"), "/"); kind {
 	case "ok":
 		r.hear(req.Header.Get("Webhook-Id"), arrived)
+	case "tenth":
+		r.tenths.ServeHTTP(w, req)
 	case "fail":
 		w.WriteHeader(http.StatusInternalServerError)
 	case "hang":

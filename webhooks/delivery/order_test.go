@@ -17,18 +17,19 @@ import (
 	"github.com/hookswitch/hookswitch/store/sqlite"
 )
 
-var inOrder = flag.Int("in-order", 1000, "deliveries whose order TestOrderHoldsWhileAttemptsFail looks at")
+var inOrder = flag.Int("in-order", 500, "deliveries whose order TestOrderHoldsWhileAttemptsFail looks at")
 
 const (
 	eventsOfCall    = 5 // each a message to
 	endpointsOfCall = 2 // of
-	endpointsOfAll  = 40
+	endpointsOfAll  = 10
 )
 
 // Two servers deliver the events of calls, as they happen, and each attempt fails one time in
 // ten. At no endpoint is an event of a call tried before every earlier one was taken, or was
 // tried a minute ago for the first time; and all are taken in the end.
 func TestOrderHoldsWhileAttemptsFail(t *testing.T) {
+	t.Parallel()
 	virtually(t, func(t *testing.T) {
 		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "hookswitch.db"))
 		if err != nil {
