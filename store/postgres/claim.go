@@ -32,8 +32,8 @@ WHERE (lane.org, lane.endpoint) NOT IN (SELECT d.org, d.endpoint FROM lanes d WH
 // this moment is left to it.
 //
 // Here and where attempts end, what is known of the outbox is out of date at any time: it
-// grows and shrinks too fast. So each part can be found by one index alone; an expression
-// of a column, such as org || ”, is in none.
+// grows and shrinks too fast. So each part can be found by one index alone: a column that
+// something is added to, even nothing, is in none.
 const claimSQL = `
 WITH free AS MATERIALIZED (
 	SELECT c.place FROM unnest($1::text[], $2::text[], $3::int[], $4::int[]) AS lane (org, endpoint, take, wide)
