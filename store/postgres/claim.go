@@ -42,7 +42,7 @@ WITH free AS MATERIALIZED (
 			SELECT o.ctid AS place, o.org, o.n, o.call, o.endpoint, o.until, o.due FROM outbox o WHERE o.org = lane.org AND o.endpoint = lane.endpoint AND o.due <= now()
 			ORDER BY o.due, o.n LIMIT lane.wide) AS w
 		WHERE (w.until IS NULL OR w.until <= clock_timestamp()) AND (w.call = '' OR NOT EXISTS (
-			SELECT FROM outbox e WHERE e.call = w.call AND e.n + 0 < w.n AND e.org || '' = w.org AND e.endpoint || '' = w.endpoint
+			SELECT FROM outbox e WHERE e.call = w.call AND e.endpoint = w.endpoint AND e.n + 0 < w.n AND e.org || '' = w.org
 			AND (e.first IS NULL OR e.first > clock_timestamp() - $5::float8 * interval '1 second')))
 		ORDER BY w.due, w.n LIMIT lane.take) AS c),
 mine AS MATERIALIZED (
