@@ -20,8 +20,7 @@ import (
 )
 
 func line(e call.Event) store.Line {
-	raw := journal.AppendEvent(nil, e)
-	return store.Line{Event: e, Raw: append(raw, '\n')}
+	return store.Line{Event: e, Raw: journal.AppendEvent(nil, e)}
 }
 
 func well(int) string { return "ok" }
