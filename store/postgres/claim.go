@@ -32,8 +32,8 @@ WHERE (lane.org, lane.endpoint) NOT IN (SELECT d.org, d.endpoint FROM lanes d WH
 // this moment is left to it.
 //
 // Here and where attempts end, what is known of the outbox is out of date at any time: it
-// grows and shrinks too fast. So each part can be found by one index alone; an expression
-// of a column, such as org || ”, is in none.
+// grows and shrinks too fast. So each part can be found by one index alone: a column that
+// something is added to, even nothing, is in none.
 const claimSQL = `
 WITH free AS MATERIALIZED (
 	SELECT c.place FROM unnest($1::text[], $2::text[], $3::int[], $4::int[]) AS lane (org, endpoint, take, wide)
@@ -42,7 +42,7 @@ WITH free AS MATERIALIZED (
 			SELECT o.ctid AS place, o.org, o.n, o.call, o.endpoint, o.until, o.due FROM outbox o WHERE o.org = lane.org AND o.endpoint = lane.endpoint AND o.due <= now()
 			ORDER BY o.due, o.n LIMIT lane.wide) AS w
 		WHERE (w.until IS NULL OR w.until <= clock_timestamp()) AND (w.call = '' OR NOT EXISTS (
-			SELECT FROM outbox e WHERE e.call = w.call AND e.n + 0 < w.n AND e.org || '' = w.org AND e.endpoint || '' = w.endpoint
+			SELECT FROM outbox e WHERE e.call = w.call AND e.endpoint = w.endpoint AND e.n + 0 < w.n AND e.org || '' = w.org
 			AND (e.first IS NULL OR e.first > clock_timestamp() - $5::float8 * interval '1 second')))
 		ORDER BY w.due, w.n LIMIT lane.take) AS c),
 mine AS MATERIALIZED (

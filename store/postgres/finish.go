@@ -30,7 +30,7 @@ kept AS (
 	SELECT org, n, endpoint, message, call, type, resent, created, state, greatest(tries, try), coalesce(first, at), status, error, clock_timestamp() FROM gone),
 freed AS (
 	UPDATE outbox f SET due = clock_timestamp() FROM gone g CROSS JOIN LATERAL (
-		SELECT x.n FROM outbox x WHERE x.call = g.call AND x.n + 0 > g.n AND x.org || '' = g.org AND x.endpoint || '' = g.endpoint AND x.first IS NULL AND x.until IS NULL
+		SELECT x.n FROM outbox x WHERE x.call = g.call AND x.endpoint = g.endpoint AND x.n + 0 > g.n AND x.org || '' = g.org AND x.first IS NULL AND x.until IS NULL
 		ORDER BY x.n LIMIT 1) AS next
 	WHERE g.call <> '' AND f.n = next.n AND f.due > clock_timestamp())
 SELECT org, n FROM gone`
@@ -44,7 +44,7 @@ WITH tried AS (
 	RETURNING o.org, o.n, o.call, o.endpoint, o.first + $9::float8 * interval '1 second' AS held),
 later AS (
 	UPDATE outbox f SET due = greatest(t.held, clock_timestamp()) FROM tried t
-	WHERE t.call <> '' AND f.call = t.call AND f.n + 0 > t.n AND f.org || '' = t.org AND f.endpoint || '' = t.endpoint AND f.first IS NULL AND f.until IS NULL
+	WHERE t.call <> '' AND f.call = t.call AND f.endpoint = t.endpoint AND f.n + 0 > t.n AND f.org || '' = t.org AND f.first IS NULL AND f.until IS NULL
 	AND (f.due < t.held AND t.held > clock_timestamp() OR f.due > clock_timestamp() AND t.held <= clock_timestamp()))
 SELECT org, n FROM tried`
 )

@@ -36,7 +36,7 @@ CREATE TABLE outbox (                  -- deliveries that are not done
     PRIMARY KEY (org, n)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX outbox_by_due ON outbox (org, endpoint, due, n);
-CREATE INDEX outbox_by_call ON outbox (call, n);
+CREATE INDEX outbox_by_call ON outbox (call, endpoint, n);
 CREATE UNIQUE INDEX outbox_by_number ON outbox (n);
 
 CREATE TABLE deliveries (              -- that are done
