@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/hookswitch/hookswitch/keys"
+	"github.com/hookswitch/hookswitch/ratelimit"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -46,13 +47,13 @@ func (p *Portal) authorize(ctx huma.Context, next func(huma.Context)) {
 		writeProblem(w, p.translate(limited, err))
 		return
 	}
-	left, wait := p.key.take(key.Org + "/" + key.ID)
-	p.key.tell(w.Header().Set, "key", left, wait)
+	left, wait := p.key.Take(key.Org+"/"+key.ID, p.Limits.PerKey)
+	tell(w.Header(), "key", p.Limits.PerKey, left, wait)
 	if wait > 0 {
 		writeProblem(w, tooMany("key", wait))
 		return
 	}
-	p.used(ctx.Context(), key, address(r.RemoteAddr))
+	p.used(ctx.Context(), key, ratelimit.Address(r.RemoteAddr))
 	for _, scope := range op.Security[0][security] {
 		if !keys.Allows(key.Scopes, scope) {
 			writeProblem(w, missing(scope))

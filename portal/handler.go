@@ -10,6 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
+
+	"github.com/hookswitch/hookswitch/ratelimit"
 )
 
 type requestContext struct{}
@@ -40,8 +42,8 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers a request where there is room for it.
 func (p *Portal) serve(w http.ResponseWriter, r *http.Request) {
-	left, wait := p.address.take(network(address(r.RemoteAddr)))
-	p.address.tell(w.Header().Set, "address", left, wait)
+	left, wait := p.address.Take(ratelimit.Network(ratelimit.Address(r.RemoteAddr)), p.Limits.PerAddress)
+	tell(w.Header(), "address", p.Limits.PerAddress, left, wait)
 	if wait > 0 {
 		writeProblem(w, tooMany("address", wait))
 		return

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/keys"
+	"github.com/hookswitch/hookswitch/ratelimit"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/webhooks/credentials"
 )
@@ -44,8 +45,8 @@ type Portal struct {
 	api      huma.API
 	mux      *http.ServeMux
 	spec     document
-	address  *limiter
-	key      *limiter
+	address  *ratelimit.Limiter
+	key      *ratelimit.Limiter
 	room     chan struct{} // holds one for each request under way
 	heavy    chan struct{} // likewise, of those that are heavy
 	lastUsed keys.Noted
@@ -66,8 +67,8 @@ func New(o Options) *Portal {
 	p := &Portal{
 		Options: o,
 		mux:     http.NewServeMux(),
-		address: newLimiter(o.Limits.PerAddress, o.Now),
-		key:     newLimiter(o.Limits.PerKey, o.Now),
+		address: ratelimit.New(time.Minute, o.Now),
+		key:     ratelimit.New(time.Minute, o.Now),
 		room:    make(chan struct{}, o.Limits.AtOnce),
 		heavy:   make(chan struct{}, o.Limits.Heavy),
 	}

@@ -22,7 +22,7 @@ type Inputs interface {
 	// events were added to the call.
 	Receive(ctx context.Context, org string, in Input) (Receipt, error)
 
-	// Join binds to a call what waits for its caller, and returns all that is bound to it, in
+	// Join binds to a call what waits for its caller, in E.164, and returns all that is bound to it, in
 	// order, but what is final only after it.
 	Join(ctx context.Context, org, id, caller string) ([]Input, error)
 
@@ -43,7 +43,7 @@ type Input struct {
 	Webhook  string        // name of the incoming webhook; empty: it came by the API
 	Key      string        // idempotency key; empty: none
 	Call     string        // id of the call; or
-	Caller   string        // number of its caller: the live call, or the latest one since Since
+	Caller   string        // number of its caller in E.164: the live call, or the latest one since Since, in whatever form the trunk delivered the number
 	Since    time.Time     // zero: live calls alone
 	Wait     time.Duration // how long it waits for the caller's next call where there is none; 0: it does not
 	Received time.Time

@@ -53,7 +53,7 @@ func long(t *testing.T, left string) {
 }
 
 // sources are the folders that the program is made of.
-var sources = []string{"availability", "call", "capacity", "cmd", "confdir", "crash", "eslctl", "examples", "flowengine", "keys", "portal", "seal", "store", "tags", "webhooks"}
+var sources = []string{"availability", "call", "capacity", "cmd", "confdir", "crash", "eslctl", "examples", "flowengine", "keys", "portal", "ratelimit", "seal", "store", "tags", "webhooks"}
 
 // build builds the program. It looks at every source of it first: go test takes
 // an old result for a new one unless it sees the test depend on what has changed.

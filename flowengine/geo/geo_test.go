@@ -47,6 +47,8 @@ func TestKnownNumbers(t *testing.T) {
 		{"+18764561234", "US", geo.Place{Country: "JM", AreaCode: "876"}},
 		{"+442079460000", "US", geo.Place{Country: "GB", AreaCode: "20"}},
 		{"442079460000", "US", geo.Place{Country: "GB", AreaCode: "20"}},
+		{"00442079460000", "US", geo.Place{Country: "GB", AreaCode: "20"}},
+		{"0012125550123", "US", us("NY", "212")},
 		{"02079460000", "GB", geo.Place{Country: "GB", AreaCode: "20"}},
 		{"+447400123456", "US", geo.Place{Country: "GB"}},
 		{"+448001111111", "US", geo.Place{Country: "GB"}},

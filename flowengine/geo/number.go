@@ -14,7 +14,7 @@ func Warm() { FromNumber("+12025550123", "") }
 const northAmerica = 1
 
 // FromNumber returns the place of a telephone number, in international form or
-// in the national form of defaultCountry ("US"; empty for none). The + may be
+// in the national form of defaultCountry ("US"; empty for none). The + may be 00, or
 // missing. Not ok is what is no valid number, and what belongs to no place, such
 // as the toll-free numbers that the countries of North America share.
 func FromNumber(number, defaultCountry string) (place Place, ok bool) {
@@ -46,14 +46,15 @@ func E164(number, defaultCountry string) (e164 string, ok bool) {
 	return phonenumbers.Format(n, phonenumbers.E164), true
 }
 
-// read reads a number in international form, perhaps without its +, or in national form.
+// read reads a number in international form, perhaps with 00 for its + or without either, or
+// in national form.
 func read(number, defaultCountry string) (*phonenumbers.PhoneNumber, bool) {
 	if strings.Trim(number, "+0123456789 -.()") != "" {
 		return nil, false // letters would be taken for those of a keypad
 	}
 	n, ok := parse(number, defaultCountry)
 	if !ok && len(number) > 10 { // too long for one of North America
-		n, ok = parse("+"+number, "")
+		n, ok = parse("+"+strings.TrimPrefix(number, "00"), "")
 	}
 	return n, ok
 }

@@ -16,8 +16,8 @@ const (
 	ReceiptLife = 24 * time.Hour
 	// BoundLife is how long an input stays bound to a call of which the log is not told an end.
 	BoundLife = 30 * 24 * time.Hour
-	// LatestOf is among how many of a caller's calls, newest first, the one is looked for
-	// that an input is for.
+	// LatestOf is among how many of a caller's calls of one spelling, newest first, the one is
+	// looked for that an input is for.
 	LatestOf = 100
 	// ConcludeAtOnce bounds the calls of one Conclude; the others come with the next.
 	ConcludeAtOnce = 500
@@ -52,9 +52,6 @@ func NewInput(org string, in store.Input) (*Input, error) {
 	return &Input{in, in.Received.Add(in.Wait), events}, err
 }
 
-// PlainCaller is how the caller of an input is kept and compared.
-func PlainCaller(number string) string { return Name(call.PlainNumber(number)) }
-
 // EmptyInput returns a row to read into.
 func EmptyInput() *Input { return new(Input) }
 
@@ -82,12 +79,6 @@ var InputColumns = []Column[*Input]{
 	{"expires", func(r *Input) any { return &r.Expires }},
 	{"events", func(r *Input) any { return &r.events }},
 }
-
-// OfCaller finds the call of organization $1 that an input for caller $2 is for: the
-// newest that is open, else the newest since $3.
-var OfCaller = fmt.Sprintf(`SELECT id FROM (SELECT id, n, state, started FROM calls
-	WHERE org = $1 AND ltrim(caller, '+') = $2 ORDER BY started DESC, n DESC LIMIT %d) AS k
-WHERE state = 'open' OR started >= $3 ORDER BY state = 'open' DESC, started DESC, n DESC LIMIT 1`, LatestOf)
 
 // Since returns what OfCaller takes for an input.
 func Since(in *store.Input) time.Time {

@@ -32,6 +32,25 @@ func TestCallThatCannotBeWrittenIsSetAside(t *testing.T) {
 	})
 }
 
+// What two transactions did not see of each other comes together a second later.
+func TestConcludeBindsWhatWasMissed(t *testing.T) {
+	url := storetest.Database(t)
+	s, err := postgres.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	db, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	storetest.BindsMissed(t, s, func() error {
+		_, err := db.Exec(t.Context(), "UPDATE inputs SET call = ''")
+		return err
+	})
+}
+
 // A database in a language orders texts by that; the ids of calls are found all the same.
 func TestCallsAreFoundInADatabaseOfAnyLanguage(t *testing.T) {
 	url := storetest.Database(t)

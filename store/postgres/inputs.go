@@ -83,7 +83,8 @@ func (s *Store) once(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r 
 func (s *Store) receive(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r store.Receipt, err error) {
 	id := in.Call
 	if id == "" {
-		err = conn.QueryRow(ctx, calllog.OfCaller, in.Org, in.Caller, calllog.Since(&in.Input)).Scan(&id)
+		query, caller := calllog.OfCaller(in.Caller)
+		err = conn.QueryRow(ctx, query, append([]any{in.Org, calllog.Since(&in.Input)}, caller...)...).Scan(&id)
 		if errors.Is(err, pgx.ErrNoRows) && in.Wait > 0 {
 			return calllog.Waits(&in.Input), keep(ctx, conn, in)
 		}
@@ -164,7 +165,10 @@ func bindWaiting(out *pgx.Batch, parts []*calllog.Part, calls []*calllog.Call) {
 	var orgs, ids, callers []string
 	var began, ended []time.Time
 	for i, c := range calls {
-		if caller := calllog.PlainCaller(c.Caller); caller != "" && parts[i].Starts() {
+		if !parts[i].Starts() {
+			continue
+		}
+		for _, caller := range calllog.CallersOf(c.Caller) {
 			orgs, ids, callers = append(orgs, c.Org), append(ids, c.ID), append(callers, caller)
 			began, ended = append(began, c.Started), append(ended, calllog.Until(c.Call))
 		}
@@ -220,9 +224,11 @@ func collect(rows pgx.Rows) ([]store.Input, error) {
 }
 
 // bindMissed binds to open calls what an Append and a Receive at the same moment did not
-// see of each other.
+// see of each other. The forms of a caller are those of calllog.OfCaller.
 const bindMissed = "UPDATE inputs i SET call = c.id, " + bound + ` FROM calls c
-WHERE i.call = '' AND i.received > $2 AND c.org = i.org AND ltrim(c.caller, '+') = i.caller AND c.state = 'open' AND c.started < i.expires`
+WHERE i.call = '' AND i.received > $2 AND c.org = i.org AND c.caller <> '+' || substr(i.caller, 2)
+	AND ltrim(c.caller, '+') = ANY (ARRAY[i.caller, '00' || i.caller, '011' || i.caller, CASE WHEN i.caller ~ '^1[2-9][0-9]{2}[2-9][0-9]{6}$' THEN substr(i.caller, 2) END])
+	AND c.state = 'open' AND c.started < i.expires`
 
 // Conclude applies to calls that have ended what is bound to them. Calls that somebody
 // else writes at this moment are left to him.

@@ -62,7 +62,8 @@ func (s *Store) Receive(ctx context.Context, org string, in store.Input) (r stor
 func (tx *tx) receive(in *calllog.Input) (r store.Receipt, err error) {
 	id := in.Call
 	if id == "" {
-		err = tx.QueryRowContext(tx.ctx, calllog.OfCaller, in.Org, in.Caller, calllog.Since(&in.Input).UnixMicro()).Scan(&id)
+		query, caller := calllog.OfCaller(in.Caller)
+		err = tx.QueryRowContext(tx.ctx, query, append([]any{in.Org, calllog.Since(&in.Input).UnixMicro()}, caller...)...).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) && in.Wait > 0 {
 			return calllog.Waits(&in.Input), tx.keep(in)
 		}
@@ -148,11 +149,12 @@ func (tx *tx) conclude(org, id string, before calllog.Before, inputs []store.Inp
 
 // bindWaiting binds to a call that the log is told of what waits for its caller.
 func (tx *tx) bindWaiting(c *store.Call) error {
-	caller := calllog.PlainCaller(c.Caller)
-	if caller == "" {
-		return nil
+	for _, caller := range calllog.CallersOf(c.Caller) {
+		if err := tx.bind(c.Org, c.ID, caller, c.Started, calllog.Until(c)); err != nil {
+			return err
+		}
 	}
-	return tx.bind(c.Org, c.ID, caller, c.Started, calllog.Until(c))
+	return nil
 }
 
 // bind binds to a call what waited for its caller when it began, and came before it ended.

@@ -24,6 +24,7 @@ func RunInputs(t *testing.T, open func(testing.TB) store.Store) {
 		"a live call's input goes to its node, and the rest waits": liveInput,
 		"what waits for the end comes before what comes after it":  queuedFirst,
 		"a caller's call is the newest live one, else the latest":  callOfCaller,
+		"a caller is known however the trunk spells the number":    callerSpelled,
 		"an input waits for the caller's next call":                waitsForCall,
 		"a call that began binds what was not joined":              boundByAppend,
 		"nothing waits for longer than it may":                     expired,

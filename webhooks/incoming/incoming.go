@@ -23,6 +23,7 @@ import (
 
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/keys"
+	"github.com/hookswitch/hookswitch/ratelimit"
 	"github.com/hookswitch/hookswitch/store"
 )
 
@@ -58,8 +59,8 @@ type Options struct {
 type Handler struct {
 	Options
 	mux     *http.ServeMux
-	address *limiter
-	webhook *limiter
+	address *ratelimit.Limiter
+	webhook *ratelimit.Limiter
 	room    *room
 	turns   chan struct{} // holds one for each question to the store
 	used    keys.Noted
@@ -77,7 +78,7 @@ func New(o Options) *Handler {
 		o.Problem = func(error) {}
 	}
 	o.Limits = o.Limits.orDefault()
-	h := &Handler{Options: o, mux: http.NewServeMux(), address: newLimiter(o.Now), webhook: newLimiter(o.Now), room: newRoom(o.Limits), turns: make(chan struct{}, o.Limits.InStore)}
+	h := &Handler{Options: o, mux: http.NewServeMux(), address: ratelimit.New(time.Second, o.Now), webhook: ratelimit.New(time.Second, o.Now), room: newRoom(o.Limits), turns: make(chan struct{}, o.Limits.InStore)}
 	for _, kind := range flowengine.Operations {
 		h.mux.HandleFunc(Path(kind), func(w http.ResponseWriter, r *http.Request) {
 			if !slices.Contains(Methods(kind), r.Method) { // HEAD too, which is to change nothing
@@ -115,7 +116,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve answers a request for an operation.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, kind flowengine.Operation) {
 	text := takeKey(r)
-	q := &query{Handler: h, kind: kind, began: h.Now(), from: address(r.RemoteAddr)}
+	q := &query{Handler: h, kind: kind, began: h.Now(), from: ratelimit.Address(r.RemoteAddr)}
 	a, err := q.admit(r.Context(), text)
 	if err == nil {
 		a = q.answer(w, r)
@@ -159,14 +160,14 @@ type query struct {
 
 // admit lets a request in that has a good key, where there is room for it.
 func (q *query) admit(ctx context.Context, key string) (a answer, err error) {
-	if wait := q.address.take(network(q.from), q.Limits.PerAddress); wait > 0 {
+	if _, wait := q.address.Take(ratelimit.Network(q.from), q.Limits.PerAddress); wait > 0 {
 		return a, later(http.StatusTooManyRequests, wait, "there are too many requests from this address")
 	}
 	if err := q.authorize(ctx, key); err != nil {
 		return a, err
 	}
 	name := q.org.Name + "/" + q.hook.Name
-	if wait := q.webhook.take(name, q.hook.Rate); wait > 0 {
+	if _, wait := q.webhook.Take(name, q.hook.Rate); wait > 0 {
 		return a, later(http.StatusTooManyRequests, wait, "there are too many requests to this webhook")
 	}
 	if q.leave = q.room.enter(ctx, name); q.leave == nil {

@@ -136,6 +136,10 @@ func TestWhichCall(t *testing.T) {
 	}{
 		"data":                  {flowengine.CallData, `{"caller_id": "212-555-0100", "state": "TX"}`, store.Input{Caller: "+12125550100", Wait: 10 * time.Minute}},
 		"an update":             {flowengine.UpdateTags, `{"phone_number": "2125550100", "state": "TX"}`, store.Input{Caller: "+12125550100", Since: time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)}},
+		"as dialled abroad":     {flowengine.UpdateTags, `{"caller_id": "011 1 212 555 0100", "state": "TX"}`, store.Input{Caller: "+12125550100", Since: time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)}},
+		"without the +":         {flowengine.CallData, `{"caller_id": 12125550100, "state": "TX"}`, store.Input{Caller: "+12125550100", Wait: 10 * time.Minute}},
+		"of another country":    {flowengine.CallData, `{"caller_id": "493012345678", "state": "TX"}`, store.Input{Caller: "+493012345678", Wait: 10 * time.Minute}},
+		"with 00":               {flowengine.CallData, `{"caller_id": "0012125550100", "state": "TX"}`, store.Input{Caller: "+12125550100", Wait: 10 * time.Minute}},
 		"the call comes first":  {flowengine.UpdateTags, `{"caller_id": "+12125550199", "call_id": "ended-1", "state": "TX"}`, store.Input{Call: "ended-1"}},
 		"a key":                 {flowengine.CallData, `{"call_id": "ended-1", "state": "TX", "id": 77}`, store.Input{Call: "ended-1", Key: kept(flowengine.CallData, "77")}},
 		"the better key":        {flowengine.CallData, `{"call_id": "ended-1", "state": "TX", "idempotency_key": "k", "id": 77}`, store.Input{Call: "ended-1", Key: kept(flowengine.CallData, "k")}},

@@ -2,7 +2,6 @@ package incoming
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -42,63 +41,6 @@ func (l Limits) orDefault() Limits {
 		d.Reading = l.Reading
 	}
 	return d
-}
-
-// maxRemembered bounds what is remembered of addresses and webhooks.
-const maxRemembered = 50_000
-
-// limiter lets each name do so much a second: a bucket of that many tokens each, which is
-// full again after a second.
-type limiter struct {
-	now     func() time.Time
-	mu      sync.Mutex
-	buckets map[string]bucket
-}
-
-type bucket struct {
-	tokens float64
-	at     time.Time // when it had them
-}
-
-func newLimiter(now func() time.Time) *limiter {
-	return &limiter{now: now, buckets: map[string]bucket{}}
-}
-
-// take takes a token of the bucket of a name, and says how long it takes until there is
-// one where there was none.
-func (l *limiter) take(name string, perSecond int) (wait time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now, most := l.now(), float64(perSecond)
-	b, known := l.buckets[name]
-	if !known {
-		l.sweep(now)
-		b = bucket{most, now}
-	}
-	b = bucket{min(most, b.tokens+now.Sub(b.at).Seconds()*most), now}
-	if b.tokens < 1 {
-		wait = time.Duration((1 - b.tokens) / most * float64(time.Second))
-	} else {
-		b.tokens--
-	}
-	l.buckets[name] = b
-	return wait
-}
-
-// sweep forgets buckets that are full again, once there are many; or all, where that is not
-// enough.
-func (l *limiter) sweep(now time.Time) {
-	if len(l.buckets) < maxRemembered {
-		return
-	}
-	for name, b := range l.buckets {
-		if now.Sub(b.at) >= time.Second {
-			delete(l.buckets, name)
-		}
-	}
-	if len(l.buckets) >= maxRemembered {
-		clear(l.buckets)
-	}
 }
 
 // room is for the requests that are under way.
@@ -169,22 +111,4 @@ func (r *room) visit(webhook string) (c *corner, gone func()) {
 			delete(r.hooks, webhook)
 		}
 	}
-}
-
-// network returns what of an address counts as one client.
-func network(from string) string {
-	a, err := netip.ParseAddr(from)
-	if err != nil || a.Is4() {
-		return from
-	}
-	return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
-}
-
-// address returns the address of HOST:PORT without the port.
-func address(remote string) string {
-	a, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return remote
-	}
-	return a.Addr().Unmap().String()
 }
