@@ -129,7 +129,7 @@ const eventsOfCall = 5
 func (b *bed) tell(ctx context.Context, calls, events int, all bool) error {
 	batch := store.Batch{Journal: "bench", Node: "n1", From: b.position, To: store.Position{Segment: 1, Offset: b.position.Offset + 1}, Until: time.Now()}
 	for range calls {
-		i := b.calls % len(b.endpoints)
+		i := b.calls * 389 % len(b.endpoints) // neighbours are far apart
 		to := b.endpoints[i]
 		if all {
 			to = strings.Join(b.endpoints, " ")

@@ -193,6 +193,15 @@ func besideFaults(ctx context.Context, kind func(int) string) (h heard, err erro
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	b.start(ctx)
+	if err := b.hold(ctx, faultyRate, 10*time.Second); err != nil { // until it is known who fails
+		return h, err
+	}
+	if err := b.arrived(time.Minute); err != nil {
+		return h, err
+	}
+	if _, err := b.receivers.heard(); err != nil {
+		return h, err
+	}
 	if err := b.hold(ctx, faultyRate, *span/2); err != nil {
 		return h, err
 	}
