@@ -128,6 +128,7 @@ func TestPostgresIsLost(t *testing.T) {
 			before := r.alone.Load()
 			r.until("calls without it", func() bool { return r.alone.Load() > before+300 })
 			r.storm.Store(false)
+			r.until("every node has its part alone", func() bool { return r.loose.Load() == 0 })
 			r.must(of.mends(pg))
 			r.until("every node has found it", func() bool { return r.lost.Load() == 0 })
 			before = r.asked.Load()
@@ -143,7 +144,8 @@ type rush struct {
 	nodes   []*capacity.Capacity
 	stores  []*postgres.Store
 	at      map[string]*legs
-	storm   atomic.Bool // callers do not keep to their node's part
+	storm   atomic.Bool  // callers do not keep to their node's part
+	loose   atomic.Int64 // those who do not
 	stop    context.CancelFunc
 	callers sync.WaitGroup
 
@@ -199,7 +201,11 @@ func newRush(t *testing.T, url string) *rush {
 func (r *rush) call(ctx context.Context, target string, node int, id string, part chan struct{}) {
 	c := call.Claim{Org: "acme", Target: target, Call: id, Leg: "leg", At: time.Now(), Limits: call.Limits{Concurrency: rushes[target][0]}}
 	_, fallback := r.nodes[node].Usage(context.Background(), []call.Claim{c})
-	if !r.storm.Load() {
+	r.loose.Add(1)
+	if r.storm.Load() {
+		defer r.loose.Add(-1)
+	} else {
+		r.loose.Add(-1)
 		select {
 		case part <- struct{}{}:
 			defer func() { <-part }()
