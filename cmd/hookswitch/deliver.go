@@ -41,7 +41,7 @@ func newCourier(s *settings, log zerolog.Logger, m *metrics, from delivery.Outbo
 	}
 	d.Problem = func(err error) {
 		if err != nil {
-			log.Error().Err(err).Msg("outgoing webhooks wait for the database")
+			log.Warn().Err(err).Msg("outgoing webhooks wait for the database")
 		} else {
 			log.Info().Msg("outgoing webhooks go on")
 		}
