@@ -30,7 +30,7 @@ type outside struct {
 }
 
 func (o *outside) Join(_ context.Context, _, _, caller string) ([]store.Input, error) {
-	time.Sleep(o.takes)
+	<-time.After(o.takes)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.caller = caller
@@ -98,7 +98,7 @@ func TestJoin(t *testing.T) {
 						t.Errorf("a store that is away was waited for, %v", time.Since(began))
 					}
 				}
-				time.Sleep(2 * time.Second)
+				<-time.After(2 * time.Second)
 				if c.outside.seen(); c.outside.caller != c.number {
 					t.Errorf("joined %q", c.outside.caller)
 				}
@@ -130,7 +130,7 @@ func TestJoinsAtOnce(t *testing.T) {
 		if took := time.Since(began); took != joinLimit {
 			t.Errorf("they waited %v", took)
 		}
-		time.Sleep(time.Minute) // until the store has answered
+		<-time.After(time.Minute) // until the store has answered
 	})
 }
 
@@ -145,7 +145,7 @@ func TestArrivals(t *testing.T) {
 		i, delivered := inboxOn(o, 0)
 		i.live = func() int { return int(calls.Load()) }
 		go i.run(ctx)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if asked, _ := o.seen(); asked != 0 {
 			t.Errorf("without a call it was asked %d times", asked)
 		}
@@ -154,17 +154,17 @@ func TestArrivals(t *testing.T) {
 			t.Errorf("woken, it was asked %d times, and delivered %q", asked, *delivered)
 		}
 		calls.Store(1)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if asked, within := o.seen(); asked < 5 || within > arrivalsAhead+arrivalsEvery {
 			t.Errorf("asked %d times in a second, within %v", asked, within)
 		}
 		o.fail(errors.New("away"))
-		time.Sleep(20 * time.Second)
+		<-time.After(20 * time.Second)
 		if _, within := o.seen(); !i.away.Load() || within < 20*time.Second {
 			t.Errorf("away: %t, asked within %v", i.away.Load(), within)
 		}
 		o.fail(nil)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if _, within := o.seen(); i.away.Load() || within > arrivalsAhead+arrivalsEvery {
 			t.Errorf("back: away %t, asked within %v", i.away.Load(), within)
 		}

@@ -104,7 +104,7 @@ func TestDeath(t *testing.T) {
 					o.put(t, fmt.Sprint("msg_", i), "", "crm")
 				}
 				first.Wake()
-				time.Sleep(9 * time.Second) // a lease that was renewed just now is the longest
+				<-time.After(9 * time.Second) // a lease that was renewed just now is the longest
 				first.Wake()
 				synctest.Wait()
 				for i := range 10 {
@@ -115,7 +115,7 @@ func TestDeath(t *testing.T) {
 				close(m.dead)
 				died := time.Now()
 				w := run(t, o, next, s.receive(status(200)), named(endpoint{name: "crm"}))
-				time.Sleep(within)
+				<-time.After(within)
 				if n := o.states("crm")[store.Delivered]; n != 60 {
 					t.Errorf("%d delivered %s after the death", n, time.Since(died))
 				}
@@ -143,14 +143,14 @@ func TestLeasesAreRenewed(t *testing.T) {
 			return call.Request{Method: "POST", URL: "https://crm.example", Body: m.Body, Timeout: 10 * time.Minute}, nil
 		}}
 		answer := s.receive(func(context.Context, call.Request) (call.Response, error) {
-			time.Sleep(5 * time.Minute)
+			<-time.After(5 * time.Minute)
 			return call.Response{Status: 200}, nil
 		})
 		a, b := run(t, o, "a", answer, named(slow)), run(t, o, "b", answer, named(slow))
 		for i := range 2 {
 			a.put(t, fmt.Sprint("msg_", i), "", "crm")
 		}
-		time.Sleep(6 * time.Minute)
+		<-time.After(6 * time.Minute)
 		a.stop()
 		b.stop()
 		if n := o.states("crm")[store.Delivered]; n != 2 || s.ids["msg_0"] != 1 || s.ids["msg_1"] != 1 {
@@ -168,17 +168,17 @@ func TestOutboxAway(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		o, s := newOutbox(), &seen{ids: map[string]int{}}
 		w := run(t, o, "a", s.receive(func(context.Context, call.Request) (call.Response, error) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return call.Response{Status: 200}, nil
 		}), named(endpoint{name: "crm"}))
 		for i := range 100 {
 			w.put(t, fmt.Sprint("msg_", i), "", "crm")
 		}
-		time.Sleep(1500 * time.Millisecond)
+		<-time.After(1500 * time.Millisecond)
 		o.setDown(true)
-		time.Sleep(15 * time.Second)
+		<-time.After(15 * time.Second)
 		o.setDown(false)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.stop()
 		if n := o.states("crm")[store.Delivered]; n != 100 || len(s.ids) != 100 {
 			t.Errorf("%d delivered, %d messages", n, len(s.ids))
@@ -203,13 +203,13 @@ func TestStop(t *testing.T) {
 			if r.Header[standard.ID] == "msg_0" {
 				return hang(ctx, r)
 			}
-			time.Sleep(900 * time.Millisecond)
+			<-time.After(900 * time.Millisecond)
 			return call.Response{Status: 200}, nil
 		}), named(endpoint{name: "crm", atOnce: 2}))
 		for i := range 20 {
 			w.put(t, fmt.Sprint("msg_", i), "", "crm")
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		began := time.Now()
 		w.stop()
 		if took := time.Since(began); took > 2*parting {
@@ -223,7 +223,7 @@ func TestStop(t *testing.T) {
 			t.Errorf("the one that was broken off has %d tries", d.Tries)
 		}
 		next := run(t, o, "b", s.receive(status(200)), named(endpoint{name: "crm"}))
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		next.stop()
 		if n := o.states("crm")[store.Delivered]; n != 20 {
 			t.Errorf("%d delivered by the next", n)
@@ -241,7 +241,7 @@ func TestAttemptsThatSendNothing(t *testing.T) {
 			}},
 			endpoint{name: "unsigned"}))
 		w.put(t, "msg_1", "", "template", "unsigned")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.stop()
 		for n, want := range map[int64]string{1: "body: no value for tags.zip", 2: "signing secret: sealed with another key"} {
 			d := o.delivery(n)

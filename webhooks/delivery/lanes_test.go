@@ -41,10 +41,10 @@ func healthy(t *testing.T, lanes, broken int, burst int) (took []time.Duration, 
 			case i < 2*broken:
 				return call.Response{Status: 500}, nil
 			case i < 3*broken:
-				time.Sleep(time.Second) // the tries within an attempt
+				<-time.After(time.Second) // the tries within an attempt
 				return call.Response{}, errors.New("connection reset by peer")
 			}
-			time.Sleep(time.Duration(1+rand.IntN(10)) * time.Millisecond)
+			<-time.After(time.Duration(1+rand.IntN(10)) * time.Millisecond)
 			return call.Response{Status: 200}, nil
 		})
 		w := run(t, newOutbox(), "a", client, fleet(lanes))
@@ -68,10 +68,10 @@ func healthy(t *testing.T, lanes, broken int, burst int) (took []time.Duration, 
 		}
 		const perSecond = 1000
 		for i := range 60 * perSecond {
-			time.Sleep(time.Second / perSecond)
+			<-time.After(time.Second / perSecond)
 			send(i % lanes)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.stop()
 		for lane := 3 * broken; lane < lanes; lane++ {
 			missing += w.outbox.states(fmt.Sprintf("e%04d", lane))[store.Pending]
@@ -117,7 +117,7 @@ func TestSlowEndpointHasItsRoom(t *testing.T) {
 			now++
 			peak = max(peak, now)
 			mu.Unlock()
-			time.Sleep(3 * time.Second)
+			<-time.After(3 * time.Second)
 			mu.Lock()
 			now--
 			mu.Unlock()
@@ -126,7 +126,7 @@ func TestSlowEndpointHasItsRoom(t *testing.T) {
 		for i := range 200 {
 			w.put(t, fmt.Sprint("msg_", i), "", "crm")
 		}
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		w.stop()
 		if n := w.outbox.states("crm")[store.Delivered]; peak != 7 || n != 200 {
 			t.Errorf("%d delivered, %d at once", n, peak)
@@ -149,14 +149,14 @@ func TestFailingEndpointRests(t *testing.T) {
 		for i := range 2000 {
 			w.put(t, fmt.Sprint("msg_", i), "", "crm")
 		}
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		mu.Lock()
 		if attempts < 30 || attempts > 100 {
 			t.Errorf("%d attempts in ten minutes", attempts)
 		}
 		works = true
 		mu.Unlock()
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		if n := w.outbox.states("crm")[store.Delivered]; n < 1900 { // the others are due later
 			t.Errorf("%d delivered", n)
 		}
@@ -175,7 +175,7 @@ func TestOrder(t *testing.T) {
 		var mu sync.Mutex
 		got := map[string][]string{}
 		w := run(t, newOutbox(), "a", receivers(func(_ context.Context, r call.Request) (call.Response, error) {
-			time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+			<-time.After(time.Duration(rand.IntN(20)) * time.Millisecond)
 			if rand.IntN(10) == 0 {
 				return call.Response{Status: 503}, nil
 			}
@@ -189,9 +189,9 @@ func TestOrder(t *testing.T) {
 			for c := range calls {
 				w.put(t, fmt.Sprintf("%03d-%02d", c, n), fmt.Sprint(c), fmt.Sprintf("e%04d", c%5), fmt.Sprintf("e%04d", (c+1)%5))
 			}
-			time.Sleep(50 * time.Millisecond)
+			<-time.After(50 * time.Millisecond)
 		}
-		time.Sleep(12 * time.Hour)
+		<-time.After(12 * time.Hour)
 		w.stop()
 		if len(got) != 2*calls {
 			t.Fatalf("%d of %d calls arrived", len(got), 2*calls)
@@ -226,11 +226,11 @@ func TestEndpointsThatAreNotThere(t *testing.T) {
 		for i := range 1000 {
 			w.put(t, fmt.Sprint("msg_", i), "", "old", "off")
 		}
-		time.Sleep(9 * time.Minute)
+		<-time.After(9 * time.Minute)
 		if n := w.outbox.states("old")[store.Pending]; n != 1000 {
 			t.Errorf("%d wait for the endpoint that may come back", n)
 		}
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		if n := w.outbox.states("old")[store.Dropped]; n != 1000 {
 			t.Errorf("%d dropped", n)
 		}
@@ -239,7 +239,7 @@ func TestEndpointsThatAreNotThere(t *testing.T) {
 		}
 		w.Use(named(endpoint{name: "off"}, endpoint{name: "old"}))
 		w.put(t, "msg_new", "", "old")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		w.stop()
 		if w.outbox.states("off")[store.Delivered] != 1000 || w.outbox.states("old")[store.Delivered] != 1 {
 			t.Errorf("%v, %v", w.outbox.states("off"), w.outbox.states("old"))

@@ -59,7 +59,7 @@ func TestOrderHoldsWhileAttemptsFail(t *testing.T) {
 		calls := *inOrder / (eventsOfCall * endpointsOfCall)
 		happen(t, s, calls, wake)
 		for pending := 1; pending > 0; {
-			time.Sleep(10 * time.Second)
+			<-time.After(10 * time.Second)
 			lanes, err := s.Lanes(t.Context(), org)
 			if err != nil {
 				t.Fatal(err)
@@ -103,7 +103,7 @@ func happen(t *testing.T, s store.Log, calls int, wake func()) {
 		}
 		at = b.To
 		wake()
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 	}
 }
 
@@ -173,7 +173,7 @@ func (o *orderly) answer(_ context.Context, r call.Request) (call.Response, erro
 	o.attempts++
 	fate, takes := o.chance.IntN(20), time.Duration(1+o.chance.IntN(50))*time.Millisecond
 	o.mu.Unlock()
-	time.Sleep(takes)
+	<-time.After(takes)
 	o.mu.Lock()
 	switch fate {
 	case 0:

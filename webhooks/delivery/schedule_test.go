@@ -23,7 +23,7 @@ func TestSchedule(t *testing.T) {
 			return call.Response{Status: 500, Body: []byte("oh")}, nil
 		}), named(endpoint{name: "crm"}))
 		w.put(t, "msg_1", "", "crm")
-		time.Sleep(82 * time.Hour)
+		<-time.After(82 * time.Hour)
 		w.stop()
 		d := w.outbox.delivery(1)
 		if d.State != store.GivenUp || len(d.Attempts) != len(schedule)+1 {
@@ -94,9 +94,9 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 			return call.Response{Status: 200}, nil
 		}), named(endpoint{name: "crm"}))
 		w.put(t, "msg_1", "", "crm")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.put(t, "msg_2", "", "crm")
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		w.stop()
 		if first, second := tries["msg_1"], tries["msg_2"]; len(first) != 2 || first[1] < 600*time.Second || first[1] > 603*time.Second || len(second) != 1 || second[0] < time.Minute || second[0] > 63*time.Second {
 			t.Errorf("attempts at %v", tries)
@@ -119,7 +119,7 @@ func TestGone(t *testing.T) {
 		for i := range 5 {
 			w.put(t, fmt.Sprintf("msg_%d", i), "", "crm")
 		}
-		time.Sleep(24 * time.Hour)
+		<-time.After(24 * time.Hour)
 		if n := w.outbox.states("crm")[store.Pending]; n != 5 {
 			t.Errorf("%d wait", n)
 		}
@@ -134,7 +134,7 @@ func TestGone(t *testing.T) {
 		}
 		w.outbox.enable("crm")
 		w.Wake()
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		w.stop()
 		if n := w.outbox.states("crm")[store.Delivered]; n != 5 {
 			t.Errorf("%d delivered after it was enabled", n)
@@ -156,13 +156,13 @@ func TestEnabledAgainAtOnce(t *testing.T) {
 		for i := range 5 {
 			w.put(t, fmt.Sprintf("msg_%d", i), "", "crm")
 		}
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		mu.Lock()
 		answer = 200
 		mu.Unlock()
 		w.outbox.enable("crm")
 		w.Wake()
-		time.Sleep(lease) // of what was claimed and not sent
+		<-time.After(lease) // of what was claimed and not sent
 		w.stop()
 		if n := w.outbox.states("crm")[store.Delivered]; n != 5 {
 			t.Errorf("%d delivered %s after it was enabled", n, lease)
@@ -184,7 +184,7 @@ func TestLongFailureDisables(t *testing.T) {
 			for i := range messages {
 				w.put(t, fmt.Sprintf("msg_%d", i), "", "crm")
 			}
-			time.Sleep(73 * time.Hour)
+			<-time.After(73 * time.Hour)
 			w.stop()
 			l := w.outbox.lane(store.LaneName{Org: org, Endpoint: "crm"})
 			if (l.Disabled != nil) != disabled {
