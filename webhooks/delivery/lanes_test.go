@@ -83,9 +83,6 @@ func healthy(t *testing.T, lanes, broken int, burst int) (took []time.Duration, 
 // Endpoints that hang, fail or reset delay the others by nothing, also when there is much
 // for all of them at once.
 func TestBrokenEndpointsDelayNobody(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not tested: a minute of a thousand endpoints of which many are broken")
-	}
 	// Where most are broken and all have much at once, the others wait until those are known, a second.
 	for burst, cases := range map[int][]int{0: {100, 300}, 20: {100}} {
 		t.Run(fmt.Sprintf("%d for each at first", burst), func(t *testing.T) {
