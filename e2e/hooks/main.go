@@ -45,8 +45,10 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		_ = pprof.StartCPUProfile(out)
-		defer pprof.StopCPUProfile()
+		if err := pprof.StartCPUProfile(out); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	sections := []struct {
 		name string
@@ -80,6 +82,7 @@ func main() {
 		}
 		table.Flush()
 	}
+	pprof.StopCPUProfile()
 	if failed {
 		os.Exit(2)
 	}
