@@ -80,10 +80,12 @@ func (w *world) restored(nodes []*node, backup, lose, restore func()) {
 	between := len(w.read())
 	restore()
 	had := w.inLog()
+	began = time.Now()
 	for _, n := range nodes {
 		n.start()
 	}
-	took := w.drained()
+	w.drained()
+	took := time.Since(began)
 	disperse = w.crowd(population)
 	w.moments.wait(w.ctx, 1000)
 	disperse()
@@ -94,7 +96,7 @@ func (w *world) restored(nodes []*node, backup, lose, restore func()) {
 	if had == 0 || had >= between || between >= len(records) {
 		w.t.Errorf("the backup had %d calls of %d, later there were %d: too little for this to be a test", had, between, len(records))
 	}
-	w.t.Logf("the backup, made in %v, had %d calls of %d; what it lacked was there after %v; %d calls in the end",
+	w.t.Logf("the backup, made in %v, had %d calls of %d; what it lacked was there %v after the start; %d calls in the end",
 		made.Round(time.Millisecond), had, between, took.Round(time.Millisecond), len(records))
 }
 

@@ -17,19 +17,23 @@ import (
 	"github.com/hookswitch/hookswitch/store/sqlite"
 )
 
-// drained waits until nothing of the servers' journals is missing in the database, and
-// returns how long that took.
-func (w *world) drained() time.Duration {
+// drained waits until nothing of the servers' journals is missing in the database. No
+// call may go on: there would always be something.
+func (w *world) drained() {
+	w.eventually("the journals are drained", func() bool {
+		return !slices.ContainsFunc(w.nodes, func(n *node) bool { return n.metric("hookswitch_journal_bytes_waiting") > 0 })
+	})
+}
+
+// caughtUp waits until the database has all that the servers' journals recorded before
+// now, and returns how long that took.
+func (w *world) caughtUp() time.Duration {
 	began := time.Now()
-	for _, n := range w.nodes {
-		for n.metric("hookswitch_journal_bytes_waiting") > 0 {
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-w.ctx.Done():
-				w.fatalf("the journal of %s is not drained", n.name)
-			}
-		}
-	}
+	w.eventually("the journals are drained up to now", func() bool {
+		return !slices.ContainsFunc(w.nodes, func(n *node) bool {
+			return n.metric("hookswitch_drain_lag_seconds") >= time.Since(began).Seconds()
+		})
+	})
 	return time.Since(began)
 }
 
