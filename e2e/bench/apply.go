@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
@@ -22,7 +24,7 @@ const (
 
 // applyAll measures hookswitch apply of a folder of 10,000 numbers and 1,000 flows into an
 // empty database, from the start of the program to its end.
-func applyAll() (rows []row, err error) {
+func applyAll(context.Context) (rows []table.Row, err error) {
 	dir, err := diskDir()
 	if err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func applyAll() (rows []row, err error) {
 			}
 			t := median(used)
 			what := fmt.Sprintf("apply of %d numbers and %d flows %s, %s: CPU (%.2f s passed)", applyNumbers, applyFlows, folder.name, engine, took.Seconds())
-			rows = append(rows, row{what, fmt.Sprintf("%.2f s", t), fmt.Sprintf("≤ %.0f s", applyLimit.Seconds()), t <= applyLimit.Seconds()})
+			rows = append(rows, table.AtMost(what, "%.2f s", t, applyLimit.Seconds()))
 		}
 	}
 	return rows, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
@@ -28,7 +30,7 @@ const (
 // decisionTime is how long a caller waits for the choice among targets that are all
 // asked whether somebody is there, some of which never say. It is the only figure of
 // time that passes: what is measured is that nobody is waited for.
-func decisionTime() ([]row, error) {
+func decisionTime(context.Context) ([]table.Row, error) {
 	listener, err := net.Listen("tcp4", "0.0.0.0:0") // each target has a loopback address of its own
 	if err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func decisionTime() ([]row, error) {
 	slices.Sort(took)
 	p99 := took[decisions*99/100-1]
 	what := fmt.Sprintf("decision among %d targets that are asked, %d of which hang: p99 (median %d ms, %d or more answers)", askedTargets, hangingOnes, took[decisions/2].Milliseconds(), fewest)
-	return []row{{what, fmt.Sprintf("%d ms", p99.Milliseconds()), fmt.Sprintf("≤ %d ms", (askLimit + askSlack).Milliseconds()), p99 <= askLimit+askSlack}}, nil
+	return []table.Row{table.AtMost(what, "%.0f ms", milliseconds(p99), milliseconds(askLimit+askSlack))}, nil
 }
 
 func answerOrHang(w http.ResponseWriter, r *http.Request) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
@@ -29,7 +30,7 @@ const (
 )
 
 // callLog fills a call log and searches it.
-func callLog() (rows []row, err error) {
+func callLog(ctx context.Context) (rows []table.Row, err error) {
 	for _, open := range engines {
 		e, err := openHere(open)
 		if err != nil {
@@ -44,10 +45,10 @@ func callLog() (rows []row, err error) {
 			}
 			continue
 		}
-		filled, err := fill(e)
+		filled, err := fill(ctx, e)
 		if err == nil {
-			var searched []row
-			searched, err = searchAll(e)
+			var searched []table.Row
+			searched, err = searchAll(ctx, e)
 			filled = append(filled, searched...)
 		}
 		if err := errors.Join(err, e.close()); err != nil {
@@ -59,7 +60,7 @@ func callLog() (rows []row, err error) {
 }
 
 // fill appends the calls, and compares the last million with the first.
-func fill(e *engine) ([]row, error) {
+func fill(ctx context.Context, e *engine) ([]table.Row, error) {
 	begun, parts := time.Now(), []float64{}
 	part, partSize := time.Now(), min(1_000_000, *logCalls)
 	b := store.Batch{Journal: "bench", Node: "n1"}
@@ -74,7 +75,7 @@ func fill(e *engine) ([]row, error) {
 		b.From, b.To = b.To, store.Position{Segment: 1, Offset: int64(i)}
 		b.Until = b.Lines[len(b.Lines)-1].Event.Time
 		here, there := cpu(), e.cpu()
-		if err := e.store.Append(context.Background(), b); err != nil {
+		if err := e.store.Append(ctx, b); err != nil {
 			return nil, err
 		}
 		used, own = used+cpu()-here, own+e.cpu()-there
@@ -95,11 +96,11 @@ func fill(e *engine) ([]row, error) {
 	own = max(0, own)
 	what := fmt.Sprintf("%s: %d calls of 12 events appended (%s; CPU each %s here, %s in the database; %.1f KB each)",
 		e.name, *logCalls, took.Round(time.Second), (used / n).Round(time.Microsecond), (own / n).Round(time.Microsecond), float64(size)/float64(*logCalls)/1024)
-	rows := []row{{what, fmt.Sprintf("%.0f a second", float64(*logCalls)/took.Seconds()), "", true}}
+	rows := []table.Row{table.Seen(what, fmt.Sprintf("%.0f a second", float64(*logCalls)/took.Seconds()))}
 	if len(parts) > 1 {
-		flat := parts[len(parts)-1] / parts[0]
-		rows = append(rows, row{e.name + ": rate of the last million to the first", fmt.Sprintf("%.2f", flat), "≥ 0.80", flat >= 0.8})
-		rows = append(rows, row{e.name + ": CPU of the last million to the first", fmt.Sprintf("%.2f", float64(costs[len(costs)-1])/float64(costs[0])), "", true})
+		last := len(parts) - 1
+		rows = append(rows, table.AtLeast(e.name+": rate of the last million to the first", "%.2f", parts[last]/parts[0], 0.8),
+			table.Seen(e.name+": CPU of the last million to the first", fmt.Sprintf("%.2f", float64(costs[last])/float64(costs[0]))))
 	}
 	return rows, nil
 }
@@ -146,8 +147,8 @@ var searches = []aSearch{
 
 // searchAll measures every kind of search: the first page, the four behind it, and five
 // that begin in the middle of what there is.
-func searchAll(e *engine) ([]row, error) {
-	var rows []row
+func searchAll(ctx context.Context, e *engine) ([]table.Row, error) {
+	var rows []table.Row
 	for _, s := range searches {
 		var took []time.Duration
 		for i := range logSearches {
@@ -159,7 +160,7 @@ func searchAll(e *engine) ([]row, error) {
 				}
 				for range 5 {
 					begun := time.Now()
-					page, err := e.store.Search(context.Background(), "acme", q)
+					page, err := e.store.Search(ctx, "acme", q)
 					if err != nil {
 						return nil, err
 					}
@@ -172,13 +173,12 @@ func searchAll(e *engine) ([]row, error) {
 		}
 		slices.Sort(took)
 		p95 := took[len(took)*95/100]
-		limit, ok := "≤ 50 ms", p95 <= logLimit
+		row := table.AtMost(fmt.Sprintf("%s: search by %s, page of 50: p95 of %d (median %.1f ms, longest %.1f ms)", e.name, s.what, len(took),
+			milliseconds(took[len(took)/2]), milliseconds(took[len(took)-1])), "%.1f ms", milliseconds(p95), milliseconds(logLimit))
 		if s.frequent {
-			limit, ok = "", true
+			row.Limit, row.Missed = "", false
 		}
-		ms := func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
-		rows = append(rows, row{fmt.Sprintf("%s: search by %s, page of 50: p95 of %d (median %s, longest %s)", e.name, s.what, len(took),
-			ms(took[len(took)/2]), ms(took[len(took)-1])), ms(p95), limit, ok})
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

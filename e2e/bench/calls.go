@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 	"github.com/hookswitch/hookswitch/store"
 )
@@ -31,7 +33,7 @@ func perSecond(n int, used time.Duration) float64 { return float64(n) / used.Sec
 
 // callsInMemory is what engine and nodes cost, without a switch and without a
 // journal.
-func callsInMemory() ([]row, error) {
+func callsInMemory(context.Context) ([]table.Row, error) {
 	var rates, objects []float64
 	for range *rounds {
 		err := profiled("calls-memory", func() error {
@@ -47,10 +49,9 @@ func callsInMemory() ([]row, error) {
 			return nil, err
 		}
 	}
-	r, o := median(rates), median(objects)
-	return []row{
-		{"calls of five nodes in memory: a second of CPU", fmt.Sprintf("%.0f", r), "≥ 10000", r >= 10_000},
-		{"calls of five nodes in memory: allocations each", fmt.Sprintf("%.0f", o), "≤ 80", o <= 80},
+	return []table.Row{
+		table.AtLeast("calls of five nodes in memory: a second of CPU", "%.0f", median(rates), 10_000),
+		table.AtMost("calls of five nodes in memory: allocations each", "%.0f", median(objects), 80),
 	}, nil
 }
 
@@ -96,7 +97,7 @@ func fivePassed(events []call.Event, err error) error {
 
 // callsOverTheWire is what whole calls cost a server, from the connection to the
 // end in its journal.
-func callsOverTheWire() ([]row, error) {
+func callsOverTheWire(context.Context) ([]table.Row, error) {
 	var rates, groups []float64
 	for range *rounds {
 		err := profiled("calls-wire", func() error {
@@ -108,9 +109,8 @@ func callsOverTheWire() ([]row, error) {
 			return nil, err
 		}
 	}
-	r := median(rates)
 	what := fmt.Sprintf("calls of five nodes over the wire, with journal: a second of CPU (%.0f events an fsync)", median(groups))
-	return []row{{what, fmt.Sprintf("%.0f", r), "≥ 1000", r >= 1000}}, nil
+	return []table.Row{table.AtLeast(what, "%.0f", median(rates), 1000)}, nil
 }
 
 // overTheWire returns how many calls a second of CPU takes, into a call log too if one is

@@ -18,6 +18,7 @@ import (
 	eslcall "github.com/percipia/eslgo/command/call"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/eslctl"
 )
 
@@ -27,8 +28,8 @@ const (
 )
 
 // eslCycle compares the CPU time of one execute, its reply and two events.
-func eslCycle() ([]row, error) {
-	var rows []row
+func eslCycle(context.Context) ([]table.Row, error) {
+	var rows []table.Row
 	for _, checkpoint := range []int{0, call.MaxCheckpoint} {
 		var toBare, toESLGo []float64
 		var bare, ours, theirs time.Duration
@@ -53,10 +54,9 @@ func eslCycle() ([]row, error) {
 		if checkpoint > 0 {
 			note = ", 4 KB checkpoint"
 		}
-		b, e := median(toBare), median(toESLGo)
 		rows = append(rows,
-			row{fmt.Sprintf("esl cycle%s: CPU to a bare loop (%v, %v)", note, ours, bare), fmt.Sprintf("%.2f ×", b), "≤ 1.50 ×", b <= 1.5},
-			row{fmt.Sprintf("esl cycle%s: CPU to eslgo's server (%v)", note, theirs), fmt.Sprintf("%.2f ×", e), "≤ 0.25 ×", e <= 0.25})
+			table.AtMost(fmt.Sprintf("esl cycle%s: CPU to a bare loop (%v, %v)", note, ours, bare), "%.2f ×", median(toBare), 1.5),
+			table.AtMost(fmt.Sprintf("esl cycle%s: CPU to eslgo's server (%v)", note, theirs), "%.2f ×", median(toESLGo), 0.25))
 	}
 	return rows, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	yaml "go.yaml.in/yaml/v4"
 
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/flowtest"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
@@ -74,7 +76,7 @@ nodes:
 
 // validation is what a folder of flows costs to check, and what of it is
 // spent by the YAML library.
-func validation() ([]row, error) {
+func validation(context.Context) ([]table.Row, error) {
 	folder := fstest.MapFS{}
 	lines := []byte("targets: {alice: {user: alice@pbx.example}, bob: {user: bob@pbx.example}}\nnumbers:\n")
 	for i := range flows {
@@ -101,7 +103,7 @@ func validation() ([]row, error) {
 
 // testScripts is what tests of flows cost to read, play and compare, and what
 // of it is spent on the calls themselves.
-func testScripts() (rows []row, err error) {
+func testScripts(context.Context) (rows []table.Row, err error) {
 	dir, err := os.MkdirTemp("", "hookswitch-bench-")
 	if err != nil {
 		return nil, err
@@ -174,7 +176,7 @@ type side struct {
 
 // against compares the CPU time of ours, on one processor, with a limit and
 // with that of a peer which does a part of it.
-func against(what, part string, limit time.Duration, most float64, ours side, peer func() error) ([]row, error) {
+func against(what, part string, limit time.Duration, most float64, ours side, peer func() error) ([]table.Row, error) {
 	var seconds, ratios []float64
 	var theirs time.Duration
 	for range *rounds {
@@ -191,9 +193,8 @@ func against(what, part string, limit time.Duration, most float64, ours side, pe
 		}
 		seconds, ratios = append(seconds, used.Seconds()), append(ratios, float64(used)/float64(theirs))
 	}
-	s, r := median(seconds), median(ratios)
-	return []row{
-		{what + ": CPU on one core", fmt.Sprintf("%.2f s", s), fmt.Sprintf("≤ %.0f s", limit.Seconds()), s <= limit.Seconds()},
-		{fmt.Sprintf("%s: CPU to %s (%.2f s)", what, part, theirs.Seconds()), fmt.Sprintf("%.2f ×", r), fmt.Sprintf("≤ %.0f ×", most), r <= most},
+	return []table.Row{
+		table.AtMost(what+": CPU on one core", "%.2f s", median(seconds), limit.Seconds()),
+		table.AtMost(fmt.Sprintf("%s: CPU to %s (%.2f s)", what, part, theirs.Seconds()), "%.2f ×", median(ratios), most),
 	}, nil
 }

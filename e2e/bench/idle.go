@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+
+	"github.com/hookswitch/hookswitch/e2e/table"
 )
 
 const (
@@ -26,7 +29,7 @@ const (
 
 // idleCall is how much larger a server is for a call in which nothing happens:
 // it waits in a menu for a digit. Server and switch are processes of their own.
-func idleCall() ([]row, error) {
+func idleCall(context.Context) ([]table.Row, error) {
 	s, err := startIdleServer()
 	if err != nil {
 		return nil, err
@@ -44,7 +47,7 @@ func idleCall() ([]row, error) {
 	what := fmt.Sprintf("idle call: resident memory (%.1f KB before unused memory is given back; %.1f goroutines, stacks %.1f KB, heap %.1f KB)",
 		each(func(i idleSize) int { return i.asFound })/1024, each(func(i idleSize) int { return i.goroutines }),
 		each(func(i idleSize) int { return i.stacks })/1024, each(func(i idleSize) int { return i.heap })/1024)
-	return []row{{what, fmt.Sprintf("%.1f KB", resident/1024), "≤ 32.0 KB", resident <= idleLimit}}, nil
+	return []table.Row{table.AtMost(what, "%.1f KB", resident/1024, idleLimit/1024)}, nil
 }
 
 // idleSize is the size of a server, in bytes.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
 
@@ -16,7 +18,7 @@ const maxWaiting = 20_000
 
 // journalCost compares the CPU time of calls in memory with a journal on a disk
 // and without.
-func journalCost() ([]row, error) {
+func journalCost(context.Context) ([]table.Row, error) {
 	var ratios, groups []float64
 	for range *rounds {
 		without, err := onOneCore(func() error { return inMemory(memoryCalls, nil) })
@@ -34,9 +36,8 @@ func journalCost() ([]row, error) {
 		ratios = append(ratios, float64(with)/float64(without))
 		groups = append(groups, float64(stats.Events)/float64(stats.Groups))
 	}
-	r := median(ratios)
 	what := fmt.Sprintf("calls in memory with journal: CPU to without (%.0f events an fsync)", median(groups))
-	return []row{{what, fmt.Sprintf("%.2f ×", r), "≤ 2.00 ×", r <= 2}}, nil
+	return []table.Row{table.AtMost(what, "%.2f ×", median(ratios), 2)}, nil
 }
 
 func journalled() (used time.Duration, stats journal.Stats, err error) {

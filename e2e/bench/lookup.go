@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing/fstest"
 	"time"
 
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/flowengine/nodes"
 )
@@ -17,7 +19,7 @@ const lookups = 2_000_000
 // among many: once with as few different numbers asked for among the many, which
 // is the search alone, and once with all of them in no order, so that no
 // processor cache holds the ones that come next.
-func lookup() ([]row, error) {
+func lookup(context.Context) ([]table.Row, error) {
 	few, err := newNumbers(10)
 	if err != nil {
 		return nil, err
@@ -27,7 +29,7 @@ func lookup() ([]row, error) {
 		return nil, err
 	}
 	same := &numbers{snapshot: many.snapshot, asked: many.asked[:10]}
-	var rows []row
+	var rows []table.Row
 	for _, side := range []struct {
 		what    string
 		numbers *numbers
@@ -46,16 +48,12 @@ func lookup() ([]row, error) {
 			}
 			ratios = append(ratios, float64(slow)/float64(fast))
 		}
-		r := median(ratios)
+		row := table.AtMost(fmt.Sprintf("lookup among 100000 numbers, %s: CPU to among 10 (%v, %v)", side.what, slow, fast), "%.2f ×", median(ratios), 2)
 		if side.numbers == many {
-			// What is left is the memory that a lookup waits for, not the search:
-			// reported, without a limit.
-			what := fmt.Sprintf("lookup among 100000 numbers, %s: CPU to among 10 (%v, %v)", side.what, slow, fast)
-			rows = append(rows, row{what, fmt.Sprintf("%.2f ×", r), "caches", true})
-			continue
+			// What is left is the memory that a lookup waits for, not the search.
+			row.Limit, row.Missed = "caches", false
 		}
-		what := fmt.Sprintf("lookup among 100000 numbers, %s: CPU to among 10 (%v, %v)", side.what, slow, fast)
-		rows = append(rows, row{what, fmt.Sprintf("%.2f ×", r), "≤ 2.00 ×", r <= 2})
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

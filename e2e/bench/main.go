@@ -7,23 +7,17 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
-	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
-)
 
-// A row of the table: what was measured, the figure, what it may be at most (or
-// at least), and whether it is.
-type row struct {
-	what, figure, limit string
-	ok                  bool
-}
+	"github.com/hookswitch/hookswitch/e2e/table"
+)
 
 var (
 	profiles = flag.String("profile", "", "folder for CPU profiles")
@@ -43,45 +37,25 @@ func main() {
 		}
 	}
 	flag.Parse()
-	sections := []struct {
-		name string
-		run  func() ([]row, error)
-	}{
-		{"esl cycle", eslCycle},
-		{"idle call", idleCall},
-		{"calls in memory", callsInMemory},
-		{"calls over the wire", callsOverTheWire},
-		{"journal", journalCost},
-		{"lookup", lookup},
-		{"flows", validation},
-		{"scripts", testScripts},
-		{"apply", applyAll},
-		{"decision", decisionTime},
-		{"store", storeCost},
-		{"call log", callLog},
+	kept, err := table.Print(context.Background(), os.Stdout, []table.Section{
+		{Name: "esl cycle", Measure: eslCycle},
+		{Name: "idle call", Measure: idleCall},
+		{Name: "calls in memory", Measure: callsInMemory},
+		{Name: "calls over the wire", Measure: callsOverTheWire},
+		{Name: "journal", Measure: journalCost},
+		{Name: "lookup", Measure: lookup},
+		{Name: "flows", Measure: validation},
+		{Name: "scripts", Measure: testScripts},
+		{Name: "apply", Measure: applyAll},
+		{Name: "decision", Measure: decisionTime},
+		{Name: "store", Measure: storeCost},
+		{Name: "call log", Measure: callLog},
+	}, *only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "MEASURED\tFIGURE\tLIMIT\t")
-	failed := false
-	for _, s := range sections {
-		if !strings.Contains(s.name, *only) {
-			continue
-		}
-		rows, err := s.run()
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", s.name, err)
-			os.Exit(1)
-		}
-		for _, r := range rows {
-			mark := ""
-			if !r.ok {
-				mark, failed = "MISSED", true
-			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.what, r.figure, r.limit, mark)
-		}
-		table.Flush()
-	}
-	if failed {
+	if !kept {
 		os.Exit(2)
 	}
 }
@@ -114,3 +88,5 @@ func profiled(name string, f func() error) error {
 	defer pprof.StopCPUProfile()
 	return f()
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/drain"
 	"github.com/hookswitch/hookswitch/store/journal"
@@ -17,8 +18,8 @@ import (
 // storeCost compares the CPU time of calls with a journal that is drained into a store
 // with that of the same calls without either: in memory, and over the wire, where the
 // other side of the ratio has a journal.
-func storeCost() ([]row, error) {
-	var rows []row
+func storeCost(context.Context) ([]table.Row, error) {
+	var rows []table.Row
 	for _, open := range engines {
 		var memory, wire, own []float64
 		var live []time.Duration
@@ -46,11 +47,10 @@ func storeCost() ([]row, error) {
 		if name == "" {
 			continue
 		}
-		m, w := median(memory), median(wire)
 		rows = append(rows,
-			row{fmt.Sprintf("calls in memory with journal and %s: CPU to without either (the database's own: %.2f ×)", name, median(own)), fmt.Sprintf("%.2f ×", m), "", true},
-			row{fmt.Sprintf("calls over the wire with journal and %s: CPU to with journal alone", name), fmt.Sprintf("%.2f ×", w), "≤ 3.00 ×", w <= 3},
-			row{fmt.Sprintf("%s: a call of 12 events in 6 batches, as a long one comes: CPU of Append", name), slices.Sorted(slices.Values(live))[len(live)/2].Round(time.Microsecond).String(), "", true})
+			table.Seen(fmt.Sprintf("calls in memory with journal and %s: CPU to without either (the database's own: %.2f ×)", name, median(own)), fmt.Sprintf("%.2f ×", median(memory))),
+			table.AtMost(fmt.Sprintf("calls over the wire with journal and %s: CPU to with journal alone", name), "%.2f ×", median(wire), 3),
+			table.Seen(fmt.Sprintf("%s: a call of 12 events in 6 batches, as a long one comes: CPU of Append", name), slices.Sorted(slices.Values(live))[len(live)/2].Round(time.Microsecond).String()))
 	}
 	return rows, nil
 }

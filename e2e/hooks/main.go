@@ -11,17 +11,10 @@ import (
 	"fmt"
 	"os"
 	"runtime/pprof"
-	"strings"
-	"text/tabwriter"
 	"time"
-)
 
-// A row of the table: what was measured, the figure, what it may be at most (or at least),
-// and whether it is.
-type row struct {
-	what, figure, limit string
-	ok                  bool
-}
+	"github.com/hookswitch/hookswitch/e2e/table"
+)
 
 var (
 	only    = flag.String("only", "", "measure only the sections whose name contains this")
@@ -50,50 +43,20 @@ func main() {
 			os.Exit(1)
 		}
 	}
-	sections := []struct {
-		name string
-		run  func(context.Context) ([]row, error)
-	}{
-		{"held", held},
-		{"river", compare},
-		{"faults", faults},
-		{"pending", claims},
-		{"idle", idle},
-		{"order", order},
-	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "MEASURED\tFIGURE\tLIMIT\t")
-	failed := false
-	for _, s := range sections {
-		if !strings.Contains(s.name, *only) {
-			continue
-		}
-		rows, err := s.run(context.Background())
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", s.name, err)
-			os.Exit(1)
-		}
-		for _, r := range rows {
-			mark := ""
-			if !r.ok {
-				mark, failed = "MISSED", true
-			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.what, r.figure, r.limit, mark)
-		}
-		table.Flush()
-	}
+	kept, err := table.Print(context.Background(), os.Stdout, []table.Section{
+		{Name: "held", Measure: held},
+		{Name: "river", Measure: compare},
+		{Name: "faults", Measure: faults},
+		{Name: "pending", Measure: claims},
+		{Name: "idle", Measure: idle},
+		{Name: "order", Measure: order},
+	}, *only)
 	pprof.StopCPUProfile()
-	if failed {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if !kept {
 		os.Exit(2)
 	}
-}
-
-// atMost is a row of a figure that has an upper limit.
-func atMost(what string, figure, limit float64, unit string) row {
-	return row{what, fmt.Sprintf("%.1f%s", figure, unit), fmt.Sprintf("≤ %.1f%s", limit, unit), figure <= limit}
-}
-
-// atLeast is one of a figure that has a lower limit.
-func atLeast(what string, figure, limit float64, unit string) row {
-	return row{what, fmt.Sprintf("%.1f%s", figure, unit), fmt.Sprintf("≥ %.1f%s", limit, unit), figure >= limit}
 }

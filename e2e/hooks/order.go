@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/webhooks/standard"
 )
@@ -103,7 +104,7 @@ func (t *tenths) told() ordered {
 
 // order has one attempt in ten fail, and looks whether an event of a call is ever tried
 // before the earlier ones were taken, or first tried a minute ago.
-func order(ctx context.Context) (rows []row, err error) {
+func order(ctx context.Context) (rows []table.Row, err error) {
 	b, err := newBed(ctx, 1000, func(int) string { return "tenth" })
 	if err != nil {
 		return nil, err
@@ -124,8 +125,8 @@ func order(ctx context.Context) (rows []row, err error) {
 		}
 	}
 	what := fmt.Sprintf("%d events, %.1f %% of %d attempts failed", told, 100*float64(o.Attempts-o.Taken)/float64(o.Attempts), o.Attempts)
-	return []row{
-		atLeast(what+": taken", float64(o.Taken), float64(told), ""),
-		atMost(fmt.Sprintf("of them tried before the earlier ones of the call, which were not tried a minute before (%d that were)", o.Passed), float64(o.Early), 0, ""),
+	return []table.Row{
+		table.AtLeast(what+": taken", "%.0f", float64(o.Taken), float64(told)),
+		table.AtMost(fmt.Sprintf("of them tried before the earlier ones of the call, which were not tried a minute before (%d that were)", o.Passed), "%.0f", float64(o.Early), 0),
 	}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/e2e/table"
 	"github.com/hookswitch/hookswitch/store"
 	"github.com/hookswitch/hookswitch/store/journal"
 )
@@ -30,7 +31,7 @@ const heldRate = 2000
 
 // held is a rate held for a minute: the calls' events come from a journal as they happen,
 // five of each call, in order.
-func held(ctx context.Context) (rows []row, err error) {
+func held(ctx context.Context) (rows []table.Row, err error) {
 	b, err := newBed(ctx, 1000, well)
 	if err != nil {
 		return nil, err
@@ -59,10 +60,10 @@ func held(ctx context.Context) (rows []row, err error) {
 		return nil, err
 	}
 	what := fmt.Sprintf("%d a second for %s, 1,000 endpoints, 5 of a call in order", heldRate, *span)
-	return []row{
-		atLeast(what+": deliveries a second", float64(h.Deliveries)/span.Seconds(), heldRate*0.98, ""),
-		atMost(what+fmt.Sprintf(": p99 from the event to the receiver (median %.1f, longest %.0f)", h.P50, h.Worst), h.P99, 250, " ms"),
-		atMost(what+": waiting at the end", float64(left), heldRate/4, ""),
+	return []table.Row{
+		table.AtLeast(what+": deliveries a second", "%.1f", float64(h.Deliveries)/span.Seconds(), heldRate*0.98),
+		table.AtMost(what+fmt.Sprintf(": p99 from the event to the receiver (median %.1f, longest %.0f)", h.P50, h.Worst), "%.1f ms", h.P99, 250),
+		table.AtMost(what+": waiting at the end", "%.0f", float64(left), heldRate/4),
 	}, nil
 }
 
@@ -83,7 +84,7 @@ func (b *bed) arrived(most time.Duration) error {
 const compared = 30_000
 
 // compare works off a backlog, and has River do the same.
-func compare(ctx context.Context) ([]row, error) {
+func compare(ctx context.Context) ([]table.Row, error) {
 	var ours, theirs []float64
 	for range *rounds {
 		rate, err := workOff(ctx)
@@ -102,14 +103,14 @@ func compare(ctx context.Context) ([]row, error) {
 	}
 	slices.Sort(ours)
 	slices.Sort(theirs)
-	rows := []row{{fmt.Sprintf("a backlog of %d, 1,000 endpoints: deliveries a second", compared), fmt.Sprintf("%.0f", ours[len(ours)/2]), "", true}}
+	rows := []table.Row{table.Seen(fmt.Sprintf("a backlog of %d, 1,000 endpoints: deliveries a second", compared), fmt.Sprintf("%.0f", ours[len(ours)/2]))}
 	if len(theirs) == 0 {
 		fmt.Fprintln(os.Stderr, "-river is not given: nothing is compared")
 		return rows, nil
 	}
 	t := theirs[len(theirs)/2]
-	return append(rows, row{"the same with River, 1,000 workers, cooldown 5 ms", fmt.Sprintf("%.0f", t), "", true},
-		atLeast("ours to River's", ours[len(ours)/2]/t, 2, " ×")), nil
+	return append(rows, table.Seen("the same with River, 1,000 workers, cooldown 5 ms", fmt.Sprintf("%.0f", t)),
+		table.AtLeast("ours to River's", "%.1f ×", ours[len(ours)/2]/t, 2)), nil
 }
 
 func workOff(ctx context.Context) (rate float64, err error) {
@@ -161,7 +162,7 @@ func riverRate(ctx context.Context) (rate float64, err error) {
 const faultyRate = 1000
 
 // faults has a hundred endpoints each hang, fail and reset, among a thousand.
-func faults(ctx context.Context) ([]row, error) {
+func faults(ctx context.Context) ([]table.Row, error) {
 	good, err := besideFaults(ctx, well)
 	if err != nil {
 		return nil, err
@@ -176,8 +177,8 @@ func faults(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	what := fmt.Sprintf("%d a second for %s to 1,000 endpoints, 100 of which hang, 100 fail and 100 reset: p99 of the 700 (without faults %.1f ms)", faultyRate, *span/2, good.P99)
-	return []row{atMost(what, bad.P99/good.P99, 2, " ×"),
-		atLeast("of what was for the 700, arrived", 100*float64(bad.Deliveries)/float64(good.Deliveries), 99, " %")}, nil
+	return []table.Row{table.AtMost(what, "%.1f ×", bad.P99/good.P99, 2),
+		table.AtLeast("of what was for the 700, arrived", "%.1f %%", 100*float64(bad.Deliveries)/float64(good.Deliveries), 99)}, nil
 }
 
 // besideFaults returns what the endpoints from 300 on have got.
@@ -212,7 +213,7 @@ func besideFaults(ctx context.Context, kind func(int) string) (h heard, err erro
 }
 
 // claims measures single claims, each followed by what became of it, while very much waits.
-func claims(ctx context.Context) (rows []row, err error) {
+func claims(ctx context.Context) (rows []table.Row, err error) {
 	b, err := newBed(ctx, 1000, well)
 	if err != nil {
 		return nil, err
@@ -251,11 +252,11 @@ func claims(ctx context.Context) (rows []row, err error) {
 	}
 	slices.Sort(took)
 	what := fmt.Sprintf("a claim of 500 while %d wait: p99 of %d (median %.1f, longest %.0f)", *pending, len(took), took[len(took)/2], took[len(took)-1])
-	return []row{atMost(what, took[len(took)*99/100], 50, " ms")}, nil
+	return []table.Row{table.AtMost(what, "%.1f ms", took[len(took)*99/100], 50)}, nil
 }
 
 // idle counts transactions while nothing is to be done.
-func idle(ctx context.Context) (rows []row, err error) {
+func idle(ctx context.Context) (rows []table.Row, err error) {
 	b, err := newBed(ctx, 5000, well)
 	if err != nil {
 		return nil, err
@@ -276,5 +277,5 @@ func idle(ctx context.Context) (rows []row, err error) {
 	}
 	time.Sleep(*span / 2)
 	after, err := b.query(ctx, transactions)
-	return []row{atMost(fmt.Sprintf("5,000 endpoints, nothing to send for %s: transactions a second", *span/2), float64(after-before)/(*span/2).Seconds(), 5, "")}, err
+	return []table.Row{table.AtMost(fmt.Sprintf("5,000 endpoints, nothing to send for %s: transactions a second", *span/2), "%.1f", float64(after-before)/(*span/2).Seconds(), 5)}, err
 }
