@@ -32,11 +32,6 @@ func (p *Portal) callMoney() {
 	}, p.setConversion)
 }
 
-// WholeCallPath names a call by its whole id.
-type WholeCallPath struct {
-	Call string `path:"call" maxLength:"100" doc:"Id of the call, whole." example:"7c2f6a2e-6f0e-4b4e-9d3b-2f1c9f0a8d11"`
-}
-
 // moneyOrder sets an amount.
 type moneyOrder struct {
 	WholeCallPath

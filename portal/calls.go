@@ -74,6 +74,11 @@ type CallPath struct {
 	Call string `path:"call" maxLength:"100" doc:"Id of the call, or its beginning." example:"7c2f6a2e-6f0e-4b4e-9d3b-2f1c9f0a8d11"`
 }
 
+// WholeCallPath names a call by its whole id.
+type WholeCallPath struct {
+	Call string `path:"call" maxLength:"100" doc:"Id of the call, whole." example:"7c2f6a2e-6f0e-4b4e-9d3b-2f1c9f0a8d11"`
+}
+
 func (p *Portal) getCall(ctx context.Context, in *CallPath) (*answer[*store.Call], error) {
 	c, err := p.Store.Call(ctx, org(ctx), in.Call)
 	if err != nil {

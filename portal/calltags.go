@@ -49,7 +49,7 @@ func (p *Portal) listCallTags(ctx context.Context, in *CallPath) (*answer[list[s
 
 // CallTagPath names a tag of a call.
 type CallTagPath struct {
-	Call string `path:"call" maxLength:"100" doc:"Id of the call, whole." example:"7c2f6a2e-6f0e-4b4e-9d3b-2f1c9f0a8d11"`
+	WholeCallPath
 	Tag  string `path:"tag" maxLength:"200" doc:"Name of the tag." example:"state"`
 }
 

@@ -8,7 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"time"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,10 +20,8 @@ import (
 	"github.com/hookswitch/hookswitch/store"
 )
 
-const (
-	filesBody   = 16 << 20         // bytes that a request with a configuration may have
-	configLimit = 25 * time.Second // that it may take
-)
+// filesBody is how many bytes a request with a configuration may have.
+const filesBody = 16 << 20
 
 func (p *Portal) configuration() {
 	register(p, operation{
@@ -32,17 +30,17 @@ func (p *Portal) configuration() {
 		about:   "Returns the revision in force with its files, to the byte as they were applied.",
 	}, p.exportConfig)
 	register(p, operation{
-		method: http.MethodPost, path: "/config/validate", id: "validate-config", tag: tagConfig, scope: keys.ReadConfig, body: filesBody, limit: configLimit, errors: []int{413},
+		method: http.MethodPost, path: "/config/validate", id: "validate-config", tag: tagConfig, scope: keys.ReadConfig, body: filesBody, heavy: true, errors: []int{413},
 		summary: "Says what is wrong in files",
 		about:   "Checks files as apply does, and changes nothing. What is wrong is the answer, not an error of the request.",
 	}, p.validateConfig)
 	register(p, operation{
-		method: http.MethodPost, path: "/config/diff", id: "diff-config", tag: tagConfig, scope: keys.ReadConfig, body: filesBody, limit: configLimit, errors: []int{409, 413},
+		method: http.MethodPost, path: "/config/diff", id: "diff-config", tag: tagConfig, scope: keys.ReadConfig, body: filesBody, heavy: true, errors: []int{409, 413},
 		summary: "Says what apply would change",
 		about:   "Compares files with what is in force: what would be added, changed and removed, setting by setting.",
 	}, p.diffConfig)
 	register(p, operation{
-		method: http.MethodPost, path: "/config/apply", id: "apply-config", tag: tagConfig, scope: keys.WriteConfig, body: filesBody, limit: configLimit, errors: []int{409, 413},
+		method: http.MethodPost, path: "/config/apply", id: "apply-config", tag: tagConfig, scope: keys.WriteConfig, body: filesBody, heavy: true, errors: []int{409, 413},
 		summary: "Puts files in force",
 		about: "Puts files in force as a new revision, all of them or none. They are all that the organization has: what they do\n" +
 			"not hold is removed. Servers have it within a second; calls go on in the version of the flow that they began with.\n" +
@@ -121,19 +119,11 @@ func (f Files) read(org string) (*confdir.Organization, *flowengine.Snapshot, er
 		for i, o := range orgs {
 			names[i] = o.Name
 		}
-		return nil, nil, wrong(field("body.files", "they are of organization %s, and the key is of %s; a document organization: %[2]s says whose they are", join(names), org))
+		return nil, nil, wrong(field("body.files", "they are of organization %s, and the key is of %s; a document organization: %[2]s says whose they are", strings.Join(names, ", "), org))
 	case len(outside) > 0:
 		return nil, nil, wrong(field("body.files."+outside[0], "it is outside of the folder %s, which is the organization's", orgs[0].Folder))
 	}
 	return &orgs[0], loaded, nil
-}
-
-func join(names []string) string {
-	text := names[0]
-	for _, n := range names[1:] {
-		text += ", " + n
-	}
-	return text
 }
 
 // changeset returns what files would change. What others have is not told.
@@ -164,11 +154,6 @@ func comparisonOf(c *confdir.Changeset, org string) (Comparison, error) {
 }
 
 func (p *Portal) diffConfig(ctx context.Context, in *struct{ Body Change }) (*answer[Comparison], error) {
-	leave, err := p.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	o, loaded, err := in.Body.read(org(ctx))
 	if err != nil {
 		return nil, err
@@ -188,11 +173,6 @@ type validation struct {
 }
 
 func (p *Portal) validateConfig(ctx context.Context, in *struct{ Body Files }) (*answer[validation], error) {
-	leave, err := p.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	_, loaded, err := in.Body.read(org(ctx))
 	out := validation{Valid: true, Problems: []flowengine.Problem{}}
 	if invalid := (*invalidError)(nil); errors.As(err, &invalid) {
@@ -212,11 +192,6 @@ type applied struct {
 }
 
 func (p *Portal) applyConfig(ctx context.Context, in *struct{ Body Change }) (*answer[applied], error) {
-	leave, err := p.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	o, loaded, err := in.Body.read(org(ctx))
 	if err != nil {
 		return nil, err

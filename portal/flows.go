@@ -26,7 +26,7 @@ func (p *Portal) flows() {
 		about:   "Returns a version with its document, and behind it those of the flows and plans that it runs.",
 	}, p.getFlowVersion)
 	register(p, operation{
-		method: http.MethodPost, path: "/config/flows/{flow}/versions/{version}/rollback", id: "rollback-flow", tag: tagConfig, scope: keys.WriteConfig, limit: configLimit, errors: []int{404, 409},
+		method: http.MethodPost, path: "/config/flows/{flow}/versions/{version}/rollback", id: "rollback-flow", tag: tagConfig, scope: keys.WriteConfig, heavy: true, errors: []int{404, 409},
 		summary: "Takes one flow back to an earlier version",
 		about:   "Puts the document of a flow as it was into its file, as a new revision. All else stays to the byte.",
 	}, p.rollbackFlow)
@@ -89,11 +89,6 @@ func (p *Portal) rollbackFlow(ctx context.Context, in *struct {
 	FlowVersionPath
 	Body rollbackOrder
 }) (*answer[applied], error) {
-	leave, err := p.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	v, err := p.version(ctx, in.FlowVersionPath)
 	if err != nil {
 		return nil, err

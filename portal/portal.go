@@ -114,19 +114,29 @@ type operation struct {
 	about   string
 	status  int           // of success; 0: 200, or 204 without a body
 	body    int64         // bytes that the request may have; 0: 64 KiB
-	limit   time.Duration // it may take; 0: that of Limits
+	heavy   bool          // it is one of few at once, and may take longer
 	errors  []int         // that it may answer besides those that all may
 }
+
+// heavyLimit is how long something heavy may take, with the wait for its turn.
+const heavyLimit = 25 * time.Second
 
 // register adds an operation. What h returns as an error is translated here, for all.
 func register[I, O any](p *Portal, op operation, h func(context.Context, *I) (*O, error)) {
 	huma.Register(p.api, p.described(op), func(ctx context.Context, in *I) (*O, error) {
-		limit := op.limit
-		if limit == 0 {
-			limit = p.Limits.Time
+		limit := p.Limits.Time
+		if op.heavy {
+			limit = heavyLimit
 		}
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
+		if op.heavy {
+			leave, err := p.enter(ctx)
+			if err != nil {
+				return nil, p.translate(ctx, err)
+			}
+			defer leave()
+		}
 		out, err := h(ctx, in)
 		if err != nil {
 			return nil, p.translate(ctx, err)

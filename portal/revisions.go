@@ -26,7 +26,7 @@ func (p *Portal) revisions() {
 		return p.revisionWithFiles(ctx, in.Revision)
 	})
 	register(p, operation{
-		method: http.MethodPost, path: "/config/revisions/{revision}/rollback", id: "rollback-config", tag: tagConfig, scope: keys.WriteConfig, limit: configLimit, errors: []int{404, 409},
+		method: http.MethodPost, path: "/config/revisions/{revision}/rollback", id: "rollback-config", tag: tagConfig, scope: keys.WriteConfig, heavy: true, errors: []int{404, 409},
 		summary: "Puts an earlier revision in force again",
 		about:   "Puts the files of an earlier revision in force again, as a new revision.",
 	}, p.rollback)
@@ -63,11 +63,6 @@ func (p *Portal) rollback(ctx context.Context, in *struct {
 	RevisionPath
 	Body rollbackOrder
 }) (*answer[applied], error) {
-	leave, err := p.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	r, err := p.Store.Revision(ctx, org(ctx), in.Revision)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package incoming
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"time"
 
@@ -39,8 +38,6 @@ var amountNames = map[flowengine.Operation]map[string]string{
 // maxReason bounds a reason, in bytes.
 const maxReason = 500
 
-var currencySyntax = regexp.MustCompile(`^[A-Z]{3}$`)
-
 // amount takes in a field that says what the call is worth, if it is one.
 func (e *evaluation) amount(f field) (taken bool, err error) {
 	names := amountNames[e.kind]
@@ -58,7 +55,7 @@ func (e *evaluation) amount(f field) (taken bool, err error) {
 		return true, e.convertedAt(f)
 	case f.name == "currency":
 		text, _ := f.text()
-		if !currencySyntax.MatchString(text) {
+		if !call.IsCurrency(text) {
 			return true, refuse(unprocessable, f.where, "it is no currency; USD is one")
 		}
 		e.money.currency, e.money.about = text, append(e.money.about, f.name)
