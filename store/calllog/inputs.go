@@ -3,6 +3,7 @@ package calllog
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -185,9 +186,7 @@ func (p Past) Full() bool {
 // addressed returns an event of an input as one of a call.
 func addressed(e call.Event, org, id string, in *store.Input) call.Event {
 	attrs := map[string]string{"input": in.ID}
-	for k, v := range e.Attrs {
-		attrs[k] = v
-	}
+	maps.Copy(attrs, e.Attrs)
 	e.Org, e.Call, e.Epoch, e.Attrs = org, id, store.AfterEpoch, attrs
 	if e.Time.IsZero() {
 		e.Time = in.Received
