@@ -50,7 +50,7 @@ func (p *Portal) listCallTags(ctx context.Context, in *CallPath) (*answer[list[s
 // CallTagPath names a tag of a call.
 type CallTagPath struct {
 	WholeCallPath
-	Tag  string `path:"tag" maxLength:"200" doc:"Name of the tag." example:"state"`
+	Tag string `path:"tag" maxLength:"200" doc:"Name of the tag." example:"state"`
 }
 
 // Once are the parameters of operations that are done once however often they are asked for.
