@@ -25,7 +25,7 @@ func (d *Deliverer) claim(ctx, sending context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		d.trouble.report(err, d.Problem)
+		d.trouble.report(claimer, err, d.Problem)
 		if err != nil {
 			next, pause = pause, min(2*pause, lastPause)
 		} else {
@@ -137,6 +137,7 @@ func (d *Deliverer) tend(ctx context.Context) {
 		now := time.Now()
 		leases := d.look(now)
 		if len(leases) == 0 {
+			d.trouble.report(tender, nil, d.Problem)
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, limit)
@@ -145,7 +146,7 @@ func (d *Deliverer) tend(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		d.trouble.report(err, d.Problem)
+		d.trouble.report(tender, err, d.Problem)
 		if err == nil {
 			d.renewed(leases, now.Add(lease))
 		}

@@ -18,7 +18,7 @@ const (
 func (d *Deliverer) survey(ctx context.Context) {
 	for {
 		var lanes []store.Lane
-		if d.insist(ctx, func(ctx context.Context) (err error) {
+		if d.insist(ctx, surveyor, func(ctx context.Context) (err error) {
 			lanes, err = d.Outbox.Lanes(ctx, "")
 			return err
 		}) != nil {
@@ -74,7 +74,7 @@ func (d *Deliverer) judge(ctx context.Context, l store.Lane, now time.Time) {
 		return
 	}
 	n, err := d.failures(ctx, name, now)
-	d.trouble.report(err, d.Problem)
+	d.trouble.report(surveyor, err, d.Problem)
 	if err == nil && n >= failures {
 		d.disable(ctx, name, fmt.Sprintf("every attempt since %s has failed", l.Failing.UTC().Format(time.RFC3339)))
 	}
@@ -108,7 +108,7 @@ func (d *Deliverer) failures(ctx context.Context, name store.LaneName, now time.
 // disable has an endpoint sent nothing more, and announces it to those that want to know.
 func (d *Deliverer) disable(ctx context.Context, name store.LaneName, why string) {
 	var was bool
-	if d.insist(ctx, func(ctx context.Context) (err error) {
+	if d.insist(ctx, disabler, func(ctx context.Context) (err error) {
 		was, err = d.Outbox.Disable(ctx, name.Org, name.Endpoint, why)
 		return err
 	}) != nil {
@@ -129,7 +129,7 @@ func (d *Deliverer) disable(ctx context.Context, name store.LaneName, why string
 		return
 	}
 	if m, ok := d.Announce(name.Org, name.Endpoint, why, time.Now()); ok {
-		d.insist(ctx, func(ctx context.Context) error { return d.Outbox.Send(ctx, m) })
+		d.insist(ctx, disabler, func(ctx context.Context) error { return d.Outbox.Send(ctx, m) })
 		d.Wake()
 	}
 }
