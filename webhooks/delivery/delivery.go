@@ -38,6 +38,7 @@ type Lanes interface {
 	Lanes(ctx context.Context, org string) ([]store.Lane, error)
 	Deliveries(ctx context.Context, org string, q store.DeliveryQuery) (store.DeliveryPage, error)
 	Disable(ctx context.Context, org, endpoint, why string) (bool, error)
+	Enable(ctx context.Context, org, endpoint string) error
 	Send(ctx context.Context, m store.Message) error
 }
 

@@ -31,7 +31,11 @@ func (d *Deliverer) survey(ctx context.Context) {
 		d.pending.Store(int64(pending))
 		now := time.Now()
 		for _, l := range d.forget(lanes, now) {
-			d.tellTurn(l, Gone, "it is no longer configured: what was for it is dropped")
+			// Nothing is claimed for an endpoint that is disabled, not even to be dropped.
+			if l.Disabled != nil && d.insist(ctx, surveyor, func(ctx context.Context) error { return d.Outbox.Enable(ctx, l.Org, l.Endpoint) }) != nil {
+				return
+			}
+			d.tellTurn(store.LaneName{Org: l.Org, Endpoint: l.Endpoint}, Gone, "it is no longer configured: what was for it is dropped")
 		}
 		for _, l := range lanes {
 			d.judge(ctx, l, now)
@@ -44,7 +48,7 @@ func (d *Deliverer) survey(ctx context.Context) {
 
 // forget marks the lanes that have not been configured here for long, and returns those that are
 // new among them.
-func (d *Deliverer) forget(lanes []store.Lane, now time.Time) (gone []store.LaneName) {
+func (d *Deliverer) forget(lanes []store.Lane, now time.Time) (gone []store.Lane) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	waits := map[store.LaneName]bool{}
@@ -56,7 +60,7 @@ func (d *Deliverer) forget(lanes []store.Lane, now time.Time) (gone []store.Lane
 		}
 		if !l.gone {
 			l.gone, l.window, l.rest = true, batch, time.Time{}
-			gone = append(gone, name)
+			gone = append(gone, known)
 		}
 	}
 	for name, l := range d.lanes {
