@@ -115,7 +115,11 @@ func (d *Deliverer) settle(h *hold, a store.Attempt, asked time.Duration) {
 	var turn Turn
 	switch {
 	case a.State == store.Delivered:
+		was := l.slow
 		l.succeeded(a.Took)
+		if l.slow && !was {
+			d.putDown(l)
+		}
 		turn = Works
 	case a.State == store.Dropped:
 	default:

@@ -159,8 +159,9 @@ func (d *Deliverer) look(now time.Time) (leases []store.Lease) {
 	defer d.mu.Unlock()
 	for _, h := range d.holds {
 		if !h.began.IsZero() && !h.over && now.Sub(h.began) > slowAfter && !h.lane.slow {
-			h.lane.slow = true
-			d.putDown(h.lane)
+			l := h.lane
+			l.slow, l.window = true, min(l.window, l.atOnce())
+			d.putDown(l)
 		}
 	}
 	for _, h := range d.holds {
