@@ -38,7 +38,7 @@ type inputEvent struct {
 // again says whether an event was told before that the same input led to.
 func (p *projection) again(e *call.Event) bool {
 	id := e.Attrs["input"]
-	if id == "" || e.Type != call.Tagged && e.Type != call.Money && e.Type != call.Converted {
+	if id == "" || e.Attrs["unchanged"] == "true" || e.Type != call.Tagged && e.Type != call.Money && e.Type != call.Converted {
 		return false
 	}
 	of := inputEvent{id, e.Type, e.Attrs["kind"] + e.Attrs["tag"]}
