@@ -142,7 +142,9 @@ func (p *projection) earned() []MoneyEntry {
 		var ok bool
 		if m.Time, ok = p.reached(terms.After, target); ok {
 			m.Sum, m.Source = terms.Sum, "rule"
-			m.Reason += lasting(terms.After)
+			if terms.After > 0 {
+				m.Reason += " for " + call.ShortDuration(terms.After)
+			}
 			entries = append(entries, m)
 		}
 	}
@@ -165,13 +167,6 @@ func (p *projection) earned() []MoneyEntry {
 		before = &m.Sum
 	}
 	return entries
-}
-
-func lasting(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return " for " + d.String()
 }
 
 // reached says when the caller had been connected for so long: with a target, or for ""
