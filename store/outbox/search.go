@@ -17,7 +17,7 @@ const (
 	mostLimit  = 1000
 )
 
-// Columns are those of a delivery d and its message m, as Row takes them. State and due
+// columns are those of a delivery d and its message m that a list shows. State and due
 // differ between outbox and deliveries.
 const columns = "d.n, d.endpoint, d.message, d.call, d.type, d.created, d.tries, d.first, d.status, d.error, d.resent, m.time"
 
