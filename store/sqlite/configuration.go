@@ -302,16 +302,31 @@ func (s *Store) FlowVersions(ctx context.Context, org, flow string) (out []store
 }
 
 // FlowVersion returns a version of a flow with its documents.
-func (s *Store) FlowVersion(ctx context.Context, flow, version string) (*store.FlowVersion, error) {
+func (s *Store) FlowVersion(ctx context.Context, org, flow, version string) (*store.FlowVersion, error) {
 	f, err := scanFlowVersion(s.read.QueryRowContext(ctx, `SELECT flow, version, bundle, author, note, time, first, coalesce(last, 0)
 		FROM flow_versions f JOIN revisions r ON r.org = f.org AND r.revision = f.first
-		WHERE flow = ? AND version = ? LIMIT 1`, flow, version).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("flow %s in version %s: %w", flow, version, store.ErrNotFound)
-	} else if err != nil {
-		return nil, fmt.Errorf("flow version: %w", err)
+		WHERE f.org = ? AND flow = ? AND version = ?`, org, flow, version).Scan)
+	if err != nil {
+		return nil, noFlowVersion(flow, version, err)
 	}
 	return &f, nil
+}
+
+// FlowBundle returns the documents of a version of a flow, whoever has it.
+func (s *Store) FlowBundle(ctx context.Context, flow, version string) (bundle string, err error) {
+	err = s.read.QueryRowContext(ctx, "SELECT bundle FROM flow_versions WHERE flow = ? AND version = ? LIMIT 1", flow, version).Scan(&bundle)
+	if err != nil {
+		return "", noFlowVersion(flow, version, err)
+	}
+	return bundle, nil
+}
+
+// noFlowVersion says why a version was not found.
+func noFlowVersion(flow, version string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	return fmt.Errorf("flow %s in version %s: %w", flow, version, err)
 }
 
 func scanFlowVersion(scan func(...any) error) (f store.FlowVersion, err error) {
