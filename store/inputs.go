@@ -64,7 +64,7 @@ type Outcome string
 // The outcomes.
 const (
 	Applied   Outcome = "applied"   // to a call that has ended
-	Unchanged Outcome = "unchanged" // the call has this value already
+	Unchanged Outcome = "unchanged" // the call has this value already, and not by a rule
 	Passed    Outcome = "live"      // on to the node that controls the call
 	Queued    Outcome = "queued"    // until the call has ended
 	Waiting   Outcome = "waiting"   // for the caller's next call

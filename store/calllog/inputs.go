@@ -200,7 +200,8 @@ func effect(e *call.Event) string {
 }
 
 // unchanged says whether the call has already what an event of an input would make of it.
-// Where it has something else, the event tells what that was.
+// What a rule made of it does not count: that may change with what comes late. Where it has
+// something else, the event tells what that was.
 func unchanged(c *store.Call, e *call.Event) bool {
 	switch e.Type {
 	case call.Tagged:
@@ -221,9 +222,20 @@ func unchanged(c *store.Call, e *call.Event) bool {
 		}
 		e.Attrs["replaced"] = sum.String()
 		amount, err := call.ParseAmount(e.Attrs["amount"])
-		return err == nil && *sum == call.Sum{Amount: amount, Currency: e.Attrs["currency"]}
+		return err == nil && *sum == call.Sum{Amount: amount, Currency: e.Attrs["currency"]} && toldBefore(c, e) != nil
 	}
-	return c.Converted != nil && *c.Converted == (e.Attrs["converted"] == "true")
+	before, at := toldBefore(c, e), e.Attrs["at"]
+	return before != nil && before.Attrs["converted"] == e.Attrs["converted"] && (at == "" || at == before.Attrs["at"])
+}
+
+// toldBefore returns what was told of the call last that is of the kind of an event.
+func toldBefore(c *store.Call, e *call.Event) *call.Event {
+	for _, before := range slices.Backward(c.Events) {
+		if before.Type == e.Type && before.Attrs["kind"] == e.Attrs["kind"] {
+			return &before
+		}
+	}
+	return nil
 }
 
 // Added says whether there is something in the part.

@@ -19,6 +19,7 @@ func RunInputs(t *testing.T, open func(testing.TB) store.Store) {
 	for name, test := range map[string]func(*testing.T, store.Store){
 		"a call that has ended is changed at once":                 changesEnded,
 		"what a call has already is unchanged":                     unchanged,
+		"what a rule made of a call is told all the same":          toldAsByRule,
 		"one sent a hundred times at once has one effect":          sentAtOnce,
 		"a key is good for a day, and for its webhook":             keyLife,
 		"a live call's input goes to its node, and the rest waits": liveInput,
@@ -155,6 +156,29 @@ func unchanged(t *testing.T, s store.Store) {
 	receive(t, s, to("c1", input("in-3", untagging("no such tag"))), "c1", store.Unchanged)
 	if after := text(got(t, s, "c1")); after != before {
 		t.Errorf("was\n%s\nis\n%s", before, after)
+	}
+}
+
+func toldAsByRule(t *testing.T, s store.Store) {
+	events := story("acme", "c1", "n1", 1, began,
+		call.Event{Type: call.Started, Attrs: map[string]string{"conversion": "0", "payout": "25.00 USD after 0"}},
+		call.Event{Type: call.TargetDialed, Target: "alice", Leg: "leg-1", Attrs: map[string]string{"attempt": "1"}},
+		call.Event{Type: call.Connected, Target: "alice", Leg: "leg-1", Attrs: map[string]string{"revenue": "40.00 USD after 0"}},
+		call.Event{Type: call.Released, Target: "alice", Leg: "leg-1", Cause: call.NormalClearing, Millis: 45000},
+		call.Event{Type: call.Ended, Cause: call.NormalClearing})
+	newJournal(t, s, "n1").send(began, events...)
+	sold := converting(true)
+	sold.Attrs["at"] = "2026-03-07T12:00:00Z"
+	all := []call.Event{paying(store.Revenue, "40"), paying(store.Payout, "25"), converting(true)}
+	receive(t, s, to("c1", input("in-1", all...)), "c1", store.Applied, store.Applied, store.Applied)
+	receive(t, s, to("c1", input("in-2", sold)), "c1", store.Applied)
+	receive(t, s, to("c1", input("in-3", append(all, sold)...)), "c1", store.Unchanged, store.Unchanged, store.Unchanged, store.Unchanged)
+	c := got(t, s, "c1")
+	if len(c.Ledger) != 4 || c.Ledger[3].Source != "webhook:leads" || c.Revenue.String() != "40.00 USD" || c.Payout.String() != "25.00 USD" {
+		t.Errorf("revenue %v, payout %v, ledger %s", c.Revenue, c.Payout, text(c.Ledger))
+	}
+	if c.ConvertedAt == nil || c.ConvertedAt.Format(time.RFC3339) != sold.Attrs["at"] {
+		t.Errorf("converted at %v, told was %s", c.ConvertedAt, sold.Attrs["at"])
 	}
 }
 
