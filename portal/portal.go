@@ -112,10 +112,10 @@ type operation struct {
 	open    bool   // no key is asked for
 	summary string
 	about   string
-	status  int           // of success; 0: 200, or 204 without a body
-	body    int64         // bytes that the request may have; 0: 64 KiB
-	heavy   bool          // it is one of few at once, and may take longer
-	errors  []int         // that it may answer besides those that all may
+	status  int   // of success; 0: 200, or 204 without a body
+	body    int64 // bytes that the request may have; 0: 64 KiB
+	heavy   bool  // it is one of few at once, and may take longer
+	errors  []int // that it may answer besides those that all may
 }
 
 // heavyLimit is how long something heavy may take, with the wait for its turn.
