@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // Apply makes revisions of organizations: of all that differ, or of none.
@@ -289,7 +290,7 @@ func (s *Store) Entities(ctx context.Context, org string) (out []store.Entity, e
 func (s *Store) FlowVersions(ctx context.Context, org, flow string) (out []store.FlowVersion, err error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT flow, version, '', author, note, time, first, coalesce(last, 0)
 		FROM flow_versions f JOIN revisions r ON r.org = f.org AND r.revision = f.first
-		WHERE f.org = ? AND flow = ? ORDER BY last IS NOT NULL, first DESC`, org, flow)
+		WHERE f.org = ? AND flow = ? ORDER BY last IS NOT NULL, first DESC`, calllog.Name(org), calllog.Text(flow))
 	err = each(rows, err, func() error {
 		f, err := scanFlowVersion(rows.Scan)
 		out = append(out, f)
@@ -305,7 +306,7 @@ func (s *Store) FlowVersions(ctx context.Context, org, flow string) (out []store
 func (s *Store) FlowVersion(ctx context.Context, org, flow, version string) (*store.FlowVersion, error) {
 	f, err := scanFlowVersion(s.read.QueryRowContext(ctx, `SELECT flow, version, bundle, author, note, time, first, coalesce(last, 0)
 		FROM flow_versions f JOIN revisions r ON r.org = f.org AND r.revision = f.first
-		WHERE f.org = ? AND flow = ? AND version = ?`, org, flow, version).Scan)
+		WHERE f.org = ? AND flow = ? AND version = ?`, calllog.Name(org), calllog.Text(flow), calllog.Text(version)).Scan)
 	if err != nil {
 		return nil, noFlowVersion(flow, version, err)
 	}
@@ -314,7 +315,7 @@ func (s *Store) FlowVersion(ctx context.Context, org, flow, version string) (*st
 
 // FlowBundle returns the documents of a version of a flow, whoever has it.
 func (s *Store) FlowBundle(ctx context.Context, flow, version string) (bundle string, err error) {
-	err = s.read.QueryRowContext(ctx, "SELECT bundle FROM flow_versions WHERE flow = ? AND version = ? LIMIT 1", flow, version).Scan(&bundle)
+	err = s.read.QueryRowContext(ctx, "SELECT bundle FROM flow_versions WHERE flow = ? AND version = ? LIMIT 1", calllog.Text(flow), calllog.Text(version)).Scan(&bundle)
 	if err != nil {
 		return "", noFlowVersion(flow, version, err)
 	}

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // AddSecret keeps a secret.
 func (s *Store) AddSecret(ctx context.Context, org string, secret store.Secret, ends time.Time, first bool) (have []store.Secret, err error) {
+	org, secret.Name = calllog.Name(org), calllog.Text(secret.Name)
 	tx, err := s.begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
@@ -57,12 +59,12 @@ func secretsOf(ctx context.Context, db querier, org, name string, now time.Time)
 
 // Secrets lists those of a name that have not ended, newest first.
 func (s *Store) Secrets(ctx context.Context, org, name string, now time.Time) ([]store.Secret, error) {
-	return secretsOf(ctx, s.read, org, name, now)
+	return secretsOf(ctx, s.read, calllog.Name(org), calllog.Text(name), now)
 }
 
 // SecretNames lists the names, sorted.
 func (s *Store) SecretNames(ctx context.Context, org string) (out []string, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT DISTINCT name FROM secrets WHERE org = ? ORDER BY name`, org)
+	rows, err := s.read.QueryContext(ctx, `SELECT DISTINCT name FROM secrets WHERE org = ? ORDER BY name`, calllog.Name(org))
 	err = each(rows, err, func() error {
 		var name string
 		err := rows.Scan(&name)
@@ -77,6 +79,6 @@ func (s *Store) SecretNames(ctx context.Context, org string) (out []string, err 
 
 // RemoveSecrets removes those of a name.
 func (s *Store) RemoveSecrets(ctx context.Context, org, name string) error {
-	done, err := s.write.ExecContext(ctx, `DELETE FROM secrets WHERE org = ? AND name = ?`, org, name)
+	done, err := s.write.ExecContext(ctx, `DELETE FROM secrets WHERE org = ? AND name = ?`, calllog.Name(org), calllog.Text(name))
 	return found(done, err, "secret "+name)
 }

@@ -428,13 +428,18 @@ func flowVersions(t *testing.T, s store.Configurations) {
 	if bundle, err := s.FlowBundle(t.Context(), "main", "bb"); err != nil || bundle != "flow: main # bb" {
 		t.Errorf("bundle %q %v", bundle, err)
 	}
-	for _, of := range [][3]string{{"acme", "main", "cc"}, {"beta", "main", "bb"}} {
+	for _, of := range [][3]string{{"acme", "main", "cc"}, {"beta", "main", "bb"}, {"acme", "main\x00", "bb"}, {"acme", "main", "bb\xff"}} {
 		if _, err := s.FlowVersion(t.Context(), of[0], of[1], of[2]); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s: %v", of, err)
+			t.Errorf("%q: %v", of, err)
 		}
 	}
-	if _, err := s.FlowBundle(t.Context(), "main", "cc"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("bundle of another flow: %v", err)
+	for _, of := range [][2]string{{"main", "cc"}, {"main", "bb\x00"}, {"main\xff", "bb"}} {
+		if _, err := s.FlowBundle(t.Context(), of[0], of[1]); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("bundle of %q: %v", of, err)
+		}
+	}
+	if list, err := s.FlowVersions(t.Context(), "acme", "main\x00"); err != nil || len(list) > 0 {
+		t.Errorf("versions of what cannot be a flow: %v %v", list, err)
 	}
 }
 
