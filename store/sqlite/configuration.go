@@ -65,15 +65,13 @@ func (s *Store) Apply(ctx context.Context, changes []store.Change) (applied map[
 // readKept reads what there is of an organization.
 func readKept(ctx context.Context, tx *sql.Tx, org string) (*store.Kept, error) {
 	k := &store.Kept{Files: map[string][]byte{}, Entities: map[store.EntityKey]bool{}, Flows: map[store.FlowVersion]bool{}}
-	var at int64
 	err := tx.QueryRowContext(ctx, `SELECT revision, removed, author, time FROM organizations JOIN revisions USING (org, revision, removed) WHERE org = ?`, org).
-		Scan(&k.Revision, &k.Removed, &k.Author, &at)
+		Scan(&k.Revision, &k.Removed, &k.Author, into(&k.Time))
 	if errors.Is(err, sql.ErrNoRows) {
 		return k, nil
 	} else if err != nil {
 		return nil, err
 	}
-	k.Time = time.UnixMicro(at)
 	rows, err := tx.QueryContext(ctx, `SELECT path, hash FROM files WHERE org = ? AND last IS NULL`, org)
 	if err := each(rows, err, func() error {
 		var path string
@@ -222,12 +220,10 @@ func (s *Store) Current(ctx context.Context) (map[string]int, error) {
 const revisionColumns = `org, revision, author, note, time, removed, folder, counts`
 
 func scanRevision(scan func(...any) error) (r store.Revision, err error) {
-	var at int64
 	var counts string
-	if err := scan(&r.Org, &r.Number, &r.Author, &r.Note, &at, &r.Removed, &r.Folder, &counts); err != nil {
+	if err := scan(&r.Org, &r.Number, &r.Author, &r.Note, into(&r.Time), &r.Removed, &r.Folder, &counts); err != nil {
 		return r, err
 	}
-	r.Time = time.UnixMicro(at).UTC()
 	return r, json.Unmarshal([]byte(counts), &r.Counts)
 }
 
@@ -331,8 +327,5 @@ func noFlowVersion(flow, version string, err error) error {
 }
 
 func scanFlowVersion(scan func(...any) error) (f store.FlowVersion, err error) {
-	var at int64
-	err = scan(&f.Flow, &f.Version, &f.Bundle, &f.Author, &f.Note, &at, &f.First, &f.Last)
-	f.Time = time.UnixMicro(at).UTC()
-	return f, err
+	return f, scan(&f.Flow, &f.Version, &f.Bundle, &f.Author, &f.Note, into(&f.Time), &f.First, &f.Last)
 }

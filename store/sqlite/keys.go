@@ -40,11 +40,9 @@ const keyColumns = `org, id, name, hash, scopes, created, author, ends, used, us
 
 func scanKey(scan func(...any) error) (k store.Key, err error) {
 	var scopes string
-	var created int64
-	if err := scan(&k.Org, &k.ID, &k.Name, &k.Hash, &scopes, &created, &k.By, momentOf(&k.Ends), momentOf(&k.Used), &k.From); err != nil {
+	if err := scan(&k.Org, &k.ID, &k.Name, &k.Hash, &scopes, into(&k.Created), &k.By, momentOf(&k.Ends), momentOf(&k.Used), &k.From); err != nil {
 		return k, err
 	}
-	k.Created = time.UnixMicro(created).UTC()
 	return k, json.Unmarshal([]byte(scopes), &k.Scopes)
 }
 

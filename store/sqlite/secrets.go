@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -35,19 +34,12 @@ func (s *Store) AddSecret(ctx context.Context, org string, secret store.Secret, 
 	return secretsOf(ctx, tx, org, secret.Name, secret.Created)
 }
 
-// querier is a connection or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func secretsOf(ctx context.Context, db querier, org, name string, now time.Time) (out []store.Secret, err error) {
-	rows, err := db.QueryContext(ctx, `SELECT name, sealed, key_id, created, ends FROM secrets
+func secretsOf(ctx context.Context, from reader, org, name string, now time.Time) (out []store.Secret, err error) {
+	rows, err := from.QueryContext(ctx, `SELECT name, sealed, key_id, created, ends FROM secrets
 		WHERE org = ? AND name = ? AND (ends IS NULL OR ends > ?) ORDER BY n DESC`, org, name, now.UnixMicro())
 	err = each(rows, err, func() error {
 		var secret store.Secret
-		var created int64
-		err := rows.Scan(&secret.Name, &secret.Sealed, &secret.KeyID, &created, momentOf(&secret.Ends))
-		secret.Created = time.UnixMicro(created).UTC()
+		err := rows.Scan(&secret.Name, &secret.Sealed, &secret.KeyID, into(&secret.Created), momentOf(&secret.Ends))
 		out = append(out, secret)
 		return err
 	})
