@@ -10,6 +10,7 @@ package call
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -32,6 +33,13 @@ type Call struct {
 type Caller struct {
 	Number string // as delivered, usually E.164
 	Name   string // display name; free text written by the caller
+}
+
+// Attrs returns what an event tells of the call itself, without what is not known.
+func (c *Call) Attrs() map[string]string {
+	attrs := map[string]string{"from": c.Caller.Number, "to": c.Number, "name": c.Caller.Name, "switch": c.Switch, "sip_call_id": c.SIPCallID}
+	maps.DeleteFunc(attrs, func(_, value string) bool { return value == "" })
+	return attrs
 }
 
 // PlainNumber returns number without a leading +, so that two spellings of one

@@ -1,5 +1,10 @@
 package call
 
+import (
+	"maps"
+	"slices"
+)
+
 // Cause is why a channel was hung up, in FreeSWITCH's spelling
 // (switch_channel.c, CAUSE_CHART).
 type Cause string
@@ -27,14 +32,8 @@ func (c Cause) Q850() int { return q850[c] }
 // NORMAL_CLEARING there without a word.
 func (c Cause) Known() bool { _, ok := q850[c]; return ok }
 
-// Causes returns every cause that FreeSWITCH knows, in no order.
-func Causes() []Cause {
-	out := make([]Cause, 0, len(q850))
-	for c := range q850 {
-		out = append(out, c)
-	}
-	return out
-}
+// Causes returns every cause that FreeSWITCH knows, sorted.
+func Causes() []Cause { return slices.Sorted(maps.Keys(q850)) }
 
 // q850 holds the values of switch_types.h, switch_call_cause_t (FreeSWITCH 1.11.1).
 var q850 = map[Cause]int{

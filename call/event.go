@@ -21,7 +21,7 @@ const (
 	Connected     Type = "call.connected"       // both legs are bridged: Target, Leg; Attrs of LegFacts
 	Released      Type = "call.released"        // the bridge ended: Target (unless late), Leg, Cause, Millis connected; Attrs of LegFacts, late, and then revenue
 	Marked        Type = "call.mark"            // the caller has been connected for Millis: 5, 15, 30, 45 or 60 s; Target, Leg
-	Tagged        Type = "call.tags_updated"    // a tag was written or removed: Step; Attrs: tag, value, source, replaced, input, removed (true)
+	Tagged        Type = "call.tags_updated"    // a tag was written or removed: Step; Attrs: tag, value, source, replaced, key (of a flow's), input, removed (true), unchanged (true: an input found it like this)
 	Money         Type = "call.revenue_updated" // an amount was set: Attrs: kind (revenue or payout), amount, currency, source, reason, replaced (Sum), input
 	Converted     Type = "call.converted"       // whether the call is a conversion was decided: Attrs: converted (true or false), at (RFC 3339), source, reason, input
 	Emitted       Type = "flow.emitted"         // a flow tells of something of its own: Step; Attrs: event, key, and the data

@@ -1,6 +1,7 @@
 package confdir_test
 
 import (
+	"bytes"
 	"maps"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func files(list ...string) store.Files {
 
 func wantFiles(t *testing.T, got, want store.Files) {
 	t.Helper()
-	if !got.Same(want) {
+	if !maps.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
@@ -94,7 +95,7 @@ func TestFolderIsCutIntoOrganizations(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !slices.EqualFunc(got, c.want, func(a, b confdir.Organization) bool {
-				return a.Name == b.Name && a.Folder == b.Folder && a.Files.Same(b.Files)
+				return a.Name == b.Name && a.Folder == b.Folder && maps.EqualFunc(a.Files, b.Files, bytes.Equal)
 			}) || !slices.Equal(leftOut, c.leftOut) {
 				t.Errorf("got %q without %v", got, leftOut)
 			}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,23 +80,29 @@ func TestCDRsOfLegs(t *testing.T) {
 			}
 		})
 	}
-	l.Run("two ring, one answers", func(t *testing.T) {
-		ctx := within(t, 40*time.Second)
-		a := l.call(t, "+15550007")
-		a.sing(true)
-		loser, err := l.phone.awaitIncoming(ctx, "7001", a.from)
-		check(t, err)
-		check(t, a.awaitEnd(ctx))
-		c := store.Project(l.finish(t, ctx, a))
-		for _, leg := range c.Legs[1:] {
-			if leg.Target != "t7001" {
-				continue
+	for _, who := range []string{"callee", "caller"} {
+		l.Run("two ring, one answers, the "+who+" hangs up", func(t *testing.T) {
+			ctx := within(t, 40*time.Second)
+			a := l.call(t, "+15550007")
+			a.sing(true)
+			loser, err := l.phone.awaitIncoming(ctx, "7001", a.from)
+			check(t, err)
+			check(t, loser.awaitEnd(ctx))
+			if who == "caller" {
+				check(t, a.awaitSound(ctx, 20))
+				a.hangup()
 			}
-			if leg.Cause != call.LoseRace || leg.SIPCallID != loser.id || leg.Billed != 0 || leg.Ended == nil || !leg.Ended.Before(c.Ended.Add(-500*time.Millisecond)) {
+			check(t, a.awaitEnd(ctx))
+			events := l.finish(t, ctx, a)
+			c := store.Project(events)
+			failed := slices.IndexFunc(events, func(e call.Event) bool { return e.Type == call.TargetFailed && e.Target == "t7001" })
+			lost := slices.IndexFunc(c.Legs, func(l store.Leg) bool { return l.Target == "t7001" })
+			if failed < 0 || lost < 0 {
+				t.Fatalf("nothing is told of t7001:%s", timeline(events))
+			}
+			if leg := c.Legs[lost]; leg.Cause != call.LoseRace || leg.SIPCallID != loser.id || leg.Billed != 0 || leg.Ended == nil || !leg.Ended.Before(*c.Ended) {
 				t.Errorf("the leg that lost: %+v", leg)
 			}
-			return
-		}
-		t.Errorf("no leg of t7001:%s", timeline(c.Events))
-	})
+		})
+	}
 }

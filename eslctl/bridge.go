@@ -18,6 +18,7 @@ type attempt struct {
 	bridged   string        // UUID of the callee that is bridged, answered or not
 	connected time.Time     // since when it is connected: bridged and answered; zero while it is not
 	talked    time.Duration // how long it was connected before
+	winner    string        // UUID of the callee that was connected; "": none yet
 	joined    func(leg string)
 }
 

@@ -3,6 +3,7 @@ package eslctl_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -328,6 +329,43 @@ func TestLegsAreTheirOwnCalls(t *testing.T) {
 				}
 				if got["billed"] != c.billed || !strings.HasSuffix(got["sip_call_id"], "@127.0.0.1") {
 					t.Errorf("told %v, want %s ms billed and a Call-ID", got, c.billed)
+				}
+			})
+		})
+	}
+}
+
+// A caller who hangs up does not keep from anybody what became of those who were dialled.
+func TestLegsOfACallerWhoHangsUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		callee esltest.Callee
+		others map[string]call.Cause // of the attempt, besides the busy one
+	}{
+		"while they ring":       {esltest.RingsForever(), map[string]call.Cause{"t2": call.OriginatorCancel, "t3": call.OriginatorCancel}},
+		"when one has taken it": {esltest.Answers(time.Second, 0), map[string]call.Cause{"t3": call.LoseRace}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(ctx context.Context, leg *eslctl.Leg) {
+				leg.Answer(ctx)
+				leg.Bridge(ctx, dial(leg, 1, "1", "2", "3"), checkpoint(leg))
+			}, func(w *world) {
+				w.SetCallee("1", esltest.Busy())
+				w.SetCallee("2", c.callee)
+				w.SetCallee("3", esltest.RingsForever())
+				w.place(esltest.Caller{Script: []esltest.Act{esltest.HangUp().After(10 * time.Second)}})
+				want := maps.Clone(c.others)
+				want["t1"] = call.UserBusy
+				got := map[string]call.Cause{}
+				for _, e := range w.events {
+					if e.Type == call.TargetFailed {
+						if _, twice := got[e.Target]; twice {
+							t.Errorf("%s failed twice", e.Target)
+						}
+						got[e.Target] = e.Cause
+					}
+				}
+				if !maps.Equal(got, want) {
+					t.Errorf("failed: %v, want %v", got, want)
 				}
 			})
 		})

@@ -38,7 +38,7 @@ func (l *Leg) event(ev Event) {
 	case "CHANNEL_HANGUP":
 		cause := call.Cause(ev.Get("Hangup-Cause"))
 		l.end.Known, l.end.Cause, l.end.Checkpoint = true, cause, string(ev.checkpoint)
-		l.abandoned(cause)
+		l.abandoned()
 		l.cancel(&call.HungUp{Cause: cause})
 	case "CHANNEL_HANGUP_COMPLETE":
 		l.complete(ev)
@@ -125,7 +125,7 @@ func (l *Leg) bridged(uuid string) {
 	}
 	l.attempt.bridged = uuid
 	if !b.answered.IsZero() && l.attempt.connected.IsZero() {
-		l.attempt.connected = time.Now()
+		l.attempt.connected, l.attempt.winner = time.Now(), uuid
 		l.tell(call.Event{Type: call.Connected, Leg: uuid, Target: b.target, Attrs: b.facts.Attrs()})
 		if l.attempt.joined != nil && l.successor == "" {
 			l.attempt.joined(uuid)
@@ -161,21 +161,26 @@ func (b *callee) soFar() call.LegFacts {
 	return facts
 }
 
-// abandoned notes that the caller hung up while targets were dialled.
-func (l *Leg) abandoned(cause call.Cause) {
+// abandoned notes that the caller hung up before the attempt was over: of those who were
+// dialled nobody else tells any more.
+func (l *Leg) abandoned() {
 	if !l.attempt.committed {
 		return
 	}
 	if !l.attempt.connected.IsZero() {
 		l.released("caller hung up")
 	}
-	if l.attempt.talked > 0 {
-		return
+	cause, why := call.OriginatorCancel, "the caller hung up first"
+	if l.attempt.winner != "" {
+		cause, why = call.LoseRace, ""
 	}
 	for uuid, b := range l.attempt.legs {
-		if b.cause == "" {
-			l.tell(call.Event{Type: call.TargetFailed, Leg: uuid, Target: b.target, Cause: call.OriginatorCancel,
-				Why: "the caller hung up first", Attrs: b.soFar().Attrs()})
+		failed := call.Event{Type: call.TargetFailed, Leg: uuid, Target: b.target, Cause: cause, Why: why, Attrs: b.soFar().Attrs()}
+		if b.cause != "" {
+			failed.Cause, failed.Why = b.cause, ""
+		}
+		if uuid != l.attempt.winner {
+			l.tell(failed)
 		}
 	}
 }
@@ -230,7 +235,7 @@ func (l *Leg) hungUp(cause call.Cause) {
 	defer l.mu.Unlock()
 	if !l.end.Known {
 		l.end.Known, l.end.Cause = true, cause
-		l.abandoned(cause)
+		l.abandoned()
 	}
 	l.cancel(&call.HungUp{Cause: l.end.Cause})
 }

@@ -10,7 +10,7 @@ import (
 
 // start begins a new call.
 func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
-	s.opening = &call.Event{Type: call.Started, Attrs: s.known()}
+	s.opening = &call.Event{Type: call.Started, Attrs: s.call.Attrs()}
 	if lost, err := call.ParseCheckpoint(c.Taken); err == nil { // before its first node
 		put(s.opening.Attrs, "from_node", lost.Node)
 	}
@@ -21,15 +21,6 @@ func (e *Engine) start(ctx context.Context, s *Session, c Control) error {
 	}
 	s.tagged(tags)
 	return e.begin(ctx, s, b)
-}
-
-// known returns what the first event of a controller tells of the call itself.
-func (s *Session) known() map[string]string {
-	attrs := map[string]string{"from": s.call.Caller.Number, "to": s.call.Number}
-	put(attrs, "name", s.call.Caller.Name)
-	put(attrs, "switch", s.call.Switch)
-	put(attrs, "sip_call_id", s.call.SIPCallID)
-	return attrs
 }
 
 // runs adds to what is told of the call what runs it.

@@ -11,8 +11,9 @@ import (
 )
 
 // Capacity counts what is taken of the limits of targets, and whose turn it is, over
-// all calls of all nodes. No call waits for it: what cannot be told within 50 ms is
-// decided by what this node knows alone, and the fallback says why.
+// all calls of all nodes. A call waits 50 ms for usage and turns, and for a slot, which
+// must be exact, until who counts has been silent for a second. After that what this node
+// knows alone decides, and the fallback says why.
 //
 // A slot is what a claim holds that was admitted: concurrency, and one of each cap. It
 // is that of a leg of a call, so that everything can be said twice. Targets without

@@ -9,6 +9,8 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/parser"
+
+	"github.com/hookswitch/hookswitch/tags"
 )
 
 // maxExplained bounds what is told of a condition, in bytes.
@@ -42,7 +44,7 @@ func (c *Condition) explain(env *environment) string {
 		switch text, isText := v.(string); {
 		case err != nil || v == nil:
 			out = append(out, x.source+" is not set")
-		case env.org.keeps(x):
+		case env.org.keeps(x, tags.Private):
 			out = append(out, x.source+" is private")
 		case isText:
 			out = append(out, fmt.Sprintf("%s is %q", x.source, text))

@@ -19,6 +19,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/hookswitch/hookswitch/call"
+	"github.com/hookswitch/hookswitch/tags"
 )
 
 // Variables is what expressions and templates see of a call.
@@ -102,6 +103,7 @@ type expression struct {
 	want    reflect.Kind // of its value; Invalid: any
 	program *vm.Program
 	reads   []read
+	anyTag  *int // where it reads tags without the name of one, in characters; nil: nowhere
 }
 
 // variable is what a node leaves for expressions, or a tag.
@@ -177,16 +179,22 @@ func compile(src string, in scope, want reflect.Kind) (*expression, error) {
 	if err != nil {
 		return nil, exprError(src, in, err)
 	}
-	return &expression{src, 0, in, want, program, look.reads}, nil
+	x := &expression{source: src, in: in, want: want, program: program, reads: look.reads}
+	if look.anyTag != nil {
+		at := look.anyTag.Location().From
+		x.anyTag = &at
+	}
+	return x, nil
 }
 
 // examiner refuses what could run for long or is out of scope, and notes what is
 // read.
 type examiner struct {
-	in    scope
-	err   *SettingError
-	reads []read
-	loose *ast.IdentifierNode // secrets without the name of one, so that nobody knows which is read
+	in     scope
+	err    *SettingError
+	reads  []read
+	loose  *ast.IdentifierNode // secrets without the name of one, so that nobody knows which is read
+	anyTag *ast.IdentifierNode // tags likewise
 }
 
 func (x *examiner) Visit(n *ast.Node) {
@@ -207,6 +215,9 @@ func (x *examiner) Visit(n *ast.Node) {
 	case *ast.IdentifierNode:
 		if t.Value == "secrets" && x.loose == nil {
 			x.loose = t
+		}
+		if t.Value == "tags" && x.anyTag == nil {
+			x.anyTag = t
 		}
 		if t.Value == "vars" && x.in&event != 0 {
 			x.err = &SettingError{t.Location().From, "expression: webhooks do not know vars", "write the value into a tag, or let a node emit it"}
@@ -232,8 +243,11 @@ func (x *examiner) Visit(n *ast.Node) {
 		}
 		if ok && fixed && slices.Contains([]string{"vars", "secrets", "tags"}, owner.Value) {
 			x.reads = append(x.reads, read{variable{owner.Value, name.Value}, owner.Location().From})
-			if owner == x.loose {
+			switch owner {
+			case x.loose:
 				x.loose = nil
+			case x.anyTag:
+				x.anyTag = nil
 			}
 		}
 	}
@@ -293,8 +307,8 @@ func (x *expression) eval(env *environment) (any, error) {
 	if x.readsSecrets() { // expr's words may hold one
 		return nil, errors.New("an expression that reads secrets fails")
 	}
-	if env.org.keeps(x) {
-		return nil, errors.New("an expression that reads a private tag fails")
+	if env.org.keeps(x, tags.Internal, tags.Private) {
+		return nil, errors.New("an expression that reads a tag which is not public fails")
 	}
 	msg, _, _ := strings.Cut(err.Error(), "\n")
 	return nil, fmt.Errorf("expression: %s", msg)

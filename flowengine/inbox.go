@@ -126,10 +126,10 @@ func (d *desk) write(name string, value any, set bool) {
 	}
 }
 
-// grow notes that the checkpoint has grown by a value, and says whether it still leaves
+// grow notes that the checkpoint has grown by some bytes, and says whether it still leaves
 // the nodes after this one their room. The caller holds the lock.
-func (d *desk) grow(name string, value any) bool {
-	d.size += cost(name, value)
+func (d *desk) grow(bytes int) bool {
+	d.size += bytes
 	return d.size <= call.MaxCheckpoint-spare
 }
 
@@ -148,8 +148,9 @@ func (s *Session) deliver(in Input) bool {
 }
 
 // takeIn applies an input to the tags, if the call does not have it yet, and returns what
-// is to be recorded of it. A tag for which the checkpoint has no room is kept from the flow:
-// what comes from outside must not end the call. The caller holds the lock of the desk.
+// is to be recorded of it: what changes nothing too, since it must not be applied later. A
+// tag for which the checkpoint has no room is kept from the flow: what comes from outside
+// must not end the call. The caller holds the lock of the desk.
 func (s *Session) takeIn(in Input) (events []call.Event) {
 	if !s.desk.inputs.add(in.N) {
 		return nil
@@ -161,21 +162,26 @@ func (s *Session) takeIn(in Input) (events []call.Event) {
 		name, removed := e.Attrs["tag"], e.Attrs["removed"] == "true"
 		attrs := maps.Clone(e.Attrs)
 		attrs["input"] = in.ID
+		value, growth := s.tagValue(name, attrs["value"]), 0
+		if !removed {
+			growth = cost(name, value)
+		}
 		old, had := s.desk.tags[name]
 		if had {
 			attrs["replaced"] = spell(old)
+			growth -= cost(name, old)
 		}
-		switch value := s.tagValue(name, attrs["value"]); {
+		events = append(events, call.Event{Type: call.Tagged, Attrs: attrs})
+		switch room := s.desk.grow(growth); {
 		case removed && !had, had && !removed && old == value:
-			continue
-		case !removed && !s.desk.grow(name, value):
-			s.desk.size -= cost(name, value)
-			events = append(events, call.Event{Type: call.FlowError, Why: "tag " + name + " from outside is kept from the flow: " + errTooLarge.Error(), Attrs: map[string]string{"input": in.ID}})
-			continue
+			attrs["unchanged"] = "true"
+		case !room && growth > 0:
+			s.desk.size -= growth
+			events = append(events, call.Event{Type: call.FlowError, Why: "tag " + name + " from outside is kept from the flow: " + errTooLarge.Error(),
+				Attrs: map[string]string{"input": in.ID, "tag": name}})
 		default:
 			s.desk.write(name, value, !removed)
 		}
-		events = append(events, call.Event{Type: call.Tagged, Attrs: attrs})
 	}
 	return events
 }

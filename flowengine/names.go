@@ -42,8 +42,12 @@ func (l *loader) variables() {
 		}
 		told := emitted(d)
 		for _, x := range d.exprs {
-			if told[x.node] {
-				l.hidden(d, x)
+			if !told[x.node] {
+				continue
+			}
+			l.hidden(d, x)
+			if names := l.org.classed(tags.Internal, tags.Private); x.expr.anyTag != nil && len(names) > 0 {
+				d.inText(x.node, x.expr.offset+*x.expr.anyTag, "write tags.NAME", "webhooks do not see all tags: tags.%s is %s", names[0], l.org.tags[names[0]].Privacy)
 			}
 		}
 	}

@@ -93,6 +93,12 @@ func (o *Organization) Buyer(name string) (Buyer, bool) { return get(o.buyers, n
 // Tag returns the definition of a tag.
 func (o *Organization) Tag(name string) (*tags.Definition, bool) { return get(o.tags, name) }
 
+// Private says whether a tag is private: masked wherever nobody has asked for it.
+func (o *Organization) Private(tag string) bool {
+	d, ok := o.tags[tag]
+	return ok && d.Privacy == tags.Private
+}
+
 // TagValue returns the value of a tag that an event spells: of the type of its definition,
 // where it has one that the value fits, and else the text.
 func (o *Organization) TagValue(name, text string) any {

@@ -276,7 +276,7 @@ func (s *Session) checkpoint(state json.RawMessage, committed bool) (string, err
 	p := payload{V: payloadVersion, Flow: main.Name, Version: main.Version, Org: s.org, Campaign: s.campaign, Publisher: s.publisher, Rules: s.rules, Step: s.path(), State: state, Committed: committed, Spared: s.spared,
 		Vars: s.vars, Tags: has.tags, Inputs: has.inputs, Secrets: s.asked, Tape: s.tape, Away: s.away, Steps: s.steps, Dials: s.dials, Sought: s.sought, Connected: s.connected}
 	text, err := p.encode(s.epoch, s.node)
-	if s.desk.kept == nil {
+	if s.desk.kept == nil && err == nil {
 		s.desk.size = len(text)
 	}
 	return text, err

@@ -110,12 +110,25 @@ func (o *Organization) typeTags(values map[string]any) {
 	}
 }
 
-// keeps says whether an expression reads a tag that is private.
-func (o *Organization) keeps(x *expression) bool {
-	return o != nil && slices.ContainsFunc(x.reads, func(r read) bool {
-		d, ok := o.tags[r.name]
-		return r.space == "tags" && ok && d.Privacy == tags.Private
-	})
+// keeps says whether an expression reads a tag of one of some classes of privacy, or tags
+// of which nobody knows which.
+func (o *Organization) keeps(x *expression, classes ...tags.Privacy) bool {
+	if o == nil {
+		return false
+	}
+	names := o.classed(classes...)
+	return x.anyTag != nil && len(names) > 0 || slices.ContainsFunc(x.reads, func(r read) bool { return r.space == "tags" && slices.Contains(names, r.name) })
+}
+
+// classed returns the names of the tags of some classes of privacy, sorted.
+func (o *Organization) classed(classes ...tags.Privacy) (names []string) {
+	for name, d := range o.tags {
+		if slices.Contains(classes, d.Privacy) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // oneOf says whether a setting is one of the valid ones, and reports it where it is not;

@@ -91,7 +91,7 @@ func TestPrivateTagsAreNotTold(t *testing.T) {
 	r := place(s, call.Call{Number: "1", Caller: call.Caller{Number: "5000", Name: "TX"}}, nil)
 	for _, e := range r.Events {
 		if e.Type == call.Decided {
-			if not := e.Attrs["not.broken"]; not != "filter: an expression that reads a private tag fails" {
+			if not := e.Attrs["not.broken"]; not != "filter: an expression that reads a tag which is not public fails" {
 				t.Errorf("a filter that fails: %s", not)
 			}
 			if not := e.Attrs["not.hidden"]; not != "filter: tags.secret is private" || e.Attrs["not.rich"] != "filter: tags.income is 5000" {

@@ -57,7 +57,7 @@ func (e *Engine) resume(s *Session, taken string) string {
 		phase = fmt.Sprintf("in attempt %d", p.Dials)
 	}
 	// All that is known is told again: the journal that has it may be lost.
-	attrs := s.known()
+	attrs := s.call.Attrs()
 	attrs["from_node"] = c.Node
 	s.runs(attrs)
 	s.opening = &call.Event{Type: call.Resumed, Step: p.Step, Kind: s.step.kind.Name, Attrs: attrs,
@@ -104,7 +104,7 @@ func (e *Engine) version(name, version string) (*Flow, error) {
 // comeBack begins anew with a call that a flow had given to the dialplan, and that the
 // dialplan brings back under another number.
 func (e *Engine) comeBack(ctx context.Context, s *Session) error {
-	attrs := s.known()
+	attrs := s.call.Attrs()
 	attrs["from_node"] = s.opening.Attrs["from_node"]
 	s.opening = &call.Event{Type: call.Resumed, Why: "the dialplan brought it back as " + s.call.Number, Attrs: attrs}
 	clear(s.asked) // by nodes of another flow

@@ -57,7 +57,7 @@ func leave[V any](s *Session, in map[string]V, name string, value V) error {
 // fits says whether the checkpoint has room for a value that was put into it.
 func (s *Session) fits(name string, value any) error {
 	s.desk.Lock()
-	fits := s.desk.grow(name, value)
+	fits := s.desk.grow(cost(name, value))
 	s.desk.Unlock()
 	if fits {
 		return nil
@@ -111,7 +111,7 @@ func (s *Session) Tag(name string, value any) error {
 			return err
 		}
 	}
-	attrs := map[string]string{"tag": name, "value": spell(value), "source": "flow"}
+	attrs := map[string]string{"tag": name, "value": spell(value), "source": "flow", "key": s.Key()}
 	s.desk.Lock()
 	old, had := s.desk.tags[name]
 	s.desk.write(name, value, true)

@@ -60,7 +60,35 @@ func (p *Portal) authorize(ctx huma.Context, next func(huma.Context)) {
 			return
 		}
 	}
+	leave, err := p.enter(limited, key.Org, op.Metadata[isHeavy] == true)
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	defer leave()
 	next(huma.WithValue(ctx, keyContext{}, key))
+}
+
+// patience is how long a request waits until its organization has room for it.
+const patience = time.Second
+
+// enter takes room for a request before its body is read; what is heavy waits for its turn.
+func (p *Portal) enter(ctx context.Context, org string, heavy bool) (leave func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out := p.shares.Enter(waiting, org)
+	if out == nil {
+		return nil, later(problem(http.StatusServiceUnavailable, "there are too many requests of the organization at once"), time.Second)
+	}
+	if !heavy {
+		return out, nil
+	}
+	done := p.heavy.Enter(ctx, org)
+	if done == nil {
+		out()
+		return nil, later(problem(http.StatusServiceUnavailable, "there are too many configurations to check at once"), 10*time.Second)
+	}
+	return func() { done(); out() }, nil
 }
 
 // missing says which scope a key does not have.

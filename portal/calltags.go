@@ -29,7 +29,7 @@ func (p *Portal) callTags() {
 		method: http.MethodPut, path: "/calls/{call}/tags/{tag}", id: "set-call-tag", tag: tagCalls, scope: keys.WriteTags, errors: []int{404},
 		summary: "Writes a tag of a call",
 		about: "Writes a tag that is defined and takes values from the API. A call that has ended has it at once; one that is live\n" +
-			"before its next node.",
+			"before its next node, or within some 200 ms where another server controls it.",
 	}, p.setCallTag)
 	register(p, operation{
 		method: http.MethodDelete, path: "/calls/{call}/tags/{tag}", id: "remove-call-tag", tag: tagCalls, scope: keys.WriteTags, errors: []int{404}, status: http.StatusOK,
@@ -50,7 +50,7 @@ func (p *Portal) listCallTags(ctx context.Context, in *CallPath) (*answer[list[s
 // CallTagPath names a tag of a call.
 type CallTagPath struct {
 	WholeCallPath
-	Tag  string `path:"tag" maxLength:"200" doc:"Name of the tag." example:"state"`
+	Tag string `path:"tag" maxLength:"200" doc:"Name of the tag." example:"state"`
 }
 
 // Once are the parameters of operations that are done once however often they are asked for.

@@ -89,8 +89,8 @@ func (p *Portal) listDeliveries(ctx context.Context, in *struct {
 	Type     string    `query:"type" maxLength:"100" doc:"Of this type of event." example:"call.ended"`
 	State    string    `query:"state" enum:"pending,delivered,given_up,dropped" doc:"How far they are."`
 	Status   int       `query:"status" minimum:"-1" maximum:"999" doc:"Of the last answer; -1: there was none." example:"503"`
-	From     time.Time `query:"from" doc:"Of what happened at this time or later."`
-	To       time.Time `query:"to" doc:"Of what happened before this time."`
+	From     time.Time `query:"from" doc:"Made at this time or later."`
+	To       time.Time `query:"to" doc:"Made before this time."`
 	Page
 }) (*answer[list[delivery]], error) {
 	found, err := p.Store.Deliveries(ctx, org(ctx), store.DeliveryQuery{Call: in.Call, Endpoint: in.Endpoint, Type: in.Type,

@@ -61,14 +61,15 @@ func (p *Portal) exportCalls(ctx context.Context, in *struct {
 	if legs && in.Format != "csv" {
 		return nil, wrong(field("query.rows", "legs have lines of their own only as CSV; whole=true has them in NDJSON"))
 	}
-	select {
-	case p.heavy <- struct{}{}:
-	default:
+	now, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	leave := p.exports.Enter(now, org(ctx))
+	if leave == nil {
 		return nil, later(problem(http.StatusServiceUnavailable, "there are too many exports at once"), 10*time.Second)
 	}
 	first, err := p.Store.Search(ctx, org(ctx), q) // what is wrong with the query is told before anything is sent
 	if err != nil {
-		<-p.heavy
+		leave()
 		return nil, err
 	}
 	x := &exporting{Portal: p, org: org(ctx), query: q, whole: in.Whole || legs, hide: func(c *store.Call) { p.mask(ctx, c) }}
@@ -77,7 +78,7 @@ func (p *Portal) exportCalls(ctx context.Context, in *struct {
 		out.Type = "text/csv; charset=utf-8"
 	}
 	out.Body = func(response huma.Context) {
-		defer func() { <-p.heavy }()
+		defer leave()
 		_, w := humago.Unwrap(response)
 		x.to(w, in.Format, legs)
 		if err := x.run(response.Context(), http.NewResponseController(w), first); err != nil {

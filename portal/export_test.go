@@ -37,7 +37,7 @@ func TestCallsAreExportedWhole(t *testing.T) {
 
 // Exports that fail leave their place to others.
 func TestExportsGiveTheirPlaceBack(t *testing.T) {
-	w := newWorld(t, func(o *portal.Options) { o.Limits.Heavy = 1 })
+	w := newWorld(t, func(o *portal.Options) { o.Limits.Exports = 1 })
 	for range 3 {
 		w.does(http.MethodGet, "/export/calls", nil, http.StatusOK, nil)
 		w.fails(http.StatusUnprocessableEntity, http.MethodGet, "/export/calls?rows=legs&format=ndjson", nil)

@@ -3,6 +3,7 @@ package portal_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -124,4 +125,57 @@ func (s *slow) FindKey(ctx context.Context, hash []byte) (*store.Key, error) {
 	s.held <- struct{}{}
 	<-s.let
 	return s.Store.FindKey(ctx, hash)
+}
+
+// What is heavy has its turn before its body is read, and an organization has its share of
+// what there is at once.
+func TestHeavyRequestsTakeTurns(t *testing.T) {
+	w := newWorld(t, func(o *portal.Options) { o.Limits.Heavy = 2 })
+	send := func(key string, body io.Reader) chan int {
+		done := make(chan int, 1)
+		r := httptest.NewRequest(http.MethodPost, portal.Base+"/config/validate", body)
+		r.Header.Set("Authorization", "Bearer "+key)
+		r.Header.Set("Content-Type", "application/json")
+		go func() {
+			answer := httptest.NewRecorder()
+			w.Portal.ServeHTTP(answer, r)
+			done <- answer.Code
+		}()
+		return done
+	}
+	acme, beta := w.newKey("acme", keys.ReadConfig), w.newKey("beta", keys.ReadConfig)
+	text := `{"files": {"f.yaml": "organization: acme\n---\nflow: f\nstart: a\nnodes: {a: {hangup: {}}}\n"}}`
+	slowly, rest := io.Pipe()
+	first := send(acme, slowly)
+	if _, err := io.WriteString(rest, text[:1]); err != nil { // it is read: it has its turn
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	second := send(acme, io.MultiReader(signal{read}, strings.NewReader(text)))
+	if code := <-send(beta, strings.NewReader(text)); code != http.StatusOK && code != http.StatusUnprocessableEntity {
+		t.Errorf("another organization was answered %d", code)
+	}
+	select {
+	case <-read:
+		t.Error("the second of an organization was read before its turn")
+	default:
+	}
+	if _, err := io.WriteString(rest, text[1:]); err != nil {
+		t.Fatal(err)
+	}
+	rest.Close()
+	for _, done := range []chan int{first, second} {
+		if code := <-done; code != http.StatusOK {
+			t.Errorf("answered %d", code)
+		}
+	}
+	<-read
+}
+
+// signal is an empty text that says when it is read.
+type signal struct{ read chan struct{} }
+
+func (s signal) Read([]byte) (int, error) {
+	close(s.read)
+	return 0, io.EOF
 }

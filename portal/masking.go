@@ -5,7 +5,6 @@ import (
 
 	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/tags"
 )
 
 // hidden says whether the key of the request may not see the values of a tag.
@@ -13,14 +12,11 @@ func (p *Portal) hidden(ctx context.Context, tag string) bool {
 	return tag != "" && p.private(org(ctx), tag) && !may(ctx, keys.Private)
 }
 
-// private says whether the privacy of a tag is private, as it is defined now.
+// private says whether a tag is private, as it is defined now; where nothing is known of
+// the organization, all are.
 func (p *Portal) private(org, tag string) bool {
 	o := p.organization(org)
-	if o == nil {
-		return false
-	}
-	d, defined := o.Tag(tag)
-	return defined && d.Privacy == tags.Private
+	return o == nil || o.Private(tag)
 }
 
 // mask takes out of a record what the key of the request may not see.

@@ -80,11 +80,14 @@ const defaultBody = 64 << 10
 // largeBodyTime is how long a request may take to come where it may have more.
 const largeBodyTime = 20 * time.Second
 
+// isHeavy is the name under which an operation says whether it is heavy.
+const isHeavy = "heavy"
+
 // described returns an operation as it is registered and described.
 func (p *Portal) described(op operation) huma.Operation {
 	o := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag}, Summary: op.summary, Description: op.about,
-		DefaultStatus: op.status, MaxBodyBytes: op.body, Errors: op.errors,
+		DefaultStatus: op.status, MaxBodyBytes: op.body, Errors: op.errors, Metadata: map[string]any{isHeavy: op.heavy},
 	}
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = defaultBody

@@ -47,8 +47,10 @@ type Portal struct {
 	spec     document
 	address  *ratelimit.Limiter
 	key      *ratelimit.Limiter
-	room     chan struct{} // holds one for each request under way
-	heavy    chan struct{} // likewise, of those that are heavy
+	room     chan struct{}   // holds one for each request under way
+	shares   *ratelimit.Room // of organizations, for requests under way
+	heavy    *ratelimit.Room
+	exports  *ratelimit.Room
 	lastUsed keys.Noted
 }
 
@@ -70,7 +72,9 @@ func New(o Options) *Portal {
 		address: ratelimit.New(time.Minute, o.Now),
 		key:     ratelimit.New(time.Minute, o.Now),
 		room:    make(chan struct{}, o.Limits.AtOnce),
-		heavy:   make(chan struct{}, o.Limits.Heavy),
+		shares:  shared(o.Limits.AtOnce),
+		heavy:   shared(o.Limits.Heavy),
+		exports: shared(o.Limits.Exports),
 	}
 	p.api = humago.NewWithPrefix(p.mux, Base, description())
 	p.api.UseMiddleware(p.authorize)
@@ -112,13 +116,13 @@ type operation struct {
 	open    bool   // no key is asked for
 	summary string
 	about   string
-	status  int           // of success; 0: 200, or 204 without a body
-	body    int64         // bytes that the request may have; 0: 64 KiB
-	heavy   bool          // it is one of few at once, and may take longer
-	errors  []int         // that it may answer besides those that all may
+	status  int   // of success; 0: 200, or 204 without a body
+	body    int64 // bytes that the request may have; 0: 64 KiB
+	heavy   bool  // it is one of few at once, and may take longer
+	errors  []int // that it may answer besides those that all may
 }
 
-// heavyLimit is how long something heavy may take, with the wait for its turn.
+// heavyLimit is how long something heavy may take.
 const heavyLimit = 25 * time.Second
 
 // register adds an operation. What h returns as an error is translated here, for all.
@@ -130,29 +134,12 @@ func register[I, O any](p *Portal, op operation, h func(context.Context, *I) (*O
 		}
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		if op.heavy {
-			leave, err := p.enter(ctx)
-			if err != nil {
-				return nil, p.translate(ctx, err)
-			}
-			defer leave()
-		}
 		out, err := h(ctx, in)
 		if err != nil {
 			return nil, p.translate(ctx, err)
 		}
 		return out, nil
 	})
-}
-
-// enter waits for room for something heavy. The caller leaves when it is done.
-func (p *Portal) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case p.heavy <- struct{}{}:
-		return func() { <-p.heavy }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // organization returns the organization of the request as calls are run by it; nil where

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -122,9 +121,6 @@ func checkPath(name string) error {
 	}
 	return nil
 }
-
-// Same says whether files are alike to the byte.
-func (f Files) Same(g Files) bool { return maps.EqualFunc(f, g, bytes.Equal) }
 
 // Hash is what the text of a file is kept under: its SHA-256.
 func Hash(text []byte) []byte {

@@ -38,7 +38,7 @@ type inputEvent struct {
 // again says whether an event was told before that the same input led to.
 func (p *projection) again(e *call.Event) bool {
 	id := e.Attrs["input"]
-	if id == "" || e.Type != call.Tagged && e.Type != call.Money && e.Type != call.Converted {
+	if id == "" || e.Attrs["unchanged"] == "true" || e.Type != call.Tagged && e.Type != call.Money && e.Type != call.Converted {
 		return false
 	}
 	of := inputEvent{id, e.Type, e.Attrs["kind"] + e.Attrs["tag"]}
@@ -142,7 +142,9 @@ func (p *projection) earned() []MoneyEntry {
 		var ok bool
 		if m.Time, ok = p.reached(terms.After, target); ok {
 			m.Sum, m.Source = terms.Sum, "rule"
-			m.Reason += lasting(terms.After)
+			if terms.After > 0 {
+				m.Reason += " for " + call.ShortDuration(terms.After)
+			}
 			entries = append(entries, m)
 		}
 	}
@@ -165,13 +167,6 @@ func (p *projection) earned() []MoneyEntry {
 		before = &m.Sum
 	}
 	return entries
-}
-
-func lasting(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return " for " + d.String()
 }
 
 // reached says when the caller had been connected for so long: with a target, or for ""

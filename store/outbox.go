@@ -24,7 +24,8 @@ type Outbox interface {
 	Claim(ctx context.Context, c Claiming) (Claimed, error)
 
 	// Finish enters what became of attempts, in one transaction. Those whose lease another
-	// has by now are returned and change nothing but the list of attempts.
+	// has by now are returned and change nothing but the list of attempts, and how long the
+	// endpoint has failed: they tell that as well as any.
 	Finish(ctx context.Context, attempts []Attempt) (stale []int64, err error)
 
 	// Extend renews leases of a node, before they end.
@@ -179,10 +180,10 @@ type DeliveryQuery struct {
 	Endpoint string
 	Type     string
 	State    DeliveryState
-	Status   int // of the last answer; -1: there was none
-	From, To time.Time
-	Limit    int    // 1 to 1,000; 0: 50
-	After    string // DeliveryPage.Next of the page before
+	Status   int       // of the last answer; -1: there was none
+	From, To time.Time // made at or after From, before To
+	Limit    int       // 1 to 1,000; 0: 50
+	After    string    // DeliveryPage.Next of the page before
 }
 
 // DeliveryPage is a part of what was found.

@@ -232,7 +232,7 @@ func (p *projection) legOf(e *call.Event) int {
 func (p *projection) tag(e *call.Event) {
 	t := Tag{Name: text(e.Attrs["tag"], maxName), Value: text(e.Attrs["value"], maxText), Source: text(e.Attrs["source"], maxName),
 		Step: text(e.Step, maxStep), Time: moment(e.Time)}
-	if t.Name == "" {
+	if t.Name == "" || e.Attrs["unchanged"] == "true" {
 		return
 	}
 	if t.Removed = e.Attrs["removed"] == "true"; t.Removed {

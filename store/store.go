@@ -19,6 +19,15 @@ var ErrNotFound = errors.New("not found")
 // ErrNewer says that a later version of the program has made the tables.
 var ErrNewer = errors.New("the database belongs to a later version of Hookswitch")
 
+// UnavailableError says that something is not known because the store did not answer. Who
+// asks a store on behalf of others tells them so with it.
+type UnavailableError struct{ Err error }
+
+func (e *UnavailableError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the store said.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
 // Store is all that an engine keeps.
 type Store interface {
 	Log

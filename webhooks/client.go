@@ -1,7 +1,7 @@
 // Package webhooks is how Hookswitch talks to other systems over HTTP.
 //
-// A Client sends the requests that flows make. Where they go is written by
-// whoever edits flows, and partly by callers; so a Guard stands before every
+// A Client sends the requests that flows make, and what endpoints are told. Where they go
+// is written by whoever edits the configuration, and partly by callers; so a Guard stands before every
 // connection and lets none into the networks that only the operator of the
 // server may open. What a user should know:
 //

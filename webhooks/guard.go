@@ -137,14 +137,9 @@ const maxURL = 8192
 // address (inet_aton: decimal, octal or hexadecimal, and fewer parts than four).
 var number = regexp.MustCompile(`^([0-9]+|0[xX][0-9A-Fa-f]*)$`)
 
-// CheckURL says what is wrong with a URL, as far as it shows without looking up
-// a name: a literal address that would be refused is a *BlockedError. No error
-// repeats more of the URL than its host.
-func (g *Guard) CheckURL(raw string) error {
-	_, err := g.parse(raw)
-	return err
-}
-
+// parse reads a URL, and says what is wrong with it, as far as that shows without
+// looking up a name: a literal address that would be refused is a *BlockedError. No
+// error repeats more of the URL than its host.
 func (g *Guard) parse(raw string) (*url.URL, error) {
 	if len(raw) > maxURL {
 		return nil, fmt.Errorf("URL of %d bytes: at most %d", len(raw), maxURL)

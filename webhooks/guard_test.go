@@ -73,7 +73,7 @@ func TestSpecialAddressesAreRefused(t *testing.T) {
 			if err := new(Guard).check(to); !errors.As(err, &blocked) || blocked.Addr != addr {
 				t.Errorf("%s of %s: %v", addr, p, err)
 			}
-			if err := new(Guard).CheckURL("https://" + to.String() + "/"); err == nil || errors.As(err, &blocked) && blocked.Host != addr.String() {
+			if _, err := new(Guard).parse("https://" + to.String() + "/"); err == nil || errors.As(err, &blocked) && blocked.Host != addr.String() {
 				t.Errorf("URL with %s of %s: %v", addr, p, err)
 			}
 			if err := allowed.check(to); err != nil && !nat64.Contains(addr) {
@@ -95,7 +95,7 @@ func TestPublicAddressesPass(t *testing.T) {
 			if err := new(Guard).check(to); err != nil {
 				t.Error(err)
 			}
-			if err := new(Guard).CheckURL("http://" + to.String()); err != nil {
+			if _, err := new(Guard).parse("http://" + to.String()); err != nil {
 				t.Error(err)
 			}
 		}
@@ -147,7 +147,7 @@ func TestOwnPublicAddressesAreRefused(t *testing.T) {
 	}
 }
 
-func TestCheckURL(t *testing.T) {
+func TestURLsAreChecked(t *testing.T) {
 	for raw, want := range map[string]string{
 		"https://crm.example/s3cret?q=1":         "",
 		"http://crm.example:8080":                "",
@@ -184,7 +184,7 @@ func TestCheckURL(t *testing.T) {
 		"https://127.0.0.1#@crm.example/s3cret":  "127.0.0.1",
 		"https://crm.example\\@127.0.0.1/s3cret": "cannot be read",
 	} {
-		err := new(Guard).CheckURL(raw)
+		_, err := new(Guard).parse(raw)
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%.50q: %v", raw, err)
@@ -195,7 +195,7 @@ func TestCheckURL(t *testing.T) {
 		}
 	}
 	for _, host := range spellings(netip.MustParseAddr("127.0.0.1")) {
-		if err := new(Guard).CheckURL("http://" + net.JoinHostPort(host, "80")); err == nil {
+		if _, err := new(Guard).parse("http://" + net.JoinHostPort(host, "80")); err == nil {
 			t.Errorf("%s passes", host)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -85,7 +86,7 @@ func (w *world) exported(line ...string) store.Files {
 
 func (w *world) wantExported(want store.Files, line ...string) {
 	w.Helper()
-	if got := w.exported(line...); !got.Same(want) {
+	if got := w.exported(line...); !maps.EqualFunc(got, want, bytes.Equal) {
 		w.Errorf("exported %q\nwant %q", got, want)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/tags"
 )
 
 const privateFlag = "private"
@@ -77,10 +76,6 @@ func (d *discreet) hide(c *store.Call) {
 			return true
 		}
 		o, there := d.snapshot.Organization(c.Org)
-		if !there {
-			return false
-		}
-		t, defined := o.Tag(tag)
-		return defined && t.Privacy == tags.Private
+		return !there || o.Private(tag)
 	})
 }

@@ -180,12 +180,8 @@ func (c *controller) close(id, checkpoint string, end eslctl.End, source string)
 
 // late records the beginning of a call of which this journal knows nothing.
 func (c *controller) late(is call.Call, checkpoint string, epoch int, why string) {
-	attrs := map[string]string{"late": "true"}
-	for name, value := range map[string]string{"from": is.Caller.Number, "to": is.Number, "name": is.Caller.Name, "switch": is.Switch, "sip_call_id": is.SIPCallID} {
-		if value != "" {
-			attrs[name] = value
-		}
-	}
+	attrs := is.Attrs()
+	attrs["late"] = "true"
 	if !is.Started.IsZero() {
 		attrs["began"] = is.Started.Format(time.RFC3339Nano)
 	}

@@ -100,8 +100,8 @@ func (v *verifier) at(address string) (org, endpoint string) {
 	return "", ""
 }
 
-// until returns what has arrived of a call, once it is enough.
-func (v *verifier) until(ctx context.Context, id string, enough func([]arrival) bool) ([]arrival, error) {
+// until returns what has arrived of a call, once these have.
+func (v *verifier) until(ctx context.Context, id string, want []store.Delivery) ([]arrival, error) {
 	for {
 		v.mu.Lock()
 		have := slices.Clone(v.arrived[id])
@@ -110,7 +110,7 @@ func (v *verifier) until(ctx context.Context, id string, enough func([]arrival) 
 		}
 		changed := v.changed
 		v.mu.Unlock()
-		if enough(have) {
+		if len(missing(have, want)) == 0 {
 			return have, nil
 		}
 		select {
@@ -121,35 +121,37 @@ func (v *verifier) until(ctx context.Context, id string, enough func([]arrival) 
 	}
 }
 
+// missing returns those that have not arrived, verified, where they are to.
+func missing(have []arrival, want []store.Delivery) []store.Delivery {
+	return slices.DeleteFunc(slices.Clone(want), func(d store.Delivery) bool {
+		return slices.ContainsFunc(have, func(a arrival) bool {
+			return a.fault == nil && a.endpoint == d.Endpoint && a.Data.ID == d.Message.ID
+		})
+	})
+}
+
 // checkArrivals says what is wrong with what has arrived of a call, of which these are to arrive:
-// one that could not be verified, is missing, or is out of order.
+// one that could not be verified, is missing, or is out of order at its endpoint.
 func checkArrivals(have []arrival, want []store.Delivery) error {
 	var wrong []error
-	last := int64(0)
+	last := map[string]int64{} // by endpoint
 	came := map[string]bool{}
 	for _, a := range have {
 		switch {
 		case a.fault != nil:
 			wrong = append(wrong, fmt.Errorf("an event was not verified: %w", a.fault))
 		case came[a.endpoint+a.Data.ID]: // at least once is promised
-		case a.Data.Sequence < last:
+		case a.Data.Sequence < last[a.endpoint]:
 			wrong = append(wrong, fmt.Errorf("%s arrived after what came later in the call", a.Type))
 		default:
-			last = a.Data.Sequence
+			last[a.endpoint] = a.Data.Sequence
 		}
 		came[a.endpoint+a.Data.ID] = true
 	}
-	for _, d := range want {
-		if !came[d.Endpoint+d.Message.ID] {
-			wrong = append(wrong, fmt.Errorf("%s has not arrived at %s", d.Message.Type, d.Endpoint))
-		}
+	for _, d := range missing(have, want) {
+		wrong = append(wrong, fmt.Errorf("%s has not arrived at %s", d.Message.Type, d.Endpoint))
 	}
 	return errors.Join(wrong...)
-}
-
-// completed says that the last event of a call has arrived.
-func completed(have []arrival) bool {
-	return slices.ContainsFunc(have, func(a arrival) bool { return a.fault == nil && a.Type == events.CallCompleted })
 }
 
 // arrival prints that an event has arrived, in a line beside those of the calls.

@@ -64,14 +64,18 @@ func TestVerifierTakesWhatIsSigned(t *testing.T) {
 			t.Errorf("%s: shown %+v", name, shown)
 		}
 	}
-	have, err := v.until(t.Context(), m.Call, completed)
+	want := []store.Delivery{{Endpoint: "crm", Message: m}}
+	have, err := v.until(t.Context(), m.Call, want)
 	if err != nil || len(have) != 1 || have[0].Type != events.CallCompleted {
 		t.Errorf("arrived %+v, %v", have, err)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := v.until(over, "another call", completed); err == nil {
+	if _, err := v.until(over, "another call", want); err == nil {
 		t.Error("what has not arrived is not missed")
+	}
+	if _, err := v.until(over, m.Call, append(want, store.Delivery{Endpoint: "sheet", Message: m})); err == nil {
+		t.Error("what has not arrived at another endpoint is not missed")
 	}
 }
 
@@ -81,17 +85,21 @@ func TestCheckArrivals(t *testing.T) {
 		return arrival{Body: events.Body{Type: typ, Data: events.Data{ID: id, Sequence: sequence}}, endpoint: "crm"}
 	}
 	a, b := came("call.started", "m1", 1), came("call.ended", "m2", 2)
+	elsewhere := came("call.started", "m1", 1)
+	elsewhere.endpoint = "sheet"
 	forged := arrival{fault: standard.ErrSignature}
 	want := []store.Delivery{{Endpoint: "crm", Message: store.Message{ID: "m1", Type: "call.started"}}, {Endpoint: "crm", Message: store.Message{ID: "m2", Type: "call.ended"}}}
 	for name, test := range map[string]struct {
 		have []arrival
 		says string
 	}{
-		"all":          {[]arrival{a, b}, ""},
-		"again":        {[]arrival{a, b, a}, ""},
-		"one missing":  {[]arrival{a}, "call.ended has not arrived at crm"},
-		"out of order": {[]arrival{b, a}, "call.started arrived after what came later in the call"},
-		"not verified": {[]arrival{a, forged, b}, "an event was not verified"},
+		"all":           {[]arrival{a, b}, ""},
+		"again":         {[]arrival{a, b, a}, ""},
+		"two endpoints": {[]arrival{a, b, elsewhere}, ""},
+		"one missing":   {[]arrival{a}, "call.ended has not arrived at crm"},
+		"elsewhere":     {[]arrival{elsewhere, b}, "call.started has not arrived at crm"},
+		"out of order":  {[]arrival{b, a}, "call.started arrived after what came later in the call"},
+		"not verified":  {[]arrival{a, forged, b}, "an event was not verified"},
 	} {
 		err := checkArrivals(test.have, want)
 		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {

@@ -162,15 +162,12 @@ func (d *demo) received(ctx context.Context, org, id string) error {
 	if err != nil || len(page.Deliveries) == 0 {
 		return err
 	}
-	have, err := d.heard.until(ctx, id, completed)
-	if err != nil {
-		return err
-	}
+	have, late := d.heard.until(ctx, id, page.Deliveries)
 	fmt.Fprintln(d.out)
 	if err := showArrivals(d.out, have); err != nil {
 		return err
 	}
-	return checkArrivals(have, page.Deliveries)
+	return errors.Join(late, checkArrivals(have, page.Deliveries))
 }
 
 // recordLimit is how long a call that ended may take to be in the log.

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +33,13 @@ type inbox struct {
 	woken   chan struct{}
 	joining chan struct{} // holds one for each Join under way
 	away    atomic.Bool   // the store did not answer last
+
+	mu   sync.Mutex
+	owed map[*debt]bool // until they are made up for, or the call is over
 }
+
+// debt is a call that was not told what is there for it.
+type debt struct{ org, id, caller string }
 
 // newInbox gives the engine of c an inbox.
 func newInbox(c *controller, inputs store.Inputs) *inbox {
@@ -53,11 +62,13 @@ type joined struct {
 	err    error
 }
 
-// Join returns what is there for a call. An answer that does not come in time is not given
-// up, but delivered when it comes.
+// Join returns what is there for a call. Where no answer comes in time the call is told
+// later, as long as it lasts.
 func (i *inbox) Join(ctx context.Context, org, id, caller string) (inputs []flowengine.Input, fallback string) {
 	const late = "what came from outside joins the call later: "
+	d := &debt{org, id, caller}
 	if i.away.Load() {
+		i.owe(ctx, d)
 		return nil, late + "the database does not answer"
 	}
 	patience := time.NewTimer(joinLimit)
@@ -65,14 +76,20 @@ func (i *inbox) Join(ctx context.Context, org, id, caller string) (inputs []flow
 	answer := make(chan joined, 1)
 	select {
 	case i.joining <- struct{}{}:
-		go i.join(context.WithoutCancel(ctx), org, id, caller, answer)
+		go func() {
+			defer func() { <-i.joining }()
+			found, err := i.join(context.WithoutCancel(ctx), d)
+			answer <- joined{found, err}
+		}()
 	case <-patience.C:
+		i.owe(ctx, d)
 		return nil, late + "no answer from the database in time"
 	}
 	select {
 	case a := <-answer:
 		if a.err != nil {
 			i.away.Store(true)
+			i.owe(ctx, d)
 			return nil, late + "the database does not answer"
 		}
 		for _, in := range a.inputs {
@@ -80,37 +97,53 @@ func (i *inbox) Join(ctx context.Context, org, id, caller string) (inputs []flow
 		}
 		return inputs, ""
 	case <-patience.C:
-		go i.afterwards(id, answer)
+		i.owe(ctx, d)
 		return nil, late + "no answer from the database in time"
 	}
 }
 
-// join asks the store.
-func (i *inbox) join(ctx context.Context, org, id, caller string, answer chan<- joined) {
-	defer func() { <-i.joining }()
+// join asks the store, which may be asked again.
+func (i *inbox) join(ctx context.Context, d *debt) ([]store.Input, error) {
 	ctx, cancel := context.WithTimeout(ctx, askedLimit)
 	defer cancel()
-	number, ok := incoming.Number(caller)
+	number, ok := incoming.Number(d.caller)
 	if !ok {
 		number = "" // nobody can have posted for it
 	}
-	found, err := i.inputs.Join(ctx, org, id, number)
-	answer <- joined{found, err}
+	return i.inputs.Join(ctx, d.org, d.id, number)
 }
 
-// afterwards delivers an answer that was not waited for, as soon as the call takes it.
-func (i *inbox) afterwards(id string, answer <-chan joined) {
-	tick := time.NewTicker(arrivalsEvery)
-	defer tick.Stop()
-	left := (<-answer).inputs
-	for range int(arrivalsAhead / arrivalsEvery) {
-		for len(left) > 0 && i.deliver(id, inputOf(left[0])) {
-			left = left[1:]
-		}
-		if len(left) == 0 {
+// owe notes a debt to a call that lasts as long as ctx.
+func (i *inbox) owe(ctx context.Context, d *debt) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.owed == nil {
+		i.owed = map[*debt]bool{}
+	}
+	i.owed[d] = true
+	context.AfterFunc(ctx, func() { i.settle(d) })
+}
+
+func (i *inbox) settle(d *debt) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.owed, d)
+}
+
+// makeUp asks again for calls that were not told, and goes on with the others the next time
+// when that takes long.
+func (i *inbox) makeUp(ctx context.Context) {
+	i.mu.Lock()
+	all := slices.Collect(maps.Keys(i.owed))
+	i.mu.Unlock()
+	for began := time.Now(); len(all) > 0 && time.Since(began) < arrivalsEvery; all = all[1:] {
+		found, err := i.join(ctx, all[0])
+		if err != nil {
 			return
 		}
-		<-tick.C
+		if !slices.ContainsFunc(found, func(in store.Input) bool { return !i.deliver(all[0].id, inputOf(in)) }) {
+			i.settle(all[0])
+		}
 	}
 }
 
@@ -144,6 +177,7 @@ func (i *inbox) run(ctx context.Context) {
 		}
 		if failing = err != nil; !failing {
 			asked = now
+			i.makeUp(ctx)
 		}
 	}
 }

@@ -27,10 +27,15 @@ type outside struct {
 	caller string        // that was joined last
 	within time.Duration // that was asked for last
 	asked  int
+
+	nothingNew bool // Arrivals has nothing
 }
 
 func (o *outside) Join(_ context.Context, _, _, caller string) ([]store.Input, error) {
-	<-time.After(o.takes)
+	o.mu.Lock()
+	takes := o.takes
+	o.mu.Unlock()
+	<-time.After(takes)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.caller = caller
@@ -41,6 +46,9 @@ func (o *outside) Arrivals(_ context.Context, within time.Duration) ([]store.Inp
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.asked, o.within = o.asked+1, within
+	if o.nothingNew {
+		return nil, o.fails
+	}
 	return o.has, o.fails
 }
 
@@ -88,7 +96,7 @@ func TestJoin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				i, delivered := inboxOn(c.outside, 1)
+				i, _ := inboxOn(c.outside, 1)
 				inputs, fallback := i.Join(t.Context(), "acme", "c", c.caller)
 				if took := time.Since(began); took != c.took || len(inputs) != c.inputs || !strings.HasSuffix(fallback, c.fallback) || (fallback == "") != (c.fallback == "") {
 					t.Errorf("%d inputs after %v, fallback %q", len(inputs), took, fallback)
@@ -102,8 +110,39 @@ func TestJoin(t *testing.T) {
 				if c.outside.seen(); c.outside.caller != c.number {
 					t.Errorf("joined %q", c.outside.caller)
 				}
-				if late := c.took == joinLimit; late != slices.Equal(*delivered, []string{"c i", "c i"}) {
-					t.Errorf("delivered afterwards: %q", *delivered)
+			})
+		})
+	}
+}
+
+// A call that got no answer gets it later, whatever kept it away and for however long, as
+// long as the call lasts.
+func TestJoinIsMadeUpFor(t *testing.T) {
+	for name, o := range map[string]*outside{"away": {fails: errors.New("refused")}, "late": {takes: askedLimit / 2}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				o.nothingNew, o.has = true, []store.Input{{N: 7, ID: "i", Call: "c"}}
+				i, delivered := inboxOn(o, 1)
+				go i.run(ctx)
+				if _, fallback := i.Join(ctx, "acme", "c", "+15550100"); fallback == "" {
+					t.Error("nothing is said of it")
+				}
+				over, hangup := context.WithCancel(ctx)
+				i.Join(over, "acme", "gone", "+15550101")
+				hangup()
+				<-time.After(time.Hour)
+				o.mu.Lock()
+				o.fails, o.takes = nil, 0
+				o.mu.Unlock()
+				<-time.After(time.Minute)
+				synctest.Wait()
+				if !slices.Equal(*delivered, []string{"c i", "c i"}) { // the first time it did not take it
+					t.Errorf("delivered %q", *delivered)
+				}
+				if len(i.owed) != 0 {
+					t.Errorf("%d calls are still owed something", len(i.owed))
 				}
 			})
 		})

@@ -92,14 +92,28 @@ func (l lastGood) keepFiles(files store.Files, from origin) error {
 	return l.replace(fresh)
 }
 
-// replace lets a fresh copy take the place of the one before. Should we die between the two,
-// find takes the fresh one.
+// replace lets a fresh copy take the place of the one before. Whenever we die meanwhile, find
+// has a whole one: the one before is removed only once the fresh one is in its place.
 func (l lastGood) replace(fresh string) error {
-	if err := os.RemoveAll(string(l)); err != nil {
+	switch _, err := os.Stat(string(l)); {
+	case err == nil:
+		if err := os.RemoveAll(l.before()); err != nil {
+			return err
+		}
+		if err := os.Rename(string(l), l.before()); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist): // where it is not there, the one before may be all there is
 		return err
 	}
-	return os.Rename(fresh, string(l))
+	if err := os.Rename(fresh, string(l)); err != nil {
+		return err
+	}
+	return os.RemoveAll(l.before())
 }
+
+// before is where the copy waits while a fresh one takes its place.
+func (l lastGood) before() string { return string(l) + ".old" }
 
 // origin tells what the copy in a folder was made of; of one that does not say it, when it
 // was made.
@@ -116,7 +130,7 @@ func (l lastGood) origin(dir string) (from origin) {
 
 // find returns the folder of the copy, or fs.ErrNotExist.
 func (l lastGood) find() (string, error) {
-	for _, dir := range []string{string(l), string(l) + ".new"} {
+	for _, dir := range []string{string(l), l.before()} {
 		if _, err := os.Stat(dir); err == nil {
 			return dir, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {

@@ -59,7 +59,7 @@ func newMetrics(b buildInfo) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}),
 		counting: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: space, Name: "capacity_seconds",
 			Help:    "Time in which a call was told of the limits of targets, by the database or without it.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1}}),
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}}),
 		alone: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "capacity_fallbacks_total",
 			Help: "Times a call was told of limits by this node's share, since the database did not answer."}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Namespace: space, Name: "capacity_dropped_total",

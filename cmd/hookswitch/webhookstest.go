@@ -51,7 +51,10 @@ func newWebhooksTest() *cobra.Command {
 			if err := tellUnwanted(cmd.ErrOrStderr(), endpoint, m); err != nil {
 				return err
 			}
-			a := tryOut(cmd.Context(), s, &outgoing{endpoint, k}, m)
+			a, err := tryOut(cmd.Context(), s, &outgoing{endpoint, k}, m)
+			if err != nil {
+				return err
+			}
 			if err := writeTried(cmd.OutOrStdout(), *format, m, a); err != nil {
 				return err
 			}
@@ -65,7 +68,7 @@ func newWebhooksTest() *cobra.Command {
 }
 
 // tryOut sends a message as the server of some settings would.
-func tryOut(ctx context.Context, s *settings, to *outgoing, m store.Message) store.Attempt {
+func tryOut(ctx context.Context, s *settings, to *outgoing, m store.Message) (store.Attempt, error) {
 	client := newRequests(s)
 	defer client.Close()
 	client.Cut, client.Final = true, true

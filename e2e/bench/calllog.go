@@ -45,7 +45,7 @@ func callLog(ctx context.Context) (rows []table.Row, err error) {
 			}
 			continue
 		}
-		filled, err := fill(ctx, e)
+		filled, err := fill(ctx, e, open)
 		if err == nil {
 			var searched []table.Row
 			searched, err = searchAll(ctx, e)
@@ -59,50 +59,94 @@ func callLog(ctx context.Context) (rows []table.Row, err error) {
 	return rows, nil
 }
 
-// fill appends the calls, and compares the last million with the first.
-func fill(ctx context.Context, e *engine) ([]table.Row, error) {
-	begun, parts := time.Now(), []float64{}
-	part, partSize := time.Now(), min(1_000_000, *logCalls)
-	b := store.Batch{Journal: "bench", Node: "n1"}
-	var used, own, before time.Duration
-	var costs []time.Duration // CPU of a part, here and in the database
-	for i := 0; i < *logCalls; {
-		b.Lines = nil
-		for range min(logBatch, *logCalls-i) {
-			b.Lines = append(b.Lines, lines(busyCall(i))...)
-			i++
-		}
-		b.From, b.To = b.To, store.Position{Segment: 1, Offset: int64(i)}
-		b.Until = b.Lines[len(b.Lines)-1].Event.Time
-		here, there := cpu(), e.cpu()
-		if err := e.store.Append(ctx, b); err != nil {
+// fill appends the calls, and compares the last million with the first, each with what an
+// empty database of the same engine took at the time: machines are not as fast all the time.
+func fill(ctx context.Context, e *engine, open func() (*engine, error)) ([]table.Row, error) {
+	begun, parts := time.Now(), []part{}
+	f := &filler{engine: e}
+	for f.calls < *logCalls {
+		p, err := f.append(ctx, min(1_000_000, *logCalls-f.calls))
+		if err != nil {
 			return nil, err
 		}
-		used, own = used+cpu()-here, own+e.cpu()-there
-		if i%partSize == 0 {
-			rate := float64(partSize) / time.Since(part).Seconds()
-			cost := used + own - before
-			fmt.Fprintf(os.Stderr, "%s: %d calls, %.0f a second, CPU each %s\n", e.name, i, rate, (cost / time.Duration(partSize)).Round(time.Microsecond))
-			parts, part = append(parts, rate), time.Now()
-			costs, before = append(costs, cost), used+own
+		parts = append(parts, p)
+		fmt.Fprintf(os.Stderr, "%s: %d calls, %.0f a second, CPU each %s\n", e.name, f.calls, p.rate, p.cost)
+		if len(parts) == 1 && f.calls < *logCalls || len(parts) > 1 && f.calls == *logCalls {
+			if parts[len(parts)-1].fresh, err = fresh(ctx, open); err != nil {
+				return nil, err
+			}
 		}
 	}
-	took := time.Since(begun)
 	size, err := e.size()
 	if err != nil {
 		return nil, err
 	}
 	n := time.Duration(*logCalls)
-	own = max(0, own)
 	what := fmt.Sprintf("%s: %d calls of 12 events appended (%s; CPU each %s here, %s in the database; %.1f KB each)",
-		e.name, *logCalls, took.Round(time.Second), (used / n).Round(time.Microsecond), (own / n).Round(time.Microsecond), float64(size)/float64(*logCalls)/1024)
-	rows := []table.Row{table.Seen(what, fmt.Sprintf("%.0f a second", float64(*logCalls)/took.Seconds()))}
-	if len(parts) > 1 {
-		last := len(parts) - 1
-		rows = append(rows, table.AtLeast(e.name+": rate of the last million to the first", "%.2f", parts[last]/parts[0], 0.8),
-			table.Seen(e.name+": CPU of the last million to the first", fmt.Sprintf("%.2f", float64(costs[last])/float64(costs[0]))))
+		e.name, *logCalls, time.Since(begun).Round(time.Second), (f.here / n).Round(time.Microsecond), (f.there / n).Round(time.Microsecond), float64(size)/float64(*logCalls)/1024)
+	rows := []table.Row{table.Seen(what, fmt.Sprintf("%.0f a second", float64(*logCalls)/f.took.Seconds()))}
+	if last := len(parts) - 1; last > 0 {
+		a, b := parts[0], parts[last]
+		rows = append(rows, table.AtLeast(fmt.Sprintf("%s: rate of the last million to the first (%.0f and %.0f a second), each to that of an empty database then (%.0f and %.0f)",
+			e.name, b.rate, a.rate, b.fresh.rate, a.fresh.rate), "%.2f", b.rate/b.fresh.rate/(a.rate/a.fresh.rate), 0.8))
+		rows = append(rows, table.Seen(fmt.Sprintf("%s: CPU likewise (%s and %s a call; %s and %s)", e.name, b.cost, a.cost, b.fresh.cost, a.fresh.cost),
+			fmt.Sprintf("%.2f", float64(b.cost)/float64(b.fresh.cost)/(float64(a.cost)/float64(a.fresh.cost)))))
 	}
 	return rows, nil
+}
+
+// speed is how fast calls are appended, and what CPU each costs, here and in the database.
+type speed struct {
+	rate float64 // a second
+	cost time.Duration
+}
+
+// part is a million calls, and what an empty database took then.
+type part struct {
+	speed
+	fresh speed
+}
+
+// filler appends calls to an engine.
+type filler struct {
+	*engine
+	calls             int
+	at                store.Position
+	took, here, there time.Duration
+}
+
+// append appends so many more calls.
+func (f *filler) append(ctx context.Context, n int) (p part, err error) {
+	before := *f
+	for until := f.calls + n; f.calls < until; {
+		b := store.Batch{Journal: "bench", Node: "n1", From: f.at}
+		for range min(logBatch, until-f.calls) {
+			b.Lines = append(b.Lines, lines(busyCall(f.calls))...)
+			f.calls++
+		}
+		b.To, b.Until = store.Position{Segment: 1, Offset: int64(f.calls)}, b.Lines[len(b.Lines)-1].Event.Time
+		here, there, begun := cpu(), f.cpu(), time.Now()
+		if err := f.store.Append(ctx, b); err != nil {
+			return p, err
+		}
+		f.here, f.there, f.took, f.at = f.here+cpu()-here, f.there+f.cpu()-there, f.took+time.Since(begun), b.To
+	}
+	used := f.here + f.there - before.here - before.there
+	p.speed = speed{float64(n) / (f.took - before.took).Seconds(), (used / time.Duration(n)).Round(time.Microsecond)}
+	return p, nil
+}
+
+// freshCalls is how many calls an empty database is measured by.
+const freshCalls = 200_000
+
+// fresh measures an empty database.
+func fresh(ctx context.Context, open func() (*engine, error)) (speed, error) {
+	e, err := open()
+	if err != nil {
+		return speed{}, err
+	}
+	p, err := (&filler{engine: e}).append(ctx, freshCalls)
+	return p.speed, errors.Join(err, e.close())
 }
 
 // aSearch is a kind of search: a query about values that some call has.

@@ -113,6 +113,29 @@ func TestDataAreBounded(t *testing.T) {
 	}
 }
 
+// A tag is written over and over without the call running out of room, and an input that
+// changes nothing is recorded all the same: it is not to be applied later.
+func TestDataAreReplaced(t *testing.T) {
+	call := scenario(nil)
+	for i := range 100 {
+		call.Data = append(call.Data, data(time.Second, "long", strings.Repeat("x", 100+i/2)))
+	}
+	p := flowtest.NewPhone(call, nil)
+	r := flowtest.Run(flowtest.NewEngine(load(t, gate), p.Clock, 1), p)
+	told, changes := 0, 0
+	for _, e := range r.Events {
+		if e.Attrs["input"] != "" {
+			told++
+		}
+		if e.Attrs["input"] != "" && e.Attrs["unchanged"] == "" {
+			changes++
+		}
+	}
+	if told != len(call.Data) || changes != len(call.Data)/2 || len(r.Faults()) != 0 {
+		t.Errorf("of %d inputs %d are recorded, %d as a change; faults %q", len(call.Data), told, changes, r.Faults())
+	}
+}
+
 // An inbox that does not answer is in the trace, and nothing else comes of it.
 func TestInboxFallback(t *testing.T) {
 	p := flowtest.NewPhone(scenario(nil), nil)
@@ -156,8 +179,14 @@ func TestDeliverFromManyGoroutines(t *testing.T) {
 	if err := <-done; !over(err) {
 		t.Error(err)
 	}
-	if n := rec.count(call.Tagged); n != 1 {
-		t.Errorf("four inputs of one value were told %d times", n)
+	changes := 0
+	for _, e := range rec.events {
+		if e.Type == call.Tagged && e.Attrs["unchanged"] == "" {
+			changes++
+		}
+	}
+	if n := rec.count(call.Tagged); n != 4 || changes != 1 {
+		t.Errorf("four inputs of one value were told %d times, %d of them as a change", n, changes)
 	}
 	if !slices.Contains(rec.exits(), "late approved") {
 		t.Errorf("the call went %v", rec.exits())

@@ -33,7 +33,7 @@ func (h *Hangup) Check(c *flowengine.Check) {
 
 // causes returns the names of all causes.
 func causes() []string {
-	names := make([]string, 0, len(call.Causes()))
+	var names []string
 	for _, c := range call.Causes() {
 		names = append(names, string(c))
 	}

@@ -113,7 +113,7 @@ func Healths(attempts []store.Attempt) []Health {
 			h.Failing = &a.At
 		}
 	}
-	slices.SortFunc(all, func(a, b Health) int { return CompareLanes(a.Lane, b.Lane) })
+	slices.SortFunc(all, func(a, b Health) int { return compareLanes(a.Lane, b.Lane) })
 	return all
 }
 
@@ -126,7 +126,7 @@ func Exchange(h store.HTTP) []byte {
 	return text
 }
 
-// CompareLanes orders endpoints, so that all who write of them do it in one order.
-func CompareLanes(a, b store.LaneName) int {
+// compareLanes orders endpoints by organization and name.
+func compareLanes(a, b store.LaneName) int {
 	return cmp.Or(strings.Compare(a.Org, b.Org), strings.Compare(a.Endpoint, b.Endpoint))
 }

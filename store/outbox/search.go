@@ -11,7 +11,7 @@ import (
 	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
-// Columns are those of a delivery d and its message m, as Row takes them. State and due
+// columns are those of a delivery d and its message m that a list shows. State and due
 // differ between outbox and deliveries.
 const columns = "d.n, d.endpoint, d.message, d.call, d.type, d.created, d.tries, d.first, d.status, d.error, d.resent, m.time"
 

@@ -1,8 +1,10 @@
 package postgres_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -60,7 +62,7 @@ func TestCrashLeavesNoHalfRevision(t *testing.T) {
 		}
 		for org := range current {
 			r, err := s.Revision(t.Context(), org, 1)
-			if err != nil || !r.Files.Same(changes(0)[0].Files) {
+			if err != nil || !maps.EqualFunc(r.Files, changes(0)[0].Files, bytes.Equal) {
 				t.Errorf("%s: %s has %q, %v", table, org, r.Files, err)
 			}
 			if _, err := s.Revision(t.Context(), org, 2); !errors.Is(err, store.ErrNotFound) {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func filesComeBack(t *testing.T, s store.Configurations) {
 	apply(t, s, map[string]int{"acme": 3}, third)
 	for i, c := range []store.Change{first, second, third} {
 		r := revision(t, s, "acme", i+1)
-		if !r.Files.Same(c.Files) {
+		if !maps.EqualFunc(r.Files, c.Files, bytes.Equal) {
 			t.Errorf("revision %d has %q, want %q", r.Number, r.Files, c.Files)
 		}
 		if r.Author != c.Author || r.Note != c.Note || r.Folder != c.Folder || r.Counts["file"] != len(c.Files) || r.Time.IsZero() {
@@ -251,7 +252,7 @@ func cancelled(t *testing.T, s store.Configurations) {
 	}
 	for _, org := range []string{"acme", "beta"} {
 		want := full(org, 1, "2")
-		if r := revision(t, s, org, 2); !r.Files.Same(want.Files) {
+		if r := revision(t, s, org, 2); !maps.EqualFunc(r.Files, want.Files, bytes.Equal) {
 			t.Errorf("%s has %q", org, r.Files)
 		}
 	}

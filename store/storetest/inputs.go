@@ -23,6 +23,7 @@ func RunInputs(t *testing.T, open func(testing.TB) store.Store) {
 		"one sent a hundred times at once has one effect":          sentAtOnce,
 		"a key is good for a day, and for its webhook":             keyLife,
 		"a live call's input goes to its node, and the rest waits": liveInput,
+		"what changed nothing then is not applied later":           unchangedInput,
 		"what waits for the end comes before what comes after it":  queuedFirst,
 		"a caller's call is the newest live one, else the latest":  callOfCaller,
 		"a caller is known however the trunk spells the number":    callerSpelled,
@@ -277,6 +278,29 @@ func liveInput(t *testing.T, s store.Store) {
 		t.Errorf("the record is %s", text(c))
 	}
 	join(t, s, "c1", caller)
+}
+
+// unchangedInput is one that found a live call as it wanted it: the call's journal says so,
+// and what was written later stays.
+func unchangedInput(t *testing.T, s store.Store) {
+	j := newJournal(t, s, "n1")
+	events := simple("acme", "c1", began)
+	j.send(began, events[:2]...)
+	told := []call.Event{tagging("state", "TX"), tagging("state", "TX"), tagging("state", "FL")}
+	told[1].Attrs["unchanged"] = "true"
+	for i := range told {
+		if i < 2 {
+			told[i].Attrs["input"] = fmt.Sprintf("in-%d", i+1)
+			receive(t, s, to("c1", input(told[i].Attrs["input"], tagging("state", "TX"))), "c1", store.Passed)
+		}
+		told[i].Org, told[i].Call, told[i].Epoch, told[i].Seq, told[i].Node, told[i].Time = "acme", "c1", 1, 4+i, "n1", began.Add(2500*time.Millisecond)
+	}
+	events[3].Seq = 7
+	j.send(began, append(append([]call.Event{events[2]}, told...), events[3])...)
+	conclude(t, s, began, 0)
+	if c := got(t, s, "c1"); len(c.Tags) != 2 || tagsOf(c)["state"] != "FL" {
+		t.Errorf("the tags are %s", text(c.Tags))
+	}
 }
 
 func queuedFirst(t *testing.T, s store.Store) {

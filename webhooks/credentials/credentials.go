@@ -4,7 +4,7 @@
 //
 // A Keeper remembers what it has read for a few seconds. So a secret that another server has
 // changed is in use here Memory later, and a rotation without overlap has that much of one in
-// which either secret may sign.
+// which either secret may sign. While the store does not answer, what was read last goes on.
 package credentials
 
 import (
@@ -63,7 +63,8 @@ func New(db store.Secrets, ring *seal.Ring) *Keeper {
 	return &Keeper{Now: time.Now, db: db, ring: ring, remembered: make(map[name]reading)}
 }
 
-// read returns the secrets of a name that hold, newest first.
+// read returns the secrets of a name that hold, newest first: those that are remembered where
+// the store does not answer.
 func (k *Keeper) read(ctx context.Context, n name) ([]opened, error) {
 	now := k.Now()
 	k.mu.Lock()
@@ -73,10 +74,24 @@ func (k *Keeper) read(ctx context.Context, n name) ([]opened, error) {
 		return holding(last.list, now), nil
 	}
 	list, err := k.db.Secrets(ctx, n.org, n.name, now)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		return k.remember(n, list, now)
 	}
-	return k.remember(n, list, now)
+	if held := holding(last.list, now); len(held) > 0 {
+		k.renew(n, last)
+		return held, nil
+	}
+	return nil, &store.UnavailableError{Err: err}
+}
+
+// renew takes a reading for true once more, so that not everybody waits for a store that does
+// not answer; not where another has come since.
+func (k *Keeper) renew(n name, last reading) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.remembered[n].at.Equal(last.at) {
+		k.remembered[n] = reading{k.Now(), last.list}
+	}
 }
 
 func holding(list []opened, now time.Time) (out []opened) {
@@ -128,7 +143,7 @@ func (k *Keeper) add(ctx context.Context, n name, text seal.Secret, overlap time
 	list, err := k.db.AddSecret(ctx, n.org, store.Secret{Name: n.name, Sealed: sealed, KeyID: keyID, Created: now}, now.Add(overlap), first)
 	if err != nil {
 		k.forget(n) // it may be there all the same
-		return nil, err
+		return nil, &store.UnavailableError{Err: err}
 	}
 	return k.remember(n, list, now)
 }
@@ -148,7 +163,8 @@ type Signing struct {
 }
 
 // Signing returns the secrets of an endpoint, newest first. The first one is made when it is
-// asked for: of servers that do so at once, all get the same.
+// asked for: of servers that do so at once, all get the same. A *store.UnavailableError says
+// that the store did not answer.
 func (k *Keeper) Signing(ctx context.Context, org, endpoint string) ([]Signing, error) {
 	n := name{org, endpointPrefix + endpoint}
 	list, err := k.read(ctx, n)

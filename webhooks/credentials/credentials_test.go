@@ -2,6 +2,7 @@ package credentials_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"maps"
@@ -40,7 +41,10 @@ func newWorld(t *testing.T) *world {
 }
 
 // server is the keeper of one whose file of keys has these, each of one digit.
-func (w *world) server(keys ...byte) *credentials.Keeper {
+func (w *world) server(keys ...byte) *credentials.Keeper { return w.keeper(w.db, keys...) }
+
+// keeper is that of a server with a database of its own.
+func (w *world) keeper(db store.Secrets, keys ...byte) *credentials.Keeper {
 	w.Helper()
 	var text string
 	for _, k := range keys {
@@ -54,7 +58,7 @@ func (w *world) server(keys ...byte) *credentials.Keeper {
 	if err != nil {
 		w.Fatal(err)
 	}
-	k := credentials.New(w.db, ring)
+	k := credentials.New(db, ring)
 	k.Now = func() time.Time { return w.now }
 	return k
 }
@@ -135,6 +139,64 @@ func TestSecretsSignBesideEachOtherForTheOverlap(t *testing.T) {
 	third := w.rotate(k, 0)
 	w.want(k, third)
 	w.want(w.server(1), third)
+}
+
+// away is a database that does not answer while it is gone.
+type away struct {
+	store.Store
+	gone  bool
+	asked int // while it was
+}
+
+var errAway = errors.New("the database is away")
+
+func (a *away) Secrets(ctx context.Context, org, name string, now time.Time) ([]store.Secret, error) {
+	if a.gone {
+		a.asked++
+		return nil, errAway
+	}
+	return a.Store.Secrets(ctx, org, name, now)
+}
+
+func (a *away) AddSecret(ctx context.Context, org string, s store.Secret, ends time.Time, first bool) ([]store.Secret, error) {
+	if a.gone {
+		return nil, errAway
+	}
+	return a.Store.AddSecret(ctx, org, s, ends, first)
+}
+
+func TestWhatWasReadLastGoesOnWhileTheDatabaseIsAway(t *testing.T) {
+	w := newWorld(t)
+	db := &away{Store: w.db}
+	k := w.keeper(db, 1)
+	first := w.signing(k, "acme", "crm")[0]
+	second := w.rotate(k, time.Minute)
+	if err := k.SetValue(t.Context(), "acme", "CRM", seal.NewSecret("a")); err != nil {
+		t.Fatal(err)
+	}
+	db.gone = true
+	w.now = w.now.Add(credentials.Memory)
+	w.want(k, second, first)
+	w.want(k, second, first)
+	if db.asked != 1 {
+		t.Errorf("asked %d times at once", db.asked)
+	}
+	w.now = w.now.Add(time.Minute)
+	w.want(k, second)
+	if got, err := k.Values(t.Context(), "acme", []string{"CRM"}); err != nil || got["CRM"] != "a" {
+		t.Errorf("%d values (%v)", len(got), err)
+	}
+	var unavailable *store.UnavailableError
+	if _, err := k.For(t.Context(), "acme", "sales"); !errors.As(err, &unavailable) || !errors.Is(err, errAway) {
+		t.Errorf("For: %v", err)
+	}
+	if _, err := k.Values(t.Context(), "acme", []string{"CRM", "OTHER"}); !errors.As(err, &unavailable) {
+		t.Errorf("Values: %v", err)
+	}
+	db.gone = false
+	w.now = w.now.Add(credentials.Memory)
+	third := w.rotate(w.server(1), 0)
+	w.want(k, third)
 }
 
 func TestTheSecretsThatSignAtOnceAreBounded(t *testing.T) {

@@ -26,7 +26,7 @@ type Value struct {
 }
 
 // Values returns those of an organization that have a value, by name: what
-// flowengine.Endpoint.Render needs.
+// flowengine.Endpoint.Render needs. A *store.UnavailableError says that the store did not answer.
 func (k *Keeper) Values(ctx context.Context, org string, names []string) (map[string]string, error) {
 	out := make(map[string]string, len(names))
 	for _, of := range names {

@@ -19,11 +19,12 @@ import (
 // send makes attempts while something waits for the lane.
 func (d *Deliverer) send(ctx context.Context, l *lane) {
 	for h := d.next(l); h != nil; h = d.next(l) {
-		a, asked := d.attempt(ctx, h)
-		if ctx.Err() != nil { // broken off by us: whoever has it next makes it anew
-			d.mu.Lock()
-			d.release(h)
-			d.mu.Unlock()
+		a, asked, err := d.attempt(ctx, h)
+		if ctx.Err() == nil {
+			d.trouble.report(sender, err, d.Problem)
+		}
+		if ctx.Err() != nil || err != nil { // broken off by us, or not begun
+			d.abandon(h)
 			continue
 		}
 		d.settle(h, a, asked)
@@ -34,16 +35,18 @@ func (d *Deliverer) send(ctx context.Context, l *lane) {
 }
 
 // attempt sends a delivery once, and says what that means for it and for how long the
-// endpoint asks to be left alone. Of one that is dropped it is no try.
-func (d *Deliverer) attempt(ctx context.Context, h *hold) (store.Attempt, time.Duration) {
+// endpoint asks to be left alone. Of one that is dropped it is no try. An error says that
+// there was no attempt, for a reason that is not the endpoint's.
+func (d *Deliverer) attempt(ctx context.Context, h *hold) (store.Attempt, time.Duration, error) {
 	a := store.Attempt{Lease: h.Lease, Endpoint: h.Delivery.Endpoint, Try: h.Tries + 1, Node: d.Node, At: h.began}
 	if h.endpoint == nil {
 		a.Try, a.State, a.Error = 0, store.Dropped, "the endpoint is no longer configured"
-		return a, 0
+		return a, 0, nil
 	}
-	request, hidden, err := h.endpoint.Render(ctx, h.Message)
-	if err == nil {
-		err = d.sign(ctx, h, &request)
+	request, hidden, err := d.request(ctx, h)
+	var unavailable *store.UnavailableError
+	if errors.As(err, &unavailable) {
+		return a, 0, err
 	}
 	var answer call.Response
 	if err == nil {
@@ -61,11 +64,22 @@ func (d *Deliverer) attempt(ctx context.Context, h *hold) (store.Attempt, time.D
 	}
 	if answer.Status >= 200 && answer.Status <= 299 {
 		a.State = store.Delivered
-		return a, 0
+		return a, 0, nil
 	}
 	asked := retryAfter(answer, end)
 	a.State, a.Due = after(a.Try, end, asked)
-	return a, asked
+	return a, asked, nil
+}
+
+// request makes the request of an attempt, signed.
+func (d *Deliverer) request(ctx context.Context, h *hold) (call.Request, []string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	r, hidden, err := h.endpoint.Render(ctx, h.Message)
+	if err == nil {
+		err = d.sign(ctx, h, &r)
+	}
+	return r, hidden, err
 }
 
 // plain leaves out of an error of the client what the attempt says anyway.
@@ -101,7 +115,11 @@ func (d *Deliverer) settle(h *hold, a store.Attempt, asked time.Duration) {
 	var turn Turn
 	switch {
 	case a.State == store.Delivered:
+		was := l.slow
 		l.succeeded(a.Took)
+		if l.slow && !was {
+			d.putDown(l)
+		}
 		turn = Works
 	case a.State == store.Dropped:
 	default:

@@ -25,7 +25,7 @@ func (d *Deliverer) claim(ctx, sending context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		d.trouble.report(err, d.Problem)
+		d.trouble.report(claimer, err, d.Problem)
 		if err != nil {
 			next, pause = pause, min(2*pause, lastPause)
 		} else {
@@ -137,6 +137,7 @@ func (d *Deliverer) tend(ctx context.Context) {
 		now := time.Now()
 		leases := d.look(now)
 		if len(leases) == 0 {
+			d.trouble.report(tender, nil, d.Problem)
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, limit)
@@ -145,7 +146,7 @@ func (d *Deliverer) tend(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		d.trouble.report(err, d.Problem)
+		d.trouble.report(tender, err, d.Problem)
 		if err == nil {
 			d.renewed(leases, now.Add(lease))
 		}
@@ -158,8 +159,9 @@ func (d *Deliverer) look(now time.Time) (leases []store.Lease) {
 	defer d.mu.Unlock()
 	for _, h := range d.holds {
 		if !h.began.IsZero() && !h.over && now.Sub(h.began) > slowAfter && !h.lane.slow {
-			h.lane.slow = true
-			d.putDown(h.lane)
+			l := h.lane
+			l.slow, l.window = true, min(l.window, l.atOnce())
+			d.putDown(l)
 		}
 	}
 	for _, h := range d.holds {

@@ -38,6 +38,7 @@ type Lanes interface {
 	Lanes(ctx context.Context, org string) ([]store.Lane, error)
 	Deliveries(ctx context.Context, org string, q store.DeliveryQuery) (store.DeliveryPage, error)
 	Disable(ctx context.Context, org, endpoint, why string) (bool, error)
+	Enable(ctx context.Context, org, endpoint string) error
 	Send(ctx context.Context, m store.Message) error
 }
 
@@ -56,7 +57,8 @@ type Client interface {
 // Endpoint is where an organization has messages sent.
 type Endpoint interface {
 	// Render makes the request for a message, but for the headers of Standard Webhooks.
-	// The values of hidden are in it, and nobody may see them. An error holds none.
+	// The values of hidden are in it, and nobody may see them. An error holds none; it is a
+	// failure of the endpoint unless it is a *store.UnavailableError.
 	Render(ctx context.Context, m store.Message) (r call.Request, hidden []string, err error)
 	// AtOnce is how many requests may be under way to it, from each node.
 	AtOnce() int
@@ -85,7 +87,7 @@ const (
 	gather      = 5 * time.Millisecond
 	surveys     = time.Minute      // between two looks at all lanes
 	patient     = 10 * time.Minute // with an endpoint that this node does not know
-	limit       = 10 * time.Second // of one question to the outbox
+	limit       = 10 * time.Second // of one question to the outbox, and of making a request
 	parting     = 5 * time.Second  // for what is under way in the end
 )
 
@@ -104,7 +106,7 @@ type Deliverer struct {
 	Node   string
 	Outbox Outbox
 	Client Client
-	// Secrets returns the signing secrets of an endpoint, newest first; it makes the first.
+	// Secrets returns the signing secrets of an endpoint, newest first; it makes the first. Errors are as those of Endpoint.Render.
 	Secrets func(ctx context.Context, org, endpoint string) ([]standard.Secret, error)
 
 	// Requests that may be under way at once; those of slow and failing endpoints are counted apart, and half as many. DefaultAtOnce.
@@ -174,7 +176,7 @@ func (d *Deliverer) lane(name store.LaneName) *lane {
 // Run sends until ctx ends, and then finishes what is under way.
 func (d *Deliverer) Run(ctx context.Context) {
 	// What this node had before it was started again is free at once.
-	if d.insist(ctx, func(ctx context.Context) error { return d.Outbox.Forsake(ctx, d.Node) }) != nil {
+	if d.insist(ctx, runner, func(ctx context.Context) error { return d.Outbox.Forsake(ctx, d.Node) }) != nil {
 		return
 	}
 	sending, abandon := context.WithCancel(context.WithoutCancel(ctx))
@@ -200,11 +202,11 @@ func (d *Deliverer) Run(ctx context.Context) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
 	defer cancel()
 	d.tell(end)
-	d.trouble.report(d.Outbox.Forsake(end, d.Node), d.Problem)
+	d.trouble.report(runner, d.Outbox.Forsake(end, d.Node), d.Problem)
 }
 
 // insist asks the outbox until it answers; the error is that of ctx.
-func (d *Deliverer) insist(ctx context.Context, ask func(context.Context) error) error {
+func (d *Deliverer) insist(ctx context.Context, of part, ask func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		limited, cancel := context.WithTimeout(ctx, limit)
 		err := ask(limited)
@@ -212,7 +214,7 @@ func (d *Deliverer) insist(ctx context.Context, ask func(context.Context) error)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		d.trouble.report(err, d.Problem)
+		d.trouble.report(of, err, d.Problem)
 		if err == nil {
 			return nil
 		}
@@ -228,20 +230,37 @@ const (
 	lastPause  = 2 * time.Second
 )
 
+// part is a part of a deliverer: one may get no answer while others do.
+type part int
+
+// The parts.
+const (
+	runner part = 1 << iota
+	claimer
+	sender
+	finisher
+	tender
+	surveyor
+	disabler
+)
+
 // trouble is the outbox not answering.
 type trouble struct {
 	mu   sync.Mutex
-	here bool
+	here part // those that get no answer
 }
 
-// report tells of it when it begins, and when it is over.
-func (t *trouble) report(err error, to func(error)) {
+// report tells of it when it begins, and when it is over in all parts.
+func (t *trouble) report(of part, err error, to func(error)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if (err != nil) != t.here && to != nil {
+	was := t.here
+	if t.here &^= of; err != nil {
+		t.here |= of
+	}
+	if (t.here != 0) != (was != 0) && to != nil {
 		to(err)
 	}
-	t.here = err != nil
 }
 
 // sleep waits, and says whether ctx lasted.

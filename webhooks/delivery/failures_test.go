@@ -194,6 +194,76 @@ func TestOutboxAway(t *testing.T) {
 	})
 }
 
+// deaf is an outbox that enters nothing until it hears.
+type deaf struct {
+	*outbox
+	hears chan struct{}
+}
+
+func (d deaf) Finish(ctx context.Context, a []store.Attempt) ([]int64, error) {
+	select {
+	case <-d.hears:
+		return d.outbox.Finish(ctx, a)
+	default:
+		return nil, errDown
+	}
+}
+
+// An outbox that answers some questions and not others is told of once too.
+func TestOutboxHalfAway(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		o := deaf{newOutbox(), make(chan struct{})}
+		d := New("a", o, status(200))
+		d.Secrets = ask
+		d.Use(named(endpoint{name: "crm"}))
+		var told []error
+		d.Problem = func(err error) { told = append(told, err) }
+		ctx, cancel := context.WithCancel(t.Context())
+		over := make(chan struct{})
+		go func() { d.Run(ctx); close(over) }()
+		o.put(t, "msg_1", "", "crm")
+		<-time.After(5 * time.Minute)
+		close(o.hears)
+		<-time.After(time.Minute)
+		cancel()
+		<-over
+		if n := o.states("crm")[store.Delivered]; n != 1 || len(told) != 2 || !errors.Is(told[0], errDown) || told[1] != nil {
+			t.Errorf("%d delivered, told %v", n, told)
+		}
+	})
+}
+
+// That the store does not say what signs is no failure of the endpoint: what is for it waits.
+func TestSecretsAway(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		w := run(t, newOutbox(), "a", status(200), named(endpoint{name: "crm"}))
+		back := make(chan struct{})
+		w.Secrets = func(ctx context.Context, org, endpoint string) ([]standard.Secret, error) {
+			select {
+			case <-back:
+				return ask(ctx, org, endpoint)
+			case <-ctx.Done():
+				return nil, &store.UnavailableError{Err: errDown}
+			}
+		}
+		for i := range 3 {
+			w.put(t, fmt.Sprint("msg_", i), "", "crm")
+		}
+		<-time.After(time.Minute)
+		close(back)
+		<-time.After(renewal + 2*lease)
+		w.stop()
+		for n := range int64(3) {
+			if d := w.outbox.delivery(n + 1); d.State != store.Delivered || len(d.Attempts) != 1 || d.Tries != 1 {
+				t.Errorf("%d: %s after %d tries, %d attempts", n+1, d.State, d.Tries, len(d.Attempts))
+			}
+		}
+		if len(w.problems) != 2 || !errors.Is(w.problems[0], errDown) || w.problems[1] != nil {
+			t.Errorf("told %v", w.problems)
+		}
+	})
+}
+
 // A node that is stopped finishes what is under way, as far as that takes seconds, and
 // leaves the rest to the others at once.
 func TestStop(t *testing.T) {

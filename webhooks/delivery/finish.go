@@ -57,7 +57,7 @@ func (d *Deliverer) tell(ctx context.Context) {
 		if n == 0 {
 			return
 		}
-		if d.insist(ctx, func(ctx context.Context) error {
+		if d.insist(ctx, finisher, func(ctx context.Context) error {
 			crash.At("finish.before")
 			_, err := d.Outbox.Finish(ctx, attempts) // what is stale is another's
 			crash.At("finish.after")

@@ -142,6 +142,18 @@ func (d *Deliverer) putDown(l *lane) {
 	l.queue = nil
 }
 
+// abandon lets go a delivery that could not be tried, and all that waits behind it, for a
+// while: whoever has them next makes them anew.
+func (d *Deliverer) abandon(h *hold) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.release(h)
+	d.putDown(h.lane)
+	if until := time.Now().Add(lastPause); until.After(h.lane.rest) {
+		h.lane.rest = until
+	}
+}
+
 // release lets a delivery go; the caller holds mu.
 func (d *Deliverer) release(h *hold) {
 	delete(d.holds, h.Lease)

@@ -131,6 +131,41 @@ func TestSlowEndpointHasItsRoom(t *testing.T) {
 	})
 }
 
+// For an endpoint that becomes slow nothing is held that is not sent, whether that shows before it answers or after.
+func TestNothingIsHeldAheadForASlowEndpoint(t *testing.T) {
+	for _, took := range []time.Duration{1100 * time.Millisecond, 10 * time.Second} {
+		virtually(t, func(t *testing.T) {
+			var slow atomic.Bool
+			w := run(t, newOutbox(), "a", receivers(func(context.Context, call.Request) (call.Response, error) {
+				if slow.Load() {
+					<-time.After(took)
+				}
+				return call.Response{Status: 200}, nil
+			}), named(endpoint{name: "crm", atOnce: 1}))
+			put := func(of string, n int) {
+				for i := range n {
+					w.put(t, fmt.Sprint(of, i), "", "crm")
+				}
+			}
+			put("fast", 50)
+			<-time.After(5850 * time.Millisecond) // the shorter one begins and ends between two looks
+			slow.Store(true)
+			put("slow", 8)
+			<-time.After(2200 * time.Millisecond)
+			put("later", 8)
+			for range 50 {
+				<-time.After(100 * time.Millisecond)
+				w.Deliverer.mu.Lock()
+				if held := w.lanes[store.LaneName{Org: org, Endpoint: "crm"}].held; held > 1 {
+					t.Errorf("%s: %d held", took, held)
+				}
+				w.Deliverer.mu.Unlock()
+			}
+			w.stop()
+		})
+	}
+}
+
 // An endpoint that fails all the time is asked now and then only, and has all that waited
 // soon after it works again.
 func TestFailingEndpointRests(t *testing.T) {

@@ -53,11 +53,8 @@ func newHider(hidden []string) hider {
 	return h
 }
 
-// text hides the values in a text, and what no database takes.
-func (h hider) text(s string) string {
-	s = without(s, find(s, h.forms, false))
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-}
+// text hides the values in a text.
+func (h hider) text(s string) string { return without(s, find(s, h.forms, false)) }
 
 // body hides them in a body and cuts it; cut says that it is a part already. What is left
 // at its end of a value that was cut is hidden too.

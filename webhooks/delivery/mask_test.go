@@ -111,16 +111,13 @@ func TestSecretsAreHiddenWhereABodyWasCut(t *testing.T) {
 
 func TestWhatIsKeptIsBounded(t *testing.T) {
 	h := new(mask).of(nil)
-	long := call.Request{Body: bytes.Repeat([]byte("é"), keptBody), Header: map[string]string{"X-Long": strings.Repeat("é", keptValue), "X-Odd": "a\x00b\xffc"}}
+	long := call.Request{Body: bytes.Repeat([]byte("é"), keptBody), Header: map[string]string{"X-Long": strings.Repeat("é", keptValue)}}
 	got := h.request(long, nil)
 	if len(got.Body) != keptBody || !got.Cut {
 		t.Errorf("a body of %d bytes, cut %t", len(got.Body), got.Cut)
 	}
 	if v := got.Header["X-Long"]; len(v) > keptValue+len("…") || !utf8.ValidString(v) {
 		t.Errorf("a header of %d bytes", len(v))
-	}
-	if v := got.Header["X-Odd"]; v != "a\uFFFDb\uFFFDc" {
-		t.Errorf("%q", v)
 	}
 	if got := h.request(call.Request{Body: []byte("{}")}, []byte("{}")); got.Body != nil || got.Cut {
 		t.Errorf("the standard body is kept again: %s", got.Body)

@@ -239,14 +239,17 @@ func (o *outbox) Disable(_ context.Context, org, endpoint, why string) (bool, er
 	return was, nil
 }
 
-func (o *outbox) enable(endpoint string) {
-	o.mu.Lock()
+func (o *outbox) Enable(_ context.Context, org, endpoint string) error {
+	if err := o.answer(); err != nil {
+		return err
+	}
 	defer o.mu.Unlock()
 	r := o.lane(store.LaneName{Org: org, Endpoint: endpoint})
 	r.Disabled, r.Failing = nil, nil
 	for _, e := range r.live {
 		e.Due = time.Now()
 	}
+	return nil
 }
 
 // delivery returns one, with its attempts.

@@ -132,7 +132,9 @@ func TestGone(t *testing.T) {
 		if n := w.outbox.states("ops")[store.Delivered]; n != 1 {
 			t.Errorf("%d announcements", n)
 		}
-		w.outbox.enable("crm")
+		if err := w.outbox.Enable(t.Context(), org, "crm"); err != nil {
+			t.Fatal(err)
+		}
 		w.Wake()
 		<-time.After(2 * time.Minute)
 		w.stop()
@@ -160,12 +162,37 @@ func TestEnabledAgainAtOnce(t *testing.T) {
 		mu.Lock()
 		answer = 200
 		mu.Unlock()
-		w.outbox.enable("crm")
+		if err := w.outbox.Enable(t.Context(), org, "crm"); err != nil {
+			t.Fatal(err)
+		}
 		w.Wake()
 		<-time.After(lease) // of what was claimed and not sent
 		w.stop()
 		if n := w.outbox.states("crm")[store.Delivered]; n != 5 {
 			t.Errorf("%d delivered %s after it was enabled", n, lease)
+		}
+	})
+}
+
+// What waits for an endpoint that is disabled is dropped as well once it is no longer configured.
+func TestDisabledAndNoLongerConfigured(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		w := run(t, newOutbox(), "a", status(410), named(endpoint{name: "crm"}))
+		for i := range 5 {
+			w.put(t, fmt.Sprintf("msg_%d", i), "", "crm")
+		}
+		<-time.After(time.Hour)
+		if n := w.outbox.states("crm")[store.Pending]; n != 5 {
+			t.Fatalf("%d wait", n)
+		}
+		w.Use(nil)
+		<-time.After(20 * time.Minute)
+		w.stop()
+		if n := w.outbox.states("crm")[store.Dropped]; n != 5 {
+			t.Errorf("%d dropped", n)
+		}
+		if want := []string{"crm disabled: it answered 410 Gone", "crm gone: it is no longer configured: what was for it is dropped"}; !slices.Equal(w.told(), want) {
+			t.Errorf("told %q", w.told())
 		}
 	})
 }

@@ -18,7 +18,7 @@ const (
 func (d *Deliverer) survey(ctx context.Context) {
 	for {
 		var lanes []store.Lane
-		if d.insist(ctx, func(ctx context.Context) (err error) {
+		if d.insist(ctx, surveyor, func(ctx context.Context) (err error) {
 			lanes, err = d.Outbox.Lanes(ctx, "")
 			return err
 		}) != nil {
@@ -31,7 +31,11 @@ func (d *Deliverer) survey(ctx context.Context) {
 		d.pending.Store(int64(pending))
 		now := time.Now()
 		for _, l := range d.forget(lanes, now) {
-			d.tellTurn(l, Gone, "it is no longer configured: what was for it is dropped")
+			// Nothing is claimed for an endpoint that is disabled, not even to be dropped.
+			if l.Disabled != nil && d.insist(ctx, surveyor, func(ctx context.Context) error { return d.Outbox.Enable(ctx, l.Org, l.Endpoint) }) != nil {
+				return
+			}
+			d.tellTurn(store.LaneName{Org: l.Org, Endpoint: l.Endpoint}, Gone, "it is no longer configured: what was for it is dropped")
 		}
 		for _, l := range lanes {
 			d.judge(ctx, l, now)
@@ -44,7 +48,7 @@ func (d *Deliverer) survey(ctx context.Context) {
 
 // forget marks the lanes that have not been configured here for long, and returns those that are
 // new among them.
-func (d *Deliverer) forget(lanes []store.Lane, now time.Time) (gone []store.LaneName) {
+func (d *Deliverer) forget(lanes []store.Lane, now time.Time) (gone []store.Lane) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	waits := map[store.LaneName]bool{}
@@ -56,7 +60,7 @@ func (d *Deliverer) forget(lanes []store.Lane, now time.Time) (gone []store.Lane
 		}
 		if !l.gone {
 			l.gone, l.window, l.rest = true, batch, time.Time{}
-			gone = append(gone, name)
+			gone = append(gone, known)
 		}
 	}
 	for name, l := range d.lanes {
@@ -74,7 +78,7 @@ func (d *Deliverer) judge(ctx context.Context, l store.Lane, now time.Time) {
 		return
 	}
 	n, err := d.failures(ctx, name, now)
-	d.trouble.report(err, d.Problem)
+	d.trouble.report(surveyor, err, d.Problem)
 	if err == nil && n >= failures {
 		d.disable(ctx, name, fmt.Sprintf("every attempt since %s has failed", l.Failing.UTC().Format(time.RFC3339)))
 	}
@@ -108,7 +112,7 @@ func (d *Deliverer) failures(ctx context.Context, name store.LaneName, now time.
 // disable has an endpoint sent nothing more, and announces it to those that want to know.
 func (d *Deliverer) disable(ctx context.Context, name store.LaneName, why string) {
 	var was bool
-	if d.insist(ctx, func(ctx context.Context) (err error) {
+	if d.insist(ctx, disabler, func(ctx context.Context) (err error) {
 		was, err = d.Outbox.Disable(ctx, name.Org, name.Endpoint, why)
 		return err
 	}) != nil {
@@ -129,7 +133,7 @@ func (d *Deliverer) disable(ctx context.Context, name store.LaneName, why string
 		return
 	}
 	if m, ok := d.Announce(name.Org, name.Endpoint, why, time.Now()); ok {
-		d.insist(ctx, func(ctx context.Context) error { return d.Outbox.Send(ctx, m) })
+		d.insist(ctx, disabler, func(ctx context.Context) error { return d.Outbox.Send(ctx, m) })
 		d.Wake()
 	}
 }

@@ -35,9 +35,9 @@ func TestAMessageIsTriedOnceBesideTheOutbox(t *testing.T) {
 			return call.Response{Status: of.answer}, nil
 		}))
 		d.Secrets = ask
-		a := d.Try(t.Context(), endpoint{name: of.endpoint}, of.endpoint, m)
-		if a.State != of.state || a.Error != of.why || of.why == "" && (a.Response.Status != of.answer || asked != 1) {
-			t.Errorf("%s: %+v, asked %d times", of.endpoint, a, asked)
+		a, err := d.Try(t.Context(), endpoint{name: of.endpoint}, of.endpoint, m)
+		if err != nil || a.State != of.state || a.Error != of.why || of.why == "" && (a.Response.Status != of.answer || asked != 1) {
+			t.Errorf("%s: %+v, asked %d times (%v)", of.endpoint, a, asked, err)
 		}
 	}
 }

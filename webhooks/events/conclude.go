@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hookswitch/hookswitch/call"
@@ -26,7 +27,7 @@ func (t *teller) conclude() {
 		part++
 	}
 	for _, m := range c.Ledger {
-		if m.Source == bySource {
+		if m.Source == bySource && !t.settled(m.Kind) {
 			tell(m.Key+" "+m.Sum.String(), telling{typ: RevenueUpdated, at: happened(end), event: Money{m.Kind, m.Sum, m.Replaced, m.Source, m.Reason}})
 		}
 	}
@@ -34,6 +35,14 @@ func (t *teller) conclude() {
 		tell(bySource, telling{typ: CallConverted, at: happened(end), event: Conversion{Converted: true, Source: bySource, At: c.ConvertedAt}})
 	}
 	tell(string(c.State), telling{typ: CallCompleted, at: happened(end), event: Completion{c.State}})
+}
+
+// settled says whether somebody has set an amount already, since the call has ended: then
+// what a rule says of it is no news.
+func (t *teller) settled(kind store.MoneyKind) bool {
+	return slices.ContainsFunc(t.call.Events, func(e call.Event) bool {
+		return e.Type == call.Money && e.Epoch >= store.AfterEpoch && e.Attrs["kind"] == string(kind)
+	})
 }
 
 // last returns the last event of a type; nil: there is none.

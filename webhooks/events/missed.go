@@ -34,12 +34,17 @@ func (t *teller) released(e *call.Event) {
 	if l.Connected != nil && e.Attrs["late"] == "true" {
 		lasted = happened(e).Sub(*l.Connected)
 	}
-	t.missed(e, l, lasted)
+	t.missed(e, l, lasted, func() place { return placeOf(e, itself) })
 }
 
 // cut tells of connections and recordings that nobody saw end: they lasted until the call
-// ended.
+// ended, each recording with a place of its own behind that.
 func (t *teller) cut(end *call.Event) {
+	part := itself
+	next := func() place {
+		part = min(part+1, conclusion-1)
+		return placeOf(end, part)
+	}
 	released, tapes := map[string]bool{}, map[string]bool{}
 	for i := range t.call.Events {
 		switch e := &t.call.Events[i]; {
@@ -53,17 +58,17 @@ func (t *teller) cut(end *call.Event) {
 	}
 	for i := range t.call.Legs {
 		if l := &t.call.Legs[i]; l.Leg == "B" && l.Connected != nil && !released[l.UUID] {
-			t.missed(end, l, happened(end).Sub(*l.Connected))
+			t.missed(end, l, happened(end).Sub(*l.Connected), next)
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(tapes)) {
-		t.recorded(placeOf(end, itself), happened(end), Recording{Path: path, Of: "call"})
+		t.recorded(next(), happened(end), Recording{Path: path, Of: "call"})
 	}
 }
 
 // missed tells that a target was connected, and for how long, where no event does, and of
-// the recording that ended with the connection.
-func (t *teller) missed(end *call.Event, l *store.Leg, lasted time.Duration) {
+// the recording that ended with the connection, in its place.
+func (t *teller) missed(end *call.Event, l *store.Leg, lasted time.Duration, recorded func() place) {
 	if l.Connected == nil {
 		return
 	}
@@ -81,7 +86,7 @@ func (t *teller) missed(end *call.Event, l *store.Leg, lasted time.Duration) {
 	for i := range t.call.Events {
 		e := &t.call.Events[i]
 		if path := e.Attrs["recording"]; path != "" && e.Type == call.TargetDialed && e.Leg == l.UUID {
-			t.recorded(placeOf(end, itself), happened(end), Recording{path, "connection", l.UUID, l.Target})
+			t.recorded(recorded(), happened(end), Recording{path, "connection", l.UUID, l.Target})
 			return
 		}
 	}

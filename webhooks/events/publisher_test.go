@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -102,18 +103,55 @@ func TestCallIsTold(t *testing.T) {
 	check, last := conform(t), int64(0)
 	for _, m := range messages {
 		check(m)
-		v, err := Variables(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if place, _ := v.Event.Data["sequence"].(int); int64(place) <= last {
+		if place := sequenceOf(t, m); place <= last {
 			t.Errorf("%s has sequence %d after %d", m.Type, place, last)
 		} else {
-			last = int64(place)
+			last = place
 		}
-		if m.Org != "acme" || m.Call != callID || !slices.Equal(m.To, []string{"crm"}) || v.Event.ID != m.ID {
-			t.Errorf("%+v", m)
+		if v, err := Variables(m); err != nil || m.Org != "acme" || m.Call != callID || !slices.Equal(m.To, []string{"crm"}) || v.Event.ID != m.ID {
+			t.Errorf("%+v %v", m, err)
 		}
+	}
+}
+
+func sequenceOf(t *testing.T, m store.Message) int64 {
+	t.Helper()
+	var b Body
+	if err := json.Unmarshal(m.Body, &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Data.Sequence
+}
+
+// A flow that writes a tag again after a takeover tells nothing new, and neither does an
+// input that changed nothing.
+func TestWhatIsWrittenAgainIsToldOnce(t *testing.T) {
+	write := func(epoch int, attrs map[string]string) call.Event {
+		attrs["tag"], attrs["value"] = "state", "TX"
+		return call.Event{Org: "acme", Call: callID, Type: call.Tagged, Step: "mark", Node: "n1", Epoch: epoch, Seq: 9, Time: sampled.Add(time.Duration(epoch) * time.Minute), Attrs: attrs}
+	}
+	events := append(laid(connected[:1]), write(1, map[string]string{"key": "k-3"}), write(2, map[string]string{"key": "k-3"}), write(3, map[string]string{"key": "k-5"}),
+		write(4, map[string]string{"input": "i", "unchanged": "true"}))
+	ids := map[string]bool{}
+	for _, m := range publisher(t, hears(TagsUpdated)).Publish(record(events), events) {
+		ids[m.ID] = true
+	}
+	if len(ids) != 2 {
+		t.Errorf("two writes were told under %d ids", len(ids))
+	}
+}
+
+// What a rule says of an amount is not told after what somebody has set since.
+func TestRuleIsNotToldBehindWhatReplacedIt(t *testing.T) {
+	ruled := record(laid(connected)).Ledger[0]
+	events := append(laid(connected), call.Event{Org: "acme", Call: callID, Type: call.Money, Epoch: store.AfterEpoch, Seq: 1, Time: sampled.Add(time.Hour),
+		Attrs: map[string]string{"kind": string(ruled.Kind), "amount": "50", "currency": "USD", "source": "api", "input": "i"}})
+	c := record(events)
+	if got := told(publisher(t, hears(RevenueUpdated)).Publish(c, nil), sampled); len(got) != 0 {
+		t.Errorf("told %q", got)
+	}
+	if got := told(publisher(t, hears(RevenueUpdated)).Publish(c, events[len(events)-1:]), sampled); len(got) != 1 {
+		t.Errorf("told %q of what was set", got)
 	}
 }
 
@@ -156,6 +194,12 @@ func TestMissedIsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			events := laid(stories[name])
+			messages := publisher(t, hears()).Publish(record(events), events)
+			for i := range messages[1:] {
+				if sequenceOf(t, messages[i+1]) <= sequenceOf(t, messages[i]) {
+					t.Errorf("%s is not behind %s", messages[i+1].Type, messages[i].Type)
+				}
+			}
 			types := []string{CallConnected, CallRecorded}
 			for _, d := range call.Marks {
 				types = append(types, markType(d))

@@ -98,11 +98,14 @@ func happened(e *call.Event) time.Time {
 	return e.Time
 }
 
-// identity names what has no name of its own: by the input that led to it, which may be
-// told of twice, or by the place of the event.
+// identity names what has no name of its own: by the input that led to it, or the passing
+// of the call through a node, which may be told of twice; else by the place of the event.
 func identity(e *call.Event) string {
-	if input := e.Attrs["input"]; input != "" {
+	switch input, key := e.Attrs["input"], e.Attrs["key"]; {
+	case input != "":
 		return "input " + input + " " + e.Attrs["tag"] + e.Attrs["kind"]
+	case key != "":
+		return "key " + key + " " + e.Attrs["tag"] + " " + e.Attrs["value"]
 	}
 	return fmt.Sprintf("%d.%d.%s.%d", e.Epoch, e.Seq, e.Node, e.Time.UnixNano())
 }
@@ -119,7 +122,7 @@ func (t *teller) leg(uuid string) *store.Leg {
 func (t *teller) tagged(e *call.Event) {
 	name := e.Attrs["tag"]
 	value, public := t.org.Tag(name, e.Attrs["value"])
-	if !public {
+	if !public || e.Attrs["unchanged"] == "true" {
 		return
 	}
 	if e.Attrs["removed"] == "true" {

@@ -61,7 +61,7 @@ type Handler struct {
 	mux     *http.ServeMux
 	address *ratelimit.Limiter
 	webhook *ratelimit.Limiter
-	room    *room
+	room    *ratelimit.Room
 	turns   chan struct{} // holds one for each question to the store
 	used    keys.Noted
 }
@@ -78,7 +78,7 @@ func New(o Options) *Handler {
 		o.Problem = func(error) {}
 	}
 	o.Limits = o.Limits.orDefault()
-	h := &Handler{Options: o, mux: http.NewServeMux(), address: ratelimit.New(time.Second, o.Now), webhook: ratelimit.New(time.Second, o.Now), room: newRoom(o.Limits), turns: make(chan struct{}, o.Limits.InStore)}
+	h := &Handler{Options: o, mux: http.NewServeMux(), address: ratelimit.New(time.Second, o.Now), webhook: ratelimit.New(time.Second, o.Now), room: ratelimit.NewRoom(o.Limits.AtOnce, o.Limits.PerWebhook), turns: make(chan struct{}, o.Limits.InStore)}
 	for _, kind := range flowengine.Operations {
 		h.mux.HandleFunc(Path(kind), func(w http.ResponseWriter, r *http.Request) {
 			if !slices.Contains(Methods(kind), r.Method) { // HEAD too, which is to change nothing
@@ -170,7 +170,9 @@ func (q *query) admit(ctx context.Context, key string) (a answer, err error) {
 	if _, wait := q.webhook.Take(name, q.hook.Rate); wait > 0 {
 		return a, later(http.StatusTooManyRequests, wait, "there are too many requests to this webhook")
 	}
-	if q.leave = q.room.enter(ctx, name); q.leave == nil {
+	waiting, cancel := context.WithTimeout(ctx, q.Limits.Waiting)
+	defer cancel()
+	if q.leave = q.room.Enter(waiting, name); q.leave == nil {
 		return a, later(http.StatusServiceUnavailable, time.Second, "there are too many requests at once")
 	}
 	return a, nil

@@ -357,8 +357,9 @@ func TestNothingSecretIsKept(t *testing.T) {
 	r.Header.Set("Referer", "https://crm.example/?key="+key)
 	r.Header.Set("Idempotency-Key", "visible")
 	out := w.do(r)
-	tagging := w.post(flowengine.UpdateTags, `{"call_id": "ended-1", "add": [{"name": "ssn_hash", "value": "hunter2"}, "ssn_hash=hunter2", {"name": "password", "value": "hunter2"}]}`)
+	tagging := w.post(flowengine.UpdateTags, `{"call_id": "ended-1", "add": [{"name": "ssn_hash", "value": "hunter2"}, "ssn_hash=hunter2, hunter2, a=hunter2", {"name": "password", "value": "hunter2"}]}`)
 	w.post(flowengine.CallData, `{"caller_id": "+12125550199", "password": "hunter2`)
+	w.post(flowengine.UpdateTags, `{"call_id": "ended-1", "add": "ssn_hash=hunter2, hunter2,state=TX, open, b"}`)
 	w.post(flowengine.UpdateRevenue, `{"call_id": "ended-1", "revenue": "`+card+`", "`+card+`": 1}`)
 	for _, kept := range w.store.requests {
 		text := fmt.Sprintf("%+v %s %s", kept, kept.Request.Body, kept.Answer)
@@ -378,6 +379,9 @@ func TestNothingSecretIsKept(t *testing.T) {
 		if !strings.Contains(first.Request.URL+string(first.Request.Body), open) {
 			t.Errorf("%s is not kept: %s %s", open, first.Request.URL, first.Request.Body)
 		}
+	}
+	if entries := string(w.store.requests[3].Request.Body); !strings.Contains(entries, "state=TX, open, b") {
+		t.Errorf("what nobody hides is not kept: %s", entries)
 	}
 	if first.Request.Header["Idempotency-Key"] != "visible" || first.KeyID != w.keys["leads"].ID() || first.From != "192.0.2.1" {
 		t.Errorf("kept %+v", first)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/tags"
 )
 
 // masked stands for what is not kept.
@@ -106,14 +105,16 @@ func (q *query) masking(value any, name string) any {
 	case list:
 		out := make(list, len(v))
 		for i := range v {
-			if out[i] = q.masking(v[i], name); name == "add" {
-				out[i] = q.maskEntry(out[i])
+			if text, ok := v[i].(string); ok && name == "add" {
+				out[i] = mask(q.maskEntry(text))
+			} else {
+				out[i] = q.masking(v[i], name)
 			}
 		}
 		return out
 	case string:
 		if name == "add" {
-			return q.maskEntry(mask(v))
+			v = q.maskEntries(v)
 		}
 		return mask(v)
 	case json.Number:
@@ -127,28 +128,38 @@ func (q *query) masking(value any, name string) any {
 // private says whether a field is a tag of private values.
 func (q *query) private(name string) bool {
 	d := (&evaluation{org: q.org, hook: q.hook}).definition(name)
-	return d != nil && d.Privacy == tags.Private
+	return d != nil && q.org.Private(d.Name)
 }
 
 // privateEntry says so of {"name": …, "value": …}.
 func (q *query) privateEntry(entry object, member string) bool {
 	m, ok := entryOf(entry, true)
-	return ok && member == "value" && (q.private(m.name) || isSecret(m.name))
+	return ok && member == "value" && q.hidden(m.name)
 }
 
-// maskEntry does so with NAME=VALUE.
-func (q *query) maskEntry(value any) any {
-	text, ok := value.(string)
-	if !ok {
-		return value
+// hidden says whether what is entered under a name is kept from everybody.
+func (q *query) hidden(name string) bool { return q.private(strings.TrimSpace(name)) || isSecret(name) }
+
+// maskEntry masks the value of NAME=VALUE.
+func (q *query) maskEntry(entry string) string {
+	if name, _, has := strings.Cut(entry, "="); has && q.hidden(name) {
+		return name + "=" + masked
 	}
-	parts := strings.Split(text, ",")
-	for i, part := range parts {
-		if name, _, has := strings.Cut(part, "="); has && (q.private(strings.TrimSpace(name)) || isSecret(name)) {
-			parts[i] = name + "=" + masked
+	return entry
+}
+
+// maskEntries does so with several, as forms have them: NAME=VALUE,NAME=VALUE. What follows
+// a value that is masked, without a name, may be more of it.
+func (q *query) maskEntries(text string) string {
+	var kept []string
+	more := false
+	for entry := range strings.SplitSeq(text, ",") {
+		name, _, has := strings.Cut(entry, "=")
+		if more = has && q.hidden(name) || !has && more; has || !more {
+			kept = append(kept, q.maskEntry(entry))
 		}
 	}
-	return strings.Join(parts, ",")
+	return strings.Join(kept, ",")
 }
 
 // gap is what people put between the digits of a card, also as URLs write it; a point only

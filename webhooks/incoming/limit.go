@@ -1,10 +1,6 @@
 package incoming
 
-import (
-	"context"
-	"sync"
-	"time"
-)
+import "time"
 
 // Limits bound what is asked of the webhooks. How often one may be called is in its
 // definition.
@@ -41,74 +37,4 @@ func (l Limits) orDefault() Limits {
 		d.Reading = l.Reading
 	}
 	return d
-}
-
-// room is for the requests that are under way.
-type room struct {
-	limits Limits
-	all    places
-	mu     sync.Mutex
-	hooks  map[string]*corner // those that somebody is at
-}
-
-// corner is the room of one webhook.
-type corner struct {
-	places
-	visitors int // in it, or waiting for a place
-}
-
-// places holds one for each that is taken.
-type places chan struct{}
-
-func (p places) take(ctx context.Context) bool {
-	select {
-	case p <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func newRoom(l Limits) *room {
-	return &room{limits: l, all: make(places, l.AtOnce), hooks: map[string]*corner{}}
-}
-
-// enter takes room for a request to a webhook, and waits for it where there is none; nil
-// where that lasts too long.
-func (r *room) enter(ctx context.Context, webhook string) (leave func()) {
-	ctx, cancel := context.WithTimeout(ctx, r.limits.Waiting)
-	defer cancel()
-	c, gone := r.visit(webhook)
-	if !c.take(ctx) {
-		gone()
-		return nil
-	}
-	if !r.all.take(ctx) {
-		<-c.places
-		gone()
-		return nil
-	}
-	return func() {
-		<-r.all
-		<-c.places
-		gone()
-	}
-}
-
-// visit returns the room of a webhook, which is there until gone.
-func (r *room) visit(webhook string) (c *corner, gone func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if c = r.hooks[webhook]; c == nil {
-		c = &corner{places: make(places, r.limits.PerWebhook)}
-		r.hooks[webhook] = c
-	}
-	c.visitors++
-	return c, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if c.visitors--; c.visitors == 0 {
-			delete(r.hooks, webhook)
-		}
-	}
 }
