@@ -32,6 +32,7 @@ type Input struct {
 	store.Input
 	Expires time.Time
 	events  []byte
+	wanted  string // names what it wants, as it came
 }
 
 // NewInput checks an input and returns its row, which waits for a call.
@@ -48,9 +49,13 @@ func NewInput(org string, in store.Input) (*Input, error) {
 		return nil, fmt.Errorf("input %s: its idempotency key is longer than %d bytes", in.ID, maxName)
 	}
 	events, err := json.Marshal(in.Events)
+	if err != nil {
+		return nil, err
+	}
 	in.Key = Text(in.Key)
 	in.Org, in.ID, in.Webhook, in.Call, in.Caller = Name(org), Name(in.ID), Name(in.Webhook), Name(in.Call), PlainCaller(in.Caller)
-	return &Input{in, in.Received.Add(in.Wait), events}, err
+	wanted, err := wantedOf(&in)
+	return &Input{in, in.Received.Add(in.Wait), events, wanted}, err
 }
 
 // EmptyInput returns a row to read into.

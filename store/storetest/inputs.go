@@ -218,7 +218,7 @@ func keyLife(t *testing.T, s store.Store) {
 	send := func(org, webhook, key string, after time.Duration, repeated bool) {
 		t.Helper()
 		n++
-		in := to("c1", input(fmt.Sprint("in-", n), paying(store.Revenue, fmt.Sprint(n))))
+		in := to("c1", input(fmt.Sprint("in-", n), paying(store.Revenue, "40")))
 		in.Webhook, in.Key, in.Received = webhook, key, began.Add(after)
 		r, err := s.Receive(t.Context(), org, in)
 		if err != nil || r.Repeated != repeated || (r.ID == in.ID) == repeated {
@@ -227,6 +227,14 @@ func keyLife(t *testing.T, s store.Store) {
 	}
 	send("acme", "leads", "k", 0, false)
 	send("acme", "leads", "k", 24*time.Hour-time.Second, true)
+	for _, other := range []store.Input{to("c1", input("in-other", paying(store.Revenue, "41"))), to("c2", input("in-other", paying(store.Revenue, "40")))} {
+		if other.Webhook, other.Key = "leads", "k"; other.Call == "c2" {
+			other.Wait = time.Hour
+		}
+		if r, err := s.Receive(t.Context(), "acme", other); !errors.Is(err, store.ErrKeyUsed) {
+			t.Errorf("something else under the same key: %+v %v", r, err)
+		}
+	}
 	send("acme", "sales", "k", 0, false)
 	send("acme", "leads", "K", 0, false)
 	send("other", "leads", "k", 0, false)
