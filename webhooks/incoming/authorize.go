@@ -48,12 +48,11 @@ func isKeyName(name string) bool {
 // so that neither answer nor time tells one bad key from another.
 func (q *query) authorize(ctx context.Context, text string) error {
 	parsed, malformed := keys.Parse(text)
-	done, err := q.turn(ctx)
-	if err != nil {
+	var key *store.Key
+	err := q.ask(ctx, func(ctx context.Context) (err error) {
+		key, err = q.Keys.FindKey(ctx, parsed.Hash())
 		return err
-	}
-	defer done()
-	key, err := q.Keys.FindKey(ctx, parsed.Hash())
+	})
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return err
@@ -62,7 +61,10 @@ func (q *query) authorize(ctx context.Context, text string) error {
 	}
 	q.key = key
 	if q.used.Due(key.Org, key.ID, q.began) {
-		if err := q.Keys.UsedKey(ctx, key.Org, key.ID, q.began, q.from); err != nil {
+		err := q.ask(ctx, func(ctx context.Context) error {
+			return q.Keys.UsedKey(ctx, key.Org, key.ID, q.began, q.from)
+		})
+		if err != nil {
 			q.Problem(err) // the request does not depend on it
 		}
 	}

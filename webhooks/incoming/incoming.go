@@ -129,13 +129,16 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, kind flowengine.
 	a.write(w)
 }
 
-// turn waits until a question may be put to the store; done ends that.
-func (h *Handler) turn(ctx context.Context) (done func(), err error) {
+// ask puts a question to the store when its turn comes, and gives it up when its time is over.
+func (h *Handler) ask(ctx context.Context, question func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, h.Limits.Asking)
+	defer cancel()
 	select {
 	case h.turns <- struct{}{}:
-		return func() { <-h.turns }, nil
+		defer func() { <-h.turns }()
+		return question(ctx)
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 
@@ -274,13 +277,12 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 		out.Fields = append(out.Fields, p.fields...)
 		return answerOf(http.StatusOK, out), nil
 	}
-	done, err := q.turn(ctx)
-	if err != nil {
-		return answer{}, err
-	}
 	p.input.ID = uuid.NewString()
-	receipt, err := q.Inputs.Receive(ctx, q.org.Name, p.input)
-	done()
+	var receipt store.Receipt
+	err := q.ask(ctx, func(ctx context.Context) (err error) {
+		receipt, err = q.Inputs.Receive(ctx, q.org.Name, p.input)
+		return err
+	})
 	switch {
 	case errors.Is(err, store.ErrTooMany):
 		return answer{}, later(http.StatusTooManyRequests, time.Minute, "too much has come for this call or its caller already")
