@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
 )
@@ -36,12 +38,7 @@ func takeKey(r *http.Request) string {
 }
 
 func isKeyName(name string) bool {
-	for _, n := range authNames {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(flowengine.KeyFields, func(key string) bool { return strings.EqualFold(key, name) })
 }
 
 // authorize finds out whose the request is. The store is asked whatever the key looks like,
