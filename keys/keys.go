@@ -29,6 +29,9 @@ const (
 	showsNoMore = "***"
 )
 
+// MaxName bounds what says what a key is for, in bytes.
+const MaxName = 100
+
 // Key is an API key. Printed in any way it shows its id alone; Reveal returns the text.
 type Key struct{ text string }
 

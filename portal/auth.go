@@ -60,13 +60,31 @@ func (p *Portal) authorize(ctx huma.Context, next func(huma.Context)) {
 			return
 		}
 	}
-	leave, err := p.enter(limited, key.Org, op.Metadata[isHeavy] == true)
+	heavy := op.Metadata[isHeavy] == true
+	leave, err := p.enter(limited, key.Org, heavy)
 	if err != nil {
 		writeProblem(w, err)
 		return
 	}
 	defer leave()
+	if err := p.allow(w, heavy); err != nil {
+		writeProblem(w, p.translate(limited, err))
+		return
+	}
 	next(huma.WithValue(ctx, keyContext{}, key))
+}
+
+// allow lets the answer come as late as the operation may: what is done must be told.
+func (p *Portal) allow(w http.ResponseWriter, heavy bool) error {
+	limit := bodyTime + p.Limits.Time
+	if heavy {
+		limit = largeBodyTime + heavyLimit
+	}
+	err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit + writing))
+	if errors.Is(err, http.ErrNotSupported) { // then there is none
+		return nil
+	}
+	return err
 }
 
 // patience is how long a request waits until its organization has room for it.

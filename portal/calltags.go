@@ -3,8 +3,10 @@ package portal
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -55,7 +57,7 @@ type CallTagPath struct {
 
 // Once are the parameters of operations that are done once however often they are asked for.
 type Once struct {
-	Key string `header:"Idempotency-Key" maxLength:"200" doc:"A text of your own: a second request for the same of the same call with it changes nothing, and is answered as the first."`
+	Key string `header:"Idempotency-Key" maxLength:"200" doc:"A text of your own: the same request with it once more changes nothing, and is answered as the first; another one with it is refused."`
 }
 
 // tagValue is a value as JSON has it: a text, a number or a truth.
@@ -128,7 +130,7 @@ type receipt struct {
 func (p *Portal) receive(ctx context.Context, id, what string, once Once, e call.Event) (*answer[receipt], error) {
 	in := store.Input{ID: uuid.NewString(), Org: org(ctx), Call: id, Received: p.Now().UTC(), Events: []call.Event{e}}
 	if once.Key != "" {
-		in.Key = what + " " + id + " " + once.Key
+		in.Key = fmt.Sprintf("%s %x", what, sha256.Sum256([]byte(id+" "+once.Key)))
 	}
 	r, err := p.Store.Receive(ctx, org(ctx), in)
 	if err != nil {
@@ -140,5 +142,9 @@ func (p *Portal) receive(ctx context.Context, id, what string, once Once, e call
 	if r.Outcomes[0] == store.Passed {
 		p.Received()
 	}
-	return &answer[receipt]{receipt{r.ID, r.Call, string(r.Outcomes[0]), r.Repeated}}, nil
+	outcome := r.Outcomes[0]
+	if outcome == store.Unchanged && p.hidden(ctx, e.Attrs["tag"]) { // it would tell the value
+		outcome = store.Applied
+	}
+	return &answer[receipt]{receipt{r.ID, r.Call, string(outcome), r.Repeated}}, nil
 }

@@ -116,6 +116,12 @@ func TestWhatIsAskedForTwiceUnderOneKeyIsDoneOnce(t *testing.T) {
 	if tags, _ := w.tags(callOfAcme); tags["state"] != "TX" {
 		t.Errorf("%v", tags)
 	}
+	if r := w.ask(http.MethodPut, of, map[string]any{"value": "TX"}, "Idempotency-Key", "k1"); r.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(r.body, "header.Idempotency-Key") {
+		t.Errorf("another value under the key: %s %s", r.Status, r.body)
+	}
+	if long := w.ask(http.MethodPut, of, map[string]any{"value": "TX"}, "Idempotency-Key", strings.Repeat("é", 200)); long.StatusCode != http.StatusOK {
+		t.Errorf("a long key: %s %s", long.Status, long.body)
+	}
 	if other := set("/calls/live/tags/state", "FL"); other.Repeated {
 		t.Errorf("the key of one call holds for another: %+v", other)
 	}
@@ -139,6 +145,13 @@ func TestPrivateTagsAreMasked(t *testing.T) {
 		w.fails(http.StatusForbidden, http.MethodGet, path, nil, keys.Private)
 	}
 	w.get("/calls?tag=state=TX", nil)
+	w.key = w.newKey("acme", keys.WriteTags)
+	for _, guess := range []int{4712, 4713, 4712} {
+		var r receipt
+		if w.does(http.MethodPut, "/calls/"+callOfAcme+"/tags/income", map[string]any{"value": guess}, http.StatusOK, &r); r.Outcome != "applied" {
+			t.Errorf("the answer tells the value: %s", r.Outcome)
+		}
+	}
 	w.key = w.newKey("acme", keys.ReadCalls, keys.Private)
 	if tags, _ := w.tags(callOfAcme); tags["income"] != "4712" {
 		t.Errorf("%v", tags)

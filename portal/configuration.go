@@ -130,7 +130,7 @@ func (f Files) read(org string) (*confdir.Organization, *flowengine.Snapshot, er
 func (p *Portal) changeset(ctx context.Context, org *confdir.Organization, loaded *flowengine.Snapshot, base *int) (*confdir.Changeset, error) {
 	c, err := confdir.NewChangeset(ctx, p.Store, nodes.Kinds, []confdir.Organization{*org}, loaded, nil)
 	if invalid := (*confdir.InvalidError)(nil); errors.As(err, &invalid) {
-		return nil, problem(http.StatusConflict, "the files are valid, but cannot be beside those of other organizations: a number in them belongs to another one")
+		return nil, problem(http.StatusConflict, "the files are valid, but not beside those of other organizations: a number in them may belong to another one")
 	}
 	if err == nil && base != nil {
 		err = c.CheckBases(map[string]int{org.Name: *base})
@@ -203,6 +203,12 @@ func (p *Portal) applyConfig(ctx context.Context, in *struct{ Body Change }) (*a
 func (p *Portal) apply(ctx context.Context, o *confdir.Organization, loaded *flowengine.Snapshot, base *int, note string) (*answer[applied], error) {
 	if p.Folder {
 		return nil, problem(http.StatusConflict, "this server takes its configuration from a folder (setting config_dir): it is changed there")
+	}
+	if loaded == nil { // they are of an earlier revision
+		var problems []flowengine.Problem
+		if loaded, problems = flowengine.LoadFiles(confdir.Join([]confdir.Organization{*o}), nodes.Kinds); len(problems) > 0 {
+			return nil, &invalidError{problems}
+		}
 	}
 	c, err := p.changeset(ctx, o, loaded, base)
 	if err != nil {

@@ -197,6 +197,20 @@ func TestARevisionIsTakenBack(t *testing.T) {
 		t.Errorf("%+v", page)
 	}
 	w.fails(http.StatusUnprocessableEntity, http.MethodGet, "/config/revisions?after=x", nil, "query.after")
+	w.fails(http.StatusUnprocessableEntity, http.MethodGet, "/config/revisions?after=3000000000", nil, "query.after")
+	w.fails(http.StatusUnprocessableEntity, http.MethodGet, "/config/revisions/3000000000", nil, "path.revision")
+}
+
+// What stands against an earlier flow is said as of any files.
+func TestAFlowThatDoesNotFitIsNotTakenBack(t *testing.T) {
+	w := newWorld(t)
+	const head, numbers = "organization: acme\n---\n", "numbers: {\"+15550100\": {flow: main}}\n---\nflow: main\nstart: a\n"
+	w.apply("acme", map[string]string{"acme.yaml": head + "targets: {alice: {user: alice@pbx}}\n" + numbers + "nodes: {a: {dial: {targets: [alice]}, exits: {else: b}}, b: {hangup: {}}}\n"})
+	w.apply("acme", map[string]string{"acme.yaml": head + numbers + "nodes: {a: {hangup: {}}}\n"})
+	var versions struct{ Items []store.FlowVersion }
+	w.get("/config/flows/main/versions", &versions)
+	old := "/config/flows/main/versions/" + versions.Items[1].Version
+	w.fails(http.StatusUnprocessableEntity, http.MethodPost, old+"/rollback", map[string]any{}, "body.files.acme.yaml:", "alice")
 }
 
 func TestAFlowIsTakenBack(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/hookswitch/hookswitch/confdir"
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -62,19 +61,11 @@ type flowText struct {
 
 // version returns a version that the organization has or had.
 func (p *Portal) version(ctx context.Context, in FlowVersionPath) (*flowText, error) {
-	list, err := p.Store.FlowVersions(ctx, org(ctx), in.Flow)
+	v, err := p.Store.FlowVersion(ctx, org(ctx), in.Flow, in.Version)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(list, func(v store.FlowVersion) bool { return v.Version == in.Version })
-	if i < 0 {
-		return nil, store.ErrNotFound
-	}
-	v, err := p.Store.FlowVersion(ctx, in.Flow, in.Version)
-	if err != nil {
-		return nil, err
-	}
-	return &flowText{list[i], v.Bundle}, nil
+	return &flowText{*v, v.Bundle}, nil
 }
 
 func (p *Portal) getFlowVersion(ctx context.Context, in *FlowVersionPath) (*answer[flowText], error) {

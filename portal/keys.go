@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
@@ -22,7 +21,7 @@ func (p *Portal) keys() {
 		method: http.MethodPost, path: "/keys", id: "create-key", tag: tagKeys, scope: keys.WriteKeys, status: http.StatusCreated,
 		summary: "Makes a key",
 		about: "Makes a key, which is in this answer and never shown again. It can have no scope that the key of the request does\n" +
-			"not have, but those of incoming webhooks, whose keys can do nothing else.",
+			"not have, but those of incoming webhooks, whose keys can do nothing else, and holds for no longer than that one.",
 	}, p.createKey)
 	register(p, operation{
 		method: http.MethodDelete, path: "/keys/{key}", id: "revoke-key", tag: tagKeys, scope: keys.WriteKeys, errors: []int{404},
@@ -53,8 +52,8 @@ func (p *Portal) createKey(ctx context.Context, in *struct {
 	}
 }) (*answer[newKey], error) {
 	b := in.Body
-	if b.Name = strings.TrimSpace(b.Name); b.Name == "" || strings.ContainsFunc(b.Name, unicode.IsControl) {
-		return nil, wrong(field("body.name", "a name is one line that is not empty"))
+	if b.Name = strings.TrimSpace(b.Name); b.Name == "" || len(b.Name) > keys.MaxName || !oneLine(b.Name) {
+		return nil, wrong(field("body.name", "a name is one line of 1 to %d bytes", keys.MaxName))
 	}
 	if err := keys.Check(b.Scopes); err != nil {
 		return nil, wrong(field("body.scopes", "%v", err))
@@ -71,6 +70,9 @@ func (p *Portal) createKey(ctx context.Context, in *struct {
 	now := p.Now().UTC()
 	if b.Ends != nil && !b.Ends.After(now) {
 		return nil, wrong(field("body.ends", "it is in the past"))
+	}
+	if own := asking(ctx).Ends; own != nil && (b.Ends == nil || b.Ends.After(*own)) {
+		return nil, wrong(field("body.ends", "the key of the request ends at %s, and can make none that holds for longer", own.UTC().Format(time.RFC3339)))
 	}
 	made := keys.New()
 	k := store.Key{ID: made.ID(), Name: b.Name, Hash: made.Hash(), Scopes: slices.Clone(b.Scopes), Created: now, By: author(ctx), Ends: b.Ends}

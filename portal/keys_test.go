@@ -54,12 +54,19 @@ func TestAKeyMakesNoMightierOne(t *testing.T) {
 	w.fails(http.StatusForbidden, http.MethodPost, "/keys", map[string]any{"name": "more", "scopes": []string{keys.ReadCalls, keys.Private}}, keys.Private)
 	w.does(http.MethodPost, "/keys", map[string]any{"name": "less", "scopes": []string{keys.ReadCalls}}, http.StatusCreated, nil)
 	w.does(http.MethodPost, "/keys", map[string]any{"name": "leads", "scopes": []string{"incoming:leads"}}, http.StatusCreated, nil)
+	ends := began.Add(time.Hour)
+	w.key = w.addKey("acme", store.Key{Scopes: []string{keys.WriteKeys, keys.ReadCalls}, Ends: &ends})
+	for life, status := range map[time.Duration]int{time.Minute: http.StatusCreated, time.Hour: http.StatusCreated, 2 * time.Hour: http.StatusUnprocessableEntity} {
+		w.does(http.MethodPost, "/keys", map[string]any{"name": "short", "scopes": []string{keys.ReadCalls}, "ends": began.Add(life)}, status, nil)
+	}
+	w.fails(http.StatusUnprocessableEntity, http.MethodPost, "/keys", map[string]any{"name": "for ever", "scopes": []string{keys.ReadCalls}}, "body.ends")
 }
 
 func TestAKeyThatCannotBeIsRefused(t *testing.T) {
 	w := newWorld(t)
 	for want, body := range map[string]map[string]any{
 		"body.name":   {"name": "  ", "scopes": []string{keys.ReadCalls}},
+		"100 bytes":   {"name": strings.Repeat("ж", 60), "scopes": []string{keys.ReadCalls}},
 		"body.scopes": {"name": "a", "scopes": []string{"everything"}},
 		"scopes":      {"name": "a"},
 		"incoming":    {"name": "a", "scopes": []string{"incoming:leads", keys.ReadCalls}},

@@ -77,8 +77,11 @@ func scopesInWords() string {
 // defaultBody is how many bytes a request may have where nothing else is said.
 const defaultBody = 64 << 10
 
-// largeBodyTime is how long a request may take to come where it may have more.
-const largeBodyTime = 20 * time.Second
+const (
+	bodyTime      = 5 * time.Second  // that the body of a request may take to come
+	largeBodyTime = 20 * time.Second // where it may have more
+	writing       = 5 * time.Second  // that the answer may take to go
+)
 
 // isHeavy is the name under which an operation says whether it is heavy.
 const isHeavy = "heavy"
@@ -89,6 +92,7 @@ func (p *Portal) described(op operation) huma.Operation {
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag}, Summary: op.summary, Description: op.about,
 		DefaultStatus: op.status, MaxBodyBytes: op.body, Errors: op.errors, Metadata: map[string]any{isHeavy: op.heavy},
 	}
+	o.BodyReadTimeout = bodyTime
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = defaultBody
 	} else {

@@ -64,6 +64,10 @@ func (p *Portal) translate(ctx context.Context, err error) error {
 			http.Header{"Www-Authenticate": {`Bearer realm="hookswitch"`}})
 	case errors.Is(err, store.ErrNotFound):
 		return problem(http.StatusNotFound, "the organization has nothing of that name or id")
+	case errors.Is(err, store.ErrTooMany):
+		return later(problem(http.StatusTooManyRequests, "too much has come for this call already"), time.Minute)
+	case errors.Is(err, store.ErrKeyUsed):
+		return wrong(field("header.Idempotency-Key", "another request had this key, for something else"))
 	case errors.As(err, &query):
 		return wrong(field("query."+query.Field, "%s", query.Why))
 	case errors.As(err, &ambiguous):

@@ -71,7 +71,7 @@ func (p *Portal) listRequests(ctx context.Context, in *struct {
 	Webhook string    `query:"webhook" maxLength:"64" doc:"To this incoming webhook."`
 	Call    string    `query:"call" maxLength:"100" doc:"That met this call."`
 	Caller  string    `query:"caller" maxLength:"64" doc:"That named this number."`
-	Status  int       `query:"status" doc:"That were answered so." example:"422"`
+	Status  int       `query:"status" minimum:"100" maximum:"999" doc:"That were answered so." example:"422"`
 	From    time.Time `query:"from" doc:"Came at this time or later."`
 	To      time.Time `query:"to" doc:"Came before this time."`
 	Page

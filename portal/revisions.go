@@ -34,15 +34,15 @@ func (p *Portal) revisions() {
 
 // RevisionPath names a revision.
 type RevisionPath struct {
-	Revision int `path:"revision" minimum:"1" doc:"Number of the revision." example:"3"`
+	Revision int `path:"revision" minimum:"1" maximum:"2147483647" doc:"Number of the revision." example:"3"`
 }
 
 func (p *Portal) listRevisions(ctx context.Context, in *Page) (*answer[list[store.Revision]], error) {
-	before, err := strconv.Atoi(cmp.Or(in.After, "0"))
+	before, err := strconv.ParseInt(cmp.Or(in.After, "0"), 10, 32)
 	if err != nil || before < 0 {
 		return nil, &store.QueryError{Field: "after", Why: "it is what the page before has as next"}
 	}
-	found, err := p.Store.Revisions(ctx, org(ctx), store.RevisionPage{Before: before, Limit: in.Limit})
+	found, err := p.Store.Revisions(ctx, org(ctx), store.RevisionPage{Before: int(before), Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}

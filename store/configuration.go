@@ -40,9 +40,14 @@ type Configurations interface {
 	// first, then the newest.
 	FlowVersions(ctx context.Context, org, flow string) ([]FlowVersion, error)
 
-	// FlowVersion returns a version of a flow with its documents. A version is a hash of
-	// all that the flow says, so that it is the same one whichever organization has it.
-	FlowVersion(ctx context.Context, flow, version string) (*FlowVersion, error)
+	// FlowVersion returns a version of a flow with its documents, as the organization wrote
+	// them.
+	FlowVersion(ctx context.Context, org, flow, version string) (*FlowVersion, error)
+
+	// FlowBundle returns the documents of a version of a flow, for calls that go on in it. A
+	// version is a hash of all that a flow does: two organizations can have the same one, and
+	// then the documents, which may differ in comments, are of either.
+	FlowBundle(ctx context.Context, flow, version string) (string, error)
 }
 
 // Change is what an organization shall be.

@@ -16,7 +16,8 @@ import (
 // One that names a caller without a call waits for that caller's next one.
 type Inputs interface {
 	// Receive takes an input in, in one transaction. One with the key of an earlier one of
-	// the same webhook, within a day, changes nothing, and gets the receipt of that one.
+	// the same webhook, within a day, changes nothing, and gets the receipt of that one;
+	// ErrKeyUsed says that it wants something else than that one did.
 	// ErrNotFound says that there is no such call, and that the input does not wait;
 	// ErrTooMany that MaxInputs wait already for the call or its caller, or that MaxAfter
 	// events were added to the call.
@@ -64,7 +65,7 @@ type Outcome string
 // The outcomes.
 const (
 	Applied   Outcome = "applied"   // to a call that has ended
-	Unchanged Outcome = "unchanged" // the call has this value already
+	Unchanged Outcome = "unchanged" // the call has this value already, and not by a rule
 	Passed    Outcome = "live"      // on to the node that controls the call
 	Queued    Outcome = "queued"    // until the call has ended
 	Waiting   Outcome = "waiting"   // for the caller's next call
@@ -75,6 +76,9 @@ const (
 	MaxInputs = 200  // that wait for a call, or for a caller
 	MaxAfter  = 1000 // events that are added to a call that has ended
 )
+
+// ErrKeyUsed says that another input had an idempotency key.
+var ErrKeyUsed = errors.New("another input had this idempotency key")
 
 // ErrTooMany says that a call, or a caller, can take no more inputs.
 var ErrTooMany = errors.New("the call, or its caller, can take no more")

@@ -162,7 +162,7 @@ func olderFlow(ctx context.Context, db store.Configurations, org, name, digits s
 		}
 		return nil, fmt.Errorf("flow %s %s %s; hookswitch flows versions %[1]s lists them", name, why, digits)
 	}
-	v, err := db.FlowVersion(ctx, name, found[0])
+	v, err := db.FlowVersion(ctx, org, name, found[0])
 	if err != nil {
 		return nil, err
 	}

@@ -94,8 +94,6 @@ func configuredOrganization(cmd *cobra.Command, s *settings, db store.Configurat
 	return nil, fmt.Errorf("there is no organization %s; %s", org, confdir.Known(names))
 }
 
-const maxKeyName = 100 // bytes
-
 func newKeysCreate() *cobra.Command {
 	var name string
 	var scopes []string
@@ -116,8 +114,8 @@ func newKeysCreate() *cobra.Command {
 	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "what it may do; repeatable")
 	cmd.Flags().DurationVar(&life, "life", 0, "how long it holds; 0s: until it is revoked")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if name == "" || len(name) > maxKeyName || strings.ContainsFunc(name, unicode.IsControl) {
-			return &usageError{fmt.Errorf("--name: %.100q: one line of 1 to %d bytes", name, maxKeyName)}
+		if name == "" || len(name) > keys.MaxName || strings.ContainsFunc(name, unicode.IsControl) {
+			return &usageError{fmt.Errorf("--name: %.100q: one line of 1 to %d bytes", name, keys.MaxName)}
 		}
 		if life < 0 {
 			return &usageError{fmt.Errorf("--life: %v is negative", life)}

@@ -34,7 +34,7 @@ const (
 type revisions interface {
 	Current(ctx context.Context) (map[string]int, error)
 	Revision(ctx context.Context, org string, number int) (*store.Revision, error)
-	FlowVersion(ctx context.Context, flow, version string) (*store.FlowVersion, error)
+	FlowBundle(ctx context.Context, flow, version string) (string, error)
 }
 
 // stored is the configuration in the store, as far as it has been read.
@@ -48,13 +48,7 @@ type stored struct {
 // from lets the configuration come from a store.
 func (c *configuration) from(r revisions) {
 	c.store = &stored{revisions: r}
-	c.versions.Fetch = func(ctx context.Context, name, version string) (string, error) {
-		f, err := r.FlowVersion(ctx, name, version)
-		if err != nil {
-			return "", err
-		}
-		return f.Bundle, nil
-	}
+	c.versions.Fetch = r.FlowBundle
 }
 
 // unreadError says that the store did not tell what is in force.

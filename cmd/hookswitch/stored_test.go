@@ -46,11 +46,11 @@ func (m *mayFail) Revision(ctx context.Context, org string, number int) (*store.
 	return m.Configurations.Revision(ctx, org, number)
 }
 
-func (m *mayFail) FlowVersion(ctx context.Context, flow, version string) (*store.FlowVersion, error) {
+func (m *mayFail) FlowBundle(ctx context.Context, flow, version string) (string, error) {
 	if m.fails != nil {
-		return nil, m.fails
+		return "", m.fails
 	}
-	return m.Configurations.FlowVersion(ctx, flow, version)
+	return m.Configurations.FlowBundle(ctx, flow, version)
 }
 
 // put makes an organization have one file, which is not looked at.

@@ -32,6 +32,7 @@ type Input struct {
 	store.Input
 	Expires time.Time
 	events  []byte
+	wanted  string // names what it wants, as it came
 }
 
 // NewInput checks an input and returns its row, which waits for a call.
@@ -48,9 +49,13 @@ func NewInput(org string, in store.Input) (*Input, error) {
 		return nil, fmt.Errorf("input %s: its idempotency key is longer than %d bytes", in.ID, maxName)
 	}
 	events, err := json.Marshal(in.Events)
+	if err != nil {
+		return nil, err
+	}
 	in.Key = Text(in.Key)
 	in.Org, in.ID, in.Webhook, in.Call, in.Caller = Name(org), Name(in.ID), Name(in.Webhook), Name(in.Call), PlainCaller(in.Caller)
-	return &Input{in, in.Received.Add(in.Wait), events}, err
+	wanted, err := wantedOf(&in)
+	return &Input{in, in.Received.Add(in.Wait), events, wanted}, err
 }
 
 // EmptyInput returns a row to read into.
@@ -200,7 +205,8 @@ func effect(e *call.Event) string {
 }
 
 // unchanged says whether the call has already what an event of an input would make of it.
-// Where it has something else, the event tells what that was.
+// What a rule made of it does not count: that may change with what comes late. Where it has
+// something else, the event tells what that was.
 func unchanged(c *store.Call, e *call.Event) bool {
 	switch e.Type {
 	case call.Tagged:
@@ -221,9 +227,20 @@ func unchanged(c *store.Call, e *call.Event) bool {
 		}
 		e.Attrs["replaced"] = sum.String()
 		amount, err := call.ParseAmount(e.Attrs["amount"])
-		return err == nil && *sum == call.Sum{Amount: amount, Currency: e.Attrs["currency"]}
+		return err == nil && *sum == call.Sum{Amount: amount, Currency: e.Attrs["currency"]} && toldBefore(c, e) != nil
 	}
-	return c.Converted != nil && *c.Converted == (e.Attrs["converted"] == "true")
+	before, at := toldBefore(c, e), e.Attrs["at"]
+	return before != nil && before.Attrs["converted"] == e.Attrs["converted"] && (at == "" || at == before.Attrs["at"])
+}
+
+// toldBefore returns what was told of the call last that is of the kind of an event.
+func toldBefore(c *store.Call, e *call.Event) *call.Event {
+	for _, before := range slices.Backward(c.Events) {
+		if before.Type == e.Type && before.Attrs["kind"] == e.Attrs["kind"] {
+			return &before
+		}
+	}
+	return nil
 }
 
 // Added says whether there is something in the part.

@@ -28,21 +28,6 @@ func Messages(all []store.Message) []store.Message {
 	return kept
 }
 
-// Line says of the deliveries of one transaction, in their order, which are behind another
-// of the same call to the same endpoint.
-type Line map[[3]string]bool
-
-// Behind is asked once for each.
-func (l Line) Behind(m store.Message, endpoint string) bool {
-	if m.Call == "" {
-		return false
-	}
-	place := [3]string{m.Org, m.Call, endpoint}
-	behind := l[place]
-	l[place] = true
-	return behind
-}
-
 // Wait is after what time one that is behind another is looked at, if that is not done
 // before.
 const Wait = 5 * time.Second

@@ -11,12 +11,6 @@ import (
 	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
-// Deliveries on a page.
-const (
-	usualLimit = 50
-	mostLimit  = 1000
-)
-
 // columns are those of a delivery d and its message m that a list shows. State and due
 // differ between outbox and deliveries.
 const columns = "d.n, d.endpoint, d.message, d.call, d.type, d.created, d.tries, d.first, d.status, d.error, d.resent, m.time"
@@ -42,13 +36,11 @@ const Skew = time.Minute
 
 // NewSearch checks a query.
 func NewSearch(org string, q store.DeliveryQuery) (*Search, error) {
-	s := &Search{Org: calllog.Name(org), Limit: q.Limit, From: q.From, To: q.To}
-	if s.Limit == 0 {
-		s.Limit = usualLimit
+	limit, err := calllog.Limit(q.Limit)
+	if err != nil {
+		return nil, err
 	}
-	if s.Limit < 1 || s.Limit > mostLimit {
-		return nil, &store.QueryError{Field: "limit", Why: fmt.Sprintf("%d is not between 1 and %d", q.Limit, mostLimit)}
-	}
+	s := &Search{Org: calllog.Name(org), Limit: limit, From: q.From, To: q.To}
 	s.add("d.org = ?", s.Org)
 	if q.After != "" {
 		n, err := strconv.ParseInt(q.After, 10, 64)

@@ -30,7 +30,7 @@ func (s *Store) Append(ctx context.Context, b store.Batch) error {
 	}
 	var rejected []store.Rejected
 	if err := s.inTx(ctx, func(conn *pgx.Conn) (err error) {
-		rejected, err = s.appendSingly(ctx, conn, b)
+		rejected, err = s.appendFit(ctx, conn, b)
 		return err
 	}); err != nil || len(rejected) == 0 {
 		return err
@@ -56,43 +56,54 @@ func (s *Store) appendBatch(ctx context.Context, conn *pgx.Conn, b store.Batch) 
 	return conn.SendBatch(ctx, out).Close()
 }
 
-// appendSingly takes in the calls one by one, and sets aside those that cannot be.
-func (s *Store) appendSingly(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.Rejected, error) {
+// appendFit takes in the calls that can be, and sets aside the others.
+func (s *Store) appendFit(ctx context.Context, conn *pgx.Conn, b store.Batch) ([]store.Rejected, error) {
 	parts := calllog.Split(b.Lines)
 	found, numbers, err := begin(ctx, conn, b, parts)
 	if err != nil {
 		return nil, err
 	}
-	var rejected []store.Rejected
-	for i, p := range parts {
-		if _, err := conn.Exec(ctx, "SAVEPOINT call"); err != nil {
-			return nil, err
-		}
-		one := []*calllog.Part{p}
-		out, err := write(ctx, conn, one, found, numbers[i:])
-		if err == nil {
-			out, err = s.tell(ctx, conn, out, one)
-		}
-		if err == nil {
-			err = conn.SendBatch(ctx, out).Close()
-		}
-		if err == nil {
-			continue
-		}
-		if !unfit(err) {
-			return nil, err
-		}
-		if _, err := conn.Exec(ctx, "ROLLBACK TO SAVEPOINT call"); err != nil {
-			return nil, err
-		}
-		if _, err := conn.Exec(ctx, "INSERT INTO rejected (org, id, journal, until, reason, lines) VALUES ($1, $2, $3, $4, $5, $6)",
-			p.Org, p.ID, b.Journal, b.Until, calllog.Text(err.Error()), p.Raw()); err != nil {
-			return nil, err
-		}
-		rejected = append(rejected, store.Rejected{Org: p.Org, ID: p.ID, Err: err})
+	rejected, err := s.appendParts(ctx, conn, b, parts, found, numbers)
+	if err != nil {
+		return nil, err
 	}
 	_, err = conn.Exec(ctx, "COMMIT")
 	return rejected, err
+}
+
+// appendParts takes in calls together; where that fails because of what they hold, each half
+// of them by itself, so that it takes a few steps to find one among thousands.
+func (s *Store) appendParts(ctx context.Context, conn *pgx.Conn, b store.Batch, parts []*calllog.Part, found map[key]calllog.Before, numbers []int64) ([]store.Rejected, error) {
+	if _, err := conn.Exec(ctx, "SAVEPOINT parts"); err != nil {
+		return nil, err
+	}
+	out, err := write(ctx, conn, parts, found, numbers)
+	if err == nil {
+		out, err = s.tell(ctx, conn, out, parts)
+	}
+	if err == nil {
+		out.Queue("RELEASE parts")
+		err = conn.SendBatch(ctx, out).Close()
+	}
+	if !unfit(err) {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "ROLLBACK TO parts; RELEASE parts"); err != nil {
+		return nil, err
+	}
+	if len(parts) == 1 {
+		p := parts[0]
+		_, failed := conn.Exec(ctx, "INSERT INTO rejected (org, id, journal, until, reason, lines) VALUES ($1, $2, $3, $4, $5, $6)",
+			p.Org, p.ID, b.Journal, b.Until, calllog.Text(err.Error()), p.Raw())
+		return []store.Rejected{{Org: p.Org, ID: p.ID, Err: err}}, failed
+	}
+	half := len(parts) / 2
+	rejected, err := s.appendParts(ctx, conn, b, parts[:half], found, numbers[:half])
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.appendParts(ctx, conn, b, parts[half:], found, numbers[half:])
+	return append(rejected, more...), err
 }
 
 // inTx runs f, which commits, on a connection; one that is left in the middle of a

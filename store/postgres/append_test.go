@@ -23,13 +23,19 @@ func TestCallThatCannotBeWrittenIsSetAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close(t.Context())
-	if _, err := db.Exec(t.Context(), "ALTER TABLE calls ADD CONSTRAINT good CHECK (id <> 'bad')"); err != nil {
+	if _, err := db.Exec(t.Context(), `ALTER TABLE calls ADD CONSTRAINT good CHECK (id <> 'bad'); CREATE SEQUENCE writes;
+		CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('writes'); RETURN NULL; END $$;
+		CREATE TRIGGER count_write BEFORE INSERT ON calls EXECUTE FUNCTION count_write()`); err != nil {
 		t.Fatal(err)
 	}
 	storetest.SetsAside(t, s, "bad", func() (lines []byte, err error) {
-		err = db.QueryRow(t.Context(), "SELECT lines FROM rejected WHERE id = 'bad' AND reason LIKE '%good%'").Scan(&lines)
+		err = db.QueryRow(t.Context(), "SELECT lines FROM rejected WHERE org = 'acme' AND id = 'bad' AND reason LIKE '%good%'").Scan(&lines)
 		return lines, err
 	})
+	var writes int
+	if err := db.QueryRow(t.Context(), "SELECT last_value FROM writes").Scan(&writes); err != nil || writes > 50 {
+		t.Errorf("two calls among hundreds took %d writes to find (%v)", writes, err)
+	}
 }
 
 // What two transactions did not see of each other comes together a second later.

@@ -94,7 +94,10 @@ func (s *Store) Claim(ctx context.Context, c store.Claiming) (store.Claimed, err
 	slices.SortFunc(out.Deliveries, func(a, b store.Delivery) int { return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.N, b.N)) })
 	var none []store.LaneName
 	out.Next, none = outbox.Next(shares, out.Deliveries, next)
-	return out, s.putOff(ctx, shares, none)
+	if err := s.putOff(ctx, shares, none); err != nil && len(out.Deliveries) == 0 {
+		return store.Claimed{}, err
+	}
+	return out, nil // what is leased is sent: what could not be put off is so by another claim
 }
 
 // byIndex begins a transaction in which rows are found by an index, see claimSQL; so a plan

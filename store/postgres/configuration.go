@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // applying is the advisory lock under which one after the other applies: so each sees what
@@ -225,7 +226,7 @@ func (s *Store) Entities(ctx context.Context, org string) ([]store.Entity, error
 func (s *Store) FlowVersions(ctx context.Context, org, flow string) ([]store.FlowVersion, error) {
 	rows, _ := s.pool.Query(ctx, `SELECT flow, version, '', author, note, time, first, coalesce(last, 0)
 		FROM flow_versions f JOIN revisions r ON r.org = f.org AND r.revision = f.first
-		WHERE f.org = $1 AND flow = $2 ORDER BY last IS NOT NULL, first DESC`, org, flow)
+		WHERE f.org = $1 AND flow = $2 ORDER BY last IS NOT NULL, first DESC`, calllog.Name(org), calllog.Text(flow))
 	out, err := pgx.CollectRows(rows, scanFlowVersion)
 	if err != nil {
 		return nil, fmt.Errorf("versions of flow %s: %w", flow, err)
@@ -234,17 +235,32 @@ func (s *Store) FlowVersions(ctx context.Context, org, flow string) ([]store.Flo
 }
 
 // FlowVersion returns a version of a flow with its documents.
-func (s *Store) FlowVersion(ctx context.Context, flow, version string) (*store.FlowVersion, error) {
+func (s *Store) FlowVersion(ctx context.Context, org, flow, version string) (*store.FlowVersion, error) {
 	rows, _ := s.pool.Query(ctx, `SELECT flow, version, bundle, author, note, time, first, coalesce(last, 0)
 		FROM flow_versions f JOIN revisions r ON r.org = f.org AND r.revision = f.first
-		WHERE flow = $1 AND version = $2 LIMIT 1`, flow, version)
+		WHERE f.org = $1 AND flow = $2 AND version = $3`, calllog.Name(org), calllog.Text(flow), calllog.Text(version))
 	f, err := pgx.CollectExactlyOneRow(rows, scanFlowVersion)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fmt.Errorf("flow %s in version %s: %w", flow, version, store.ErrNotFound)
-	} else if err != nil {
-		return nil, fmt.Errorf("flow version: %w", err)
+	if err != nil {
+		return nil, noFlowVersion(flow, version, err)
 	}
 	return &f, nil
+}
+
+// FlowBundle returns the documents of a version of a flow, whoever has it.
+func (s *Store) FlowBundle(ctx context.Context, flow, version string) (bundle string, err error) {
+	err = s.pool.QueryRow(ctx, "SELECT bundle FROM flow_versions WHERE flow = $1 AND version = $2 LIMIT 1", calllog.Text(flow), calllog.Text(version)).Scan(&bundle)
+	if err != nil {
+		return "", noFlowVersion(flow, version, err)
+	}
+	return bundle, nil
+}
+
+// noFlowVersion says why a version was not found.
+func noFlowVersion(flow, version string, err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	return fmt.Errorf("flow %s in version %s: %w", flow, version, err)
 }
 
 func scanFlowVersion(row pgx.CollectableRow) (f store.FlowVersion, err error) {

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -65,17 +64,16 @@ func (s *Store) once(ctx context.Context, conn *pgx.Conn, in *calllog.Input) (r 
 		if err := conn.QueryRow(ctx, "SELECT receipt FROM receipts WHERE org = $1 AND webhook = $2 AND key = $3", in.Org, in.Webhook, in.Key).Scan(&text); err != nil {
 			return r, err
 		}
-		r.Repeated = true
-		return r, json.Unmarshal(text, &r)
+		return calllog.RepeatReceipt(in, text)
 	}
 	if r, err = s.receive(ctx, conn, in); err != nil {
 		return r, err
 	}
-	text, err := json.Marshal(r)
+	text, err := calllog.KeepReceipt(in, r)
 	if err != nil {
 		return r, err
 	}
-	_, err = conn.Exec(ctx, "UPDATE receipts SET receipt = $4 WHERE org = $1 AND webhook = $2 AND key = $3", in.Org, in.Webhook, in.Key, string(text))
+	_, err = conn.Exec(ctx, "UPDATE receipts SET receipt = $4 WHERE org = $1 AND webhook = $2 AND key = $3", in.Org, in.Webhook, in.Key, text)
 	return r, err
 }
 

@@ -10,13 +10,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // AddKey keeps a key.
 func (s *Store) AddKey(ctx context.Context, org string, k store.Key) error {
 	scopes := append([]string{}, k.Scopes...) // nil would be NULL
 	if _, err := s.pool.Exec(ctx, `INSERT INTO keys (org, id, name, hash, scopes, created, author, ends, used_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
-		org, k.ID, k.Name, k.Hash, scopes, k.Created, k.By, k.Ends); err != nil {
+		calllog.Name(org), calllog.Name(k.ID), calllog.Text(k.Name), k.Hash, scopes, k.Created, calllog.Text(k.By), k.Ends); err != nil {
 		return fmt.Errorf("key %s: %w", k.ID, err)
 	}
 	return nil
@@ -53,7 +54,7 @@ func (s *Store) FindKey(ctx context.Context, hash []byte) (*store.Key, error) {
 
 // Keys lists the keys of an organization, newest first.
 func (s *Store) Keys(ctx context.Context, org string) ([]store.Key, error) {
-	rows, _ := s.pool.Query(ctx, `SELECT `+keyColumns+` FROM keys WHERE org = $1 ORDER BY created DESC, id`, org)
+	rows, _ := s.pool.Query(ctx, `SELECT `+keyColumns+` FROM keys WHERE org = $1 ORDER BY created DESC, id`, calllog.Name(org))
 	out, err := pgx.CollectRows(rows, scanKey)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
@@ -63,7 +64,7 @@ func (s *Store) Keys(ctx context.Context, org string) ([]store.Key, error) {
 
 // RevokeKey ends a key.
 func (s *Store) RevokeKey(ctx context.Context, org, id string, at time.Time) error {
-	done, err := s.pool.Exec(ctx, `UPDATE keys SET ends = least(ends, $3) WHERE org = $1 AND id = $2`, org, id, at)
+	done, err := s.pool.Exec(ctx, `UPDATE keys SET ends = least(ends, $3) WHERE org = $1 AND id = $2`, calllog.Name(org), calllog.Name(id), at)
 	return found(done, err, "key "+id)
 }
 
@@ -80,7 +81,8 @@ func found(done pgconn.CommandTag, err error, what string) error {
 
 // UsedKey notes the last use of a key.
 func (s *Store) UsedKey(ctx context.Context, org, id string, at time.Time, from string) error {
-	if _, err := s.pool.Exec(ctx, `UPDATE keys SET used = $3, used_from = $4 WHERE org = $1 AND id = $2 AND (used IS NULL OR used < $3)`, org, id, at, from); err != nil {
+	if _, err := s.pool.Exec(ctx, `UPDATE keys SET used = $3, used_from = $4 WHERE org = $1 AND id = $2 AND (used IS NULL OR used < $3)`,
+		calllog.Name(org), calllog.Name(id), at, calllog.Text(from)); err != nil {
 		return fmt.Errorf("key %s: %w", id, err)
 	}
 	return nil

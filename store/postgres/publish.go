@@ -99,7 +99,8 @@ WITH new AS (
 	ON CONFLICT (org, id) DO NOTHING RETURNING org, id, call, type)
 INSERT INTO outbox (org, n, endpoint, message, call, type, resent, created, due)
 SELECT org, nextval('delivery_numbers'), endpoint, message, call, type, false, clock_timestamp(), clock_timestamp() + CASE WHEN behind THEN $10::float8 ELSE 0 END * interval '1 second' FROM (
-	SELECT new.org, d.endpoint, d.message, new.call, new.type, d.behind FROM unnest($7::text[], $8::text[], $9::text[], $11::boolean[]) WITH ORDINALITY AS d (org, message, endpoint, behind, place)
+	SELECT new.org, d.endpoint, d.message, new.call, new.type, new.call <> '' AND row_number() OVER (PARTITION BY new.org, new.call, d.endpoint ORDER BY d.place) > 1 AS behind
+	FROM unnest($7::text[], $8::text[], $9::text[]) WITH ORDINALITY AS d (org, message, endpoint, place)
 	JOIN new ON new.org = d.org AND new.id = d.message ORDER BY d.place OFFSET 0) AS d`
 
 // publish queues what writes messages and their deliveries, in the transaction that keeps
@@ -113,16 +114,13 @@ func publish(out *pgx.Batch, messages []store.Message) {
 	orgs, ids, calls, types := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	times, bodies := make([]time.Time, n), make([][]byte, n)
 	var of, deliveries, endpoints []string
-	var behind []bool
-	line := make(outbox.Line)
 	for i, m := range messages {
 		orgs[i], ids[i], calls[i], types[i], times[i], bodies[i] = m.Org, m.ID, m.Call, m.Type, m.Time, m.Body
 		for _, to := range m.To {
 			of, deliveries, endpoints = append(of, m.Org), append(deliveries, m.ID), append(endpoints, to)
-			behind = append(behind, line.Behind(m, to))
 		}
 	}
-	out.Queue(publishSQL, orgs, ids, calls, types, times, bodies, of, deliveries, endpoints, outbox.Wait.Seconds(), behind)
+	out.Queue(publishSQL, orgs, ids, calls, types, times, bodies, of, deliveries, endpoints, outbox.Wait.Seconds())
 }
 
 // Send makes deliveries of a message.

@@ -57,9 +57,10 @@ func (s *Store) Search(ctx context.Context, org string, q store.Query) (store.Pa
 }
 
 // ordered begins a transaction in which rows are read in the order of an index, as many
-// as are wanted: the planner would rather read and sort what a frequent value has.
+// as are wanted: the planner would rather read and sort what a frequent value has. It reads
+// the tables as they are at one moment, so that nothing is met in two of them.
 func ordered(b *pgx.Batch) {
-	b.Queue("BEGIN READ ONLY")
+	b.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 	b.Queue("SET LOCAL enable_sort = off")
 	b.Queue("SET LOCAL enable_seqscan = off")
 	b.Queue("SET LOCAL enable_bitmapscan = off")

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // addingSecrets is the advisory lock, with the hash of a name, under which secrets of that
@@ -16,6 +17,7 @@ const addingSecrets = 0x686f6f6b_00000007
 
 // AddSecret keeps a secret.
 func (s *Store) AddSecret(ctx context.Context, org string, secret store.Secret, ends time.Time, first bool) (have []store.Secret, err error) {
+	org, secret.Name = calllog.Name(org), calllog.Text(secret.Name)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, $3))`, org, secret.Name, int64(addingSecrets)); err != nil {
 			return err
@@ -58,7 +60,7 @@ func secretsOf(ctx context.Context, db querier, org, name string, now time.Time)
 
 // Secrets lists those of a name that have not ended, newest first.
 func (s *Store) Secrets(ctx context.Context, org, name string, now time.Time) ([]store.Secret, error) {
-	out, err := secretsOf(ctx, s.pool, org, name, now)
+	out, err := secretsOf(ctx, s.pool, calllog.Name(org), calllog.Text(name), now)
 	if err != nil {
 		return nil, fmt.Errorf("secrets: %w", err)
 	}
@@ -67,7 +69,7 @@ func (s *Store) Secrets(ctx context.Context, org, name string, now time.Time) ([
 
 // SecretNames lists the names, sorted.
 func (s *Store) SecretNames(ctx context.Context, org string) ([]string, error) {
-	rows, _ := s.pool.Query(ctx, `SELECT DISTINCT name FROM secrets WHERE org = $1 ORDER BY name`, org)
+	rows, _ := s.pool.Query(ctx, `SELECT DISTINCT name FROM secrets WHERE org = $1 ORDER BY name`, calllog.Name(org))
 	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return nil, fmt.Errorf("secrets: %w", err)
@@ -77,6 +79,6 @@ func (s *Store) SecretNames(ctx context.Context, org string) ([]string, error) {
 
 // RemoveSecrets removes those of a name.
 func (s *Store) RemoveSecrets(ctx context.Context, org, name string) error {
-	done, err := s.pool.Exec(ctx, `DELETE FROM secrets WHERE org = $1 AND name = $2`, org, name)
+	done, err := s.pool.Exec(ctx, `DELETE FROM secrets WHERE org = $1 AND name = $2`, calllog.Name(org), calllog.Text(name))
 	return found(done, err, "secret "+name)
 }

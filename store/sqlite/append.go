@@ -181,8 +181,7 @@ func (tx *tx) before(org, id string) (*calllog.Before, error) {
 		return nil, err
 	}
 	var before calllog.Before
-	waits := moment{set: func(t time.Time) { before.Waits = &t }}
-	err = s.QueryRowContext(tx.ctx, org, id).Scan(&before.N, &before.State, &waits)
+	err = s.QueryRowContext(tx.ctx, org, id).Scan(&before.N, &before.State, momentOf(&before.Waits))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -305,7 +304,7 @@ func (s *Store) Journals(ctx context.Context, node string) (all []store.Journal,
 	defer rows.Close()
 	for rows.Next() {
 		var j store.Journal
-		if err := rows.Scan(&j.ID, &moment{set: func(t time.Time) { j.Until = t }}, &j.Closed); err != nil {
+		if err := rows.Scan(&j.ID, into(&j.Until), &j.Closed); err != nil {
 			return nil, err
 		}
 		all = append(all, j)

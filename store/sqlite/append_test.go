@@ -26,7 +26,7 @@ func TestCallThatCannotBeWrittenIsSetAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	storetest.SetsAside(t, s, "bad", func() (lines []byte, err error) {
-		err = db.QueryRowContext(t.Context(), "SELECT lines FROM rejected WHERE id = 'bad' AND reason LIKE '%good%'").Scan(&lines)
+		err = db.QueryRowContext(t.Context(), "SELECT lines FROM rejected WHERE org = 'acme' AND id = 'bad' AND reason LIKE '%good%'").Scan(&lines)
 		return lines, err
 	})
 }

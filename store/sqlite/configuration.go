@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // Apply makes revisions of organizations: of all that differ, or of none.
@@ -64,15 +65,13 @@ func (s *Store) Apply(ctx context.Context, changes []store.Change) (applied map[
 // readKept reads what there is of an organization.
 func readKept(ctx context.Context, tx *sql.Tx, org string) (*store.Kept, error) {
 	k := &store.Kept{Files: map[string][]byte{}, Entities: map[store.EntityKey]bool{}, Flows: map[store.FlowVersion]bool{}}
-	var at int64
 	err := tx.QueryRowContext(ctx, `SELECT revision, removed, author, time FROM organizations JOIN revisions USING (org, revision, removed) WHERE org = ?`, org).
-		Scan(&k.Revision, &k.Removed, &k.Author, &at)
+		Scan(&k.Revision, &k.Removed, &k.Author, into(&k.Time))
 	if errors.Is(err, sql.ErrNoRows) {
 		return k, nil
 	} else if err != nil {
 		return nil, err
 	}
-	k.Time = time.UnixMicro(at)
 	rows, err := tx.QueryContext(ctx, `SELECT path, hash FROM files WHERE org = ? AND last IS NULL`, org)
 	if err := each(rows, err, func() error {
 		var path string
@@ -221,12 +220,10 @@ func (s *Store) Current(ctx context.Context) (map[string]int, error) {
 const revisionColumns = `org, revision, author, note, time, removed, folder, counts`
 
 func scanRevision(scan func(...any) error) (r store.Revision, err error) {
-	var at int64
 	var counts string
-	if err := scan(&r.Org, &r.Number, &r.Author, &r.Note, &at, &r.Removed, &r.Folder, &counts); err != nil {
+	if err := scan(&r.Org, &r.Number, &r.Author, &r.Note, into(&r.Time), &r.Removed, &r.Folder, &counts); err != nil {
 		return r, err
 	}
-	r.Time = time.UnixMicro(at).UTC()
 	return r, json.Unmarshal([]byte(counts), &r.Counts)
 }
 
@@ -289,7 +286,7 @@ func (s *Store) Entities(ctx context.Context, org string) (out []store.Entity, e
 func (s *Store) FlowVersions(ctx context.Context, org, flow string) (out []store.FlowVersion, err error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT flow, version, '', author, note, time, first, coalesce(last, 0)
 		FROM flow_versions f JOIN revisions r ON r.org = f.org AND r.revision = f.first
-		WHERE f.org = ? AND flow = ? ORDER BY last IS NOT NULL, first DESC`, org, flow)
+		WHERE f.org = ? AND flow = ? ORDER BY last IS NOT NULL, first DESC`, calllog.Name(org), calllog.Text(flow))
 	err = each(rows, err, func() error {
 		f, err := scanFlowVersion(rows.Scan)
 		out = append(out, f)
@@ -302,21 +299,33 @@ func (s *Store) FlowVersions(ctx context.Context, org, flow string) (out []store
 }
 
 // FlowVersion returns a version of a flow with its documents.
-func (s *Store) FlowVersion(ctx context.Context, flow, version string) (*store.FlowVersion, error) {
+func (s *Store) FlowVersion(ctx context.Context, org, flow, version string) (*store.FlowVersion, error) {
 	f, err := scanFlowVersion(s.read.QueryRowContext(ctx, `SELECT flow, version, bundle, author, note, time, first, coalesce(last, 0)
 		FROM flow_versions f JOIN revisions r ON r.org = f.org AND r.revision = f.first
-		WHERE flow = ? AND version = ? LIMIT 1`, flow, version).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("flow %s in version %s: %w", flow, version, store.ErrNotFound)
-	} else if err != nil {
-		return nil, fmt.Errorf("flow version: %w", err)
+		WHERE f.org = ? AND flow = ? AND version = ?`, calllog.Name(org), calllog.Text(flow), calllog.Text(version)).Scan)
+	if err != nil {
+		return nil, noFlowVersion(flow, version, err)
 	}
 	return &f, nil
 }
 
+// FlowBundle returns the documents of a version of a flow, whoever has it.
+func (s *Store) FlowBundle(ctx context.Context, flow, version string) (bundle string, err error) {
+	err = s.read.QueryRowContext(ctx, "SELECT bundle FROM flow_versions WHERE flow = ? AND version = ? LIMIT 1", calllog.Text(flow), calllog.Text(version)).Scan(&bundle)
+	if err != nil {
+		return "", noFlowVersion(flow, version, err)
+	}
+	return bundle, nil
+}
+
+// noFlowVersion says why a version was not found.
+func noFlowVersion(flow, version string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	return fmt.Errorf("flow %s in version %s: %w", flow, version, err)
+}
+
 func scanFlowVersion(scan func(...any) error) (f store.FlowVersion, err error) {
-	var at int64
-	err = scan(&f.Flow, &f.Version, &f.Bundle, &f.Author, &f.Note, &at, &f.First, &f.Last)
-	f.Time = time.UnixMicro(at).UTC()
-	return f, err
+	return f, scan(&f.Flow, &f.Version, &f.Bundle, &f.Author, &f.Note, into(&f.Time), &f.First, &f.Last)
 }

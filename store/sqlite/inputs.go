@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -44,17 +43,16 @@ func (s *Store) Receive(ctx context.Context, org string, in store.Input) (r stor
 		if err := tx.QueryRowContext(tx.ctx, "SELECT receipt FROM receipts WHERE org = ? AND webhook = ? AND key = ?", key...).Scan(&text); err != nil {
 			return r, err
 		}
-		r.Repeated = true
-		return r, json.Unmarshal(text, &r)
+		return calllog.RepeatReceipt(row, text)
 	}
 	if r, err = tx.receive(row); err != nil {
 		return r, err
 	}
-	text, err := json.Marshal(r)
+	text, err := calllog.KeepReceipt(row, r)
 	if err != nil {
 		return r, err
 	}
-	_, err = tx.exec("UPDATE receipts SET receipt = ? WHERE org = ? AND webhook = ? AND key = ?", append([]any{string(text)}, key...)...)
+	_, err = tx.exec("UPDATE receipts SET receipt = ? WHERE org = ? AND webhook = ? AND key = ?", append([]any{text}, key...)...)
 	return r, err
 }
 

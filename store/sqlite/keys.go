@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // AddKey keeps a key.
@@ -18,7 +19,7 @@ func (s *Store) AddKey(ctx context.Context, org string, k store.Key) error {
 		return err
 	}
 	if _, err := s.write.ExecContext(ctx, `INSERT INTO keys (org, id, name, hash, scopes, created, author, ends, used_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')`,
-		org, k.ID, k.Name, k.Hash, string(scopes), k.Created.UnixMicro(), k.By, optional(k.Ends)); err != nil {
+		calllog.Name(org), calllog.Name(k.ID), calllog.Text(k.Name), k.Hash, string(scopes), k.Created.UnixMicro(), calllog.Text(k.By), optional(k.Ends)); err != nil {
 		return fmt.Errorf("key %s: %w", k.ID, err)
 	}
 	return nil
@@ -39,11 +40,9 @@ const keyColumns = `org, id, name, hash, scopes, created, author, ends, used, us
 
 func scanKey(scan func(...any) error) (k store.Key, err error) {
 	var scopes string
-	var created int64
-	if err := scan(&k.Org, &k.ID, &k.Name, &k.Hash, &scopes, &created, &k.By, momentOf(&k.Ends), momentOf(&k.Used), &k.From); err != nil {
+	if err := scan(&k.Org, &k.ID, &k.Name, &k.Hash, &scopes, into(&k.Created), &k.By, momentOf(&k.Ends), momentOf(&k.Used), &k.From); err != nil {
 		return k, err
 	}
-	k.Created = time.UnixMicro(created).UTC()
 	return k, json.Unmarshal([]byte(scopes), &k.Scopes)
 }
 
@@ -60,7 +59,7 @@ func (s *Store) FindKey(ctx context.Context, hash []byte) (*store.Key, error) {
 
 // Keys lists the keys of an organization, newest first.
 func (s *Store) Keys(ctx context.Context, org string) (out []store.Key, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT `+keyColumns+` FROM keys WHERE org = ? ORDER BY created DESC, id`, org)
+	rows, err := s.read.QueryContext(ctx, `SELECT `+keyColumns+` FROM keys WHERE org = ? ORDER BY created DESC, id`, calllog.Name(org))
 	err = each(rows, err, func() error {
 		k, err := scanKey(rows.Scan)
 		out = append(out, k)
@@ -74,7 +73,8 @@ func (s *Store) Keys(ctx context.Context, org string) (out []store.Key, err erro
 
 // RevokeKey ends a key.
 func (s *Store) RevokeKey(ctx context.Context, org, id string, at time.Time) error {
-	done, err := s.write.ExecContext(ctx, `UPDATE keys SET ends = min(coalesce(ends, ?3), ?3) WHERE org = ?1 AND id = ?2`, org, id, at.UnixMicro())
+	done, err := s.write.ExecContext(ctx, `UPDATE keys SET ends = min(coalesce(ends, ?3), ?3) WHERE org = ?1 AND id = ?2`,
+		calllog.Name(org), calllog.Name(id), at.UnixMicro())
 	return found(done, err, "key "+id)
 }
 
@@ -92,7 +92,7 @@ func found(done sql.Result, err error, what string) error {
 // UsedKey notes the last use of a key.
 func (s *Store) UsedKey(ctx context.Context, org, id string, at time.Time, from string) error {
 	if _, err := s.write.ExecContext(ctx, `UPDATE keys SET used = ?3, used_from = ?4 WHERE org = ?1 AND id = ?2 AND (used IS NULL OR used < ?3)`,
-		org, id, at.UnixMicro(), from); err != nil {
+		calllog.Name(org), calllog.Name(id), at.UnixMicro(), calllog.Text(from)); err != nil {
 		return fmt.Errorf("key %s: %w", id, err)
 	}
 	return nil

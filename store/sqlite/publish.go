@@ -45,7 +45,7 @@ func (tx *tx) tellSettled(n int64) error {
 // publish writes messages and their deliveries, in the transaction that keeps what they
 // tell of. Those of ids that are known are none.
 func (tx *tx) publish(messages []store.Message) error {
-	line := make(outbox.Line)
+	told := make(map[[3]string]bool) // organization, call and endpoint
 	for _, m := range outbox.Messages(messages) {
 		added, err := tx.affected("INSERT INTO messages (org, id, call, type, time, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, id) DO NOTHING",
 			m.Org, m.ID, m.Call, m.Type, m.Time.UnixMicro(), m.Body)
@@ -56,9 +56,11 @@ func (tx *tx) publish(messages []store.Message) error {
 			continue
 		}
 		for _, to := range m.To {
-			if err := tx.deliver(m, to, line.Behind(m, to)); err != nil {
+			place := [3]string{m.Org, m.Call, to}
+			if err := tx.deliver(m, to, m.Call != "" && told[place]); err != nil {
 				return err
 			}
+			told[place] = true
 		}
 	}
 	return nil

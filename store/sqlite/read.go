@@ -27,9 +27,9 @@ func scan[R any](ctx context.Context, from reader, columns []calllog.Column[R], 
 		for i, column := range columns {
 			switch v := column.Field(r).(type) {
 			case *time.Time:
-				to[i] = &moment{set: func(t time.Time) { *v = t }}
+				to[i] = into(v)
 			case **time.Time:
-				to[i] = &moment{set: func(t time.Time) { *v = &t }}
+				to[i] = momentOf(v)
 			default:
 				to[i] = v
 			}

@@ -44,10 +44,8 @@ func (s *Store) Requests(ctx context.Context, org string, q store.RequestQuery) 
 }
 
 func scanRequest(scan func(...any) error, more ...any) (r store.Request, err error) {
-	var at int64
-	err = scan(append([]any{&r.N, &r.Webhook, &r.Kind, &at, &r.Took, &r.From, &r.KeyID, &r.Request.Method, &r.Request.URL,
+	err = scan(append([]any{&r.N, &r.Webhook, &r.Kind, into(&r.At), &r.Took, &r.From, &r.KeyID, &r.Request.Method, &r.Request.URL,
 		&r.Status, (*[]byte)(&r.Answer), &r.Call, &r.Caller, &r.Repeated}, more...)...)
-	r.At = time.UnixMicro(at).UTC()
 	return r, err
 }
 
@@ -75,13 +73,9 @@ const prunedAtOnce = 1000
 
 // PruneRequests removes those older than before.
 func (s *Store) PruneRequests(ctx context.Context, before time.Time) error {
-	for {
-		done, err := s.write.ExecContext(ctx, `DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE at < ? ORDER BY at LIMIT ?)`, before.UnixMicro(), prunedAtOnce)
-		if err != nil {
-			return fmt.Errorf("requests: %w", err)
-		}
-		if n, err := done.RowsAffected(); err != nil || n < prunedAtOnce {
-			return err
-		}
+	err := s.untilDone(ctx, `DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE at < ? ORDER BY at LIMIT ?)`, before.UnixMicro(), prunedAtOnce)
+	if err != nil {
+		return fmt.Errorf("requests: %w", err)
 	}
+	return nil
 }

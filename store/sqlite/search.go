@@ -134,12 +134,11 @@ func gaps(ctx context.Context, tx *sql.Tx, org string, calls []int64) (map[int64
 	defer rows.Close()
 	gaps := make(map[int64][]store.Gap)
 	for rows.Next() {
-		var n, since int64
+		var n int64
 		var g store.Gap
-		if err := rows.Scan(&n, &g.Node, &since); err != nil {
+		if err := rows.Scan(&n, &g.Node, into(&g.Since)); err != nil {
 			return nil, err
 		}
-		g.Since = time.UnixMicro(since).UTC()
 		gaps[n] = append(gaps[n], g)
 	}
 	return gaps, rows.Err()

@@ -2,15 +2,16 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
 	"github.com/hookswitch/hookswitch/store"
+	"github.com/hookswitch/hookswitch/store/calllog"
 )
 
 // AddSecret keeps a secret.
 func (s *Store) AddSecret(ctx context.Context, org string, secret store.Secret, ends time.Time, first bool) (have []store.Secret, err error) {
+	org, secret.Name = calllog.Name(org), calllog.Text(secret.Name)
 	tx, err := s.begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
@@ -33,19 +34,12 @@ func (s *Store) AddSecret(ctx context.Context, org string, secret store.Secret, 
 	return secretsOf(ctx, tx, org, secret.Name, secret.Created)
 }
 
-// querier is a connection or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func secretsOf(ctx context.Context, db querier, org, name string, now time.Time) (out []store.Secret, err error) {
-	rows, err := db.QueryContext(ctx, `SELECT name, sealed, key_id, created, ends FROM secrets
+func secretsOf(ctx context.Context, from reader, org, name string, now time.Time) (out []store.Secret, err error) {
+	rows, err := from.QueryContext(ctx, `SELECT name, sealed, key_id, created, ends FROM secrets
 		WHERE org = ? AND name = ? AND (ends IS NULL OR ends > ?) ORDER BY n DESC`, org, name, now.UnixMicro())
 	err = each(rows, err, func() error {
 		var secret store.Secret
-		var created int64
-		err := rows.Scan(&secret.Name, &secret.Sealed, &secret.KeyID, &created, momentOf(&secret.Ends))
-		secret.Created = time.UnixMicro(created).UTC()
+		err := rows.Scan(&secret.Name, &secret.Sealed, &secret.KeyID, into(&secret.Created), momentOf(&secret.Ends))
 		out = append(out, secret)
 		return err
 	})
@@ -57,12 +51,12 @@ func secretsOf(ctx context.Context, db querier, org, name string, now time.Time)
 
 // Secrets lists those of a name that have not ended, newest first.
 func (s *Store) Secrets(ctx context.Context, org, name string, now time.Time) ([]store.Secret, error) {
-	return secretsOf(ctx, s.read, org, name, now)
+	return secretsOf(ctx, s.read, calllog.Name(org), calllog.Text(name), now)
 }
 
 // SecretNames lists the names, sorted.
 func (s *Store) SecretNames(ctx context.Context, org string) (out []string, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT DISTINCT name FROM secrets WHERE org = ? ORDER BY name`, org)
+	rows, err := s.read.QueryContext(ctx, `SELECT DISTINCT name FROM secrets WHERE org = ? ORDER BY name`, calllog.Name(org))
 	err = each(rows, err, func() error {
 		var name string
 		err := rows.Scan(&name)
@@ -77,6 +71,6 @@ func (s *Store) SecretNames(ctx context.Context, org string) (out []string, err 
 
 // RemoveSecrets removes those of a name.
 func (s *Store) RemoveSecrets(ctx context.Context, org, name string) error {
-	done, err := s.write.ExecContext(ctx, `DELETE FROM secrets WHERE org = ? AND name = ?`, org, name)
+	done, err := s.write.ExecContext(ctx, `DELETE FROM secrets WHERE org = ? AND name = ?`, calllog.Name(org), calllog.Text(name))
 	return found(done, err, "secret "+name)
 }

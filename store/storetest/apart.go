@@ -52,6 +52,9 @@ var apart = map[string]func(ctx context.Context, s store.Store, org string) (any
 	"FlowVersions": func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.FlowVersions(ctx, org, "main")
 	},
+	"FlowVersion": func(ctx context.Context, s store.Store, org string) (any, error) {
+		return s.FlowVersion(ctx, org, "main", "0000000000000001")
+	},
 	"Usage": func(ctx context.Context, s store.Store, org string) (any, error) {
 		return s.Usage(ctx, []call.Claim{claimOf(org, "another call", "leg of acme")})
 	},
@@ -190,7 +193,7 @@ func claimOf(org, id, leg string) call.Claim {
 var ofTheNode = map[string]string{
 	"Organizations": "it lists who has calls, for those who administer the node",
 	"Current":       "servers ask for the revisions of all organizations at once, whose calls they take",
-	"FlowVersion":   "a version is a hash of all that the flow says: who knows it has seen the flow",
+	"FlowBundle":    "calls go on in a version, which is a hash of all that the flow does: who knows it has seen the flow",
 	"Position":      "a journal holds the calls of all organizations; the answer is a place in it",
 	"Journals":      "as Position",
 	"Settle":        "it marks calls by what was read of the journals, whoever they belong to, and returns counts",

@@ -32,6 +32,7 @@ func RunConfigurations(t *testing.T, open func(t *testing.T) store.Configuration
 		{"RemovalIsARevision", removal},
 		{"EntitiesKeepTheirIDs", entities},
 		{"FlowVersionsHaveTheirHistory", flowVersions},
+		{"FlowVersionsAreOfTheirOrganization", commentsStay},
 		{"RevisionsComeInPages", revisionPages},
 		{"PathsThatLeadElsewhereAreRefused", paths},
 		{"AuthorAndNoteAreALine", lines},
@@ -389,44 +390,6 @@ func entities(t *testing.T, s store.Configurations) {
 	apply(t, s, map[string]int{"acme": 3}, with(2, alice, bob, plan))
 	if a := list()[alice]; a != before[alice] {
 		t.Errorf("put in again: %+v, was %+v", a, before[alice])
-	}
-}
-
-func flowVersions(t *testing.T, s store.Configurations) {
-	with := func(base int, author, version string) store.Change {
-		c := change("acme", base, "a.yaml", author)
-		c.Author = author
-		c.Flows = []store.FlowVersion{{Flow: "main", Version: version, Bundle: "flow: main # " + version}, {Flow: "other", Version: "cc", Bundle: "flow: other"}}
-		return c
-	}
-	apply(t, s, map[string]int{"acme": 1}, with(0, "ann", "aa"))
-	apply(t, s, map[string]int{"acme": 2}, with(1, "bob", "bb"))
-	list := func() (out []string) {
-		versions, err := s.FlowVersions(t.Context(), "acme", "main")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range versions {
-			out = append(out, fmt.Sprintf("%s by %s, %d to %d", v.Version, v.Author, v.First, v.Last))
-			if v.Flow != "main" || v.Note != "why" || v.Time.IsZero() {
-				t.Errorf("version %+v", v)
-			}
-		}
-		return out
-	}
-	if got := list(); !slices.Equal(got, []string{"bb by bob, 2 to 0", "aa by ann, 1 to 1"}) {
-		t.Errorf("versions %v", got)
-	}
-	apply(t, s, map[string]int{"acme": 3}, with(2, "eve", "aa"))
-	if got := list(); !slices.Equal(got, []string{"aa by ann, 1 to 0", "bb by bob, 2 to 2"}) {
-		t.Errorf("versions %v", got)
-	}
-	f, err := s.FlowVersion(t.Context(), "main", "bb")
-	if err != nil || f.Bundle != "flow: main # bb" || f.Author != "bob" {
-		t.Errorf("%+v %v", f, err)
-	}
-	if _, err := s.FlowVersion(t.Context(), "main", "cc"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("of another flow: %v", err)
 	}
 }
 

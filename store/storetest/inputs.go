@@ -19,6 +19,7 @@ func RunInputs(t *testing.T, open func(testing.TB) store.Store) {
 	for name, test := range map[string]func(*testing.T, store.Store){
 		"a call that has ended is changed at once":                 changesEnded,
 		"what a call has already is unchanged":                     unchanged,
+		"what a rule made of a call is told all the same":          toldAsByRule,
 		"one sent a hundred times at once has one effect":          sentAtOnce,
 		"a key is good for a day, and for its webhook":             keyLife,
 		"a live call's input goes to its node, and the rest waits": liveInput,
@@ -159,6 +160,29 @@ func unchanged(t *testing.T, s store.Store) {
 	}
 }
 
+func toldAsByRule(t *testing.T, s store.Store) {
+	events := story("acme", "c1", "n1", 1, began,
+		call.Event{Type: call.Started, Attrs: map[string]string{"conversion": "0", "payout": "25.00 USD after 0"}},
+		call.Event{Type: call.TargetDialed, Target: "alice", Leg: "leg-1", Attrs: map[string]string{"attempt": "1"}},
+		call.Event{Type: call.Connected, Target: "alice", Leg: "leg-1", Attrs: map[string]string{"revenue": "40.00 USD after 0"}},
+		call.Event{Type: call.Released, Target: "alice", Leg: "leg-1", Cause: call.NormalClearing, Millis: 45000},
+		call.Event{Type: call.Ended, Cause: call.NormalClearing})
+	newJournal(t, s, "n1").send(began, events...)
+	sold := converting(true)
+	sold.Attrs["at"] = "2026-03-07T12:00:00Z"
+	all := []call.Event{paying(store.Revenue, "40"), paying(store.Payout, "25"), converting(true)}
+	receive(t, s, to("c1", input("in-1", all...)), "c1", store.Applied, store.Applied, store.Applied)
+	receive(t, s, to("c1", input("in-2", sold)), "c1", store.Applied)
+	receive(t, s, to("c1", input("in-3", append(all, sold)...)), "c1", store.Unchanged, store.Unchanged, store.Unchanged, store.Unchanged)
+	c := got(t, s, "c1")
+	if len(c.Ledger) != 4 || c.Ledger[3].Source != "webhook:leads" || c.Revenue.String() != "40.00 USD" || c.Payout.String() != "25.00 USD" {
+		t.Errorf("revenue %v, payout %v, ledger %s", c.Revenue, c.Payout, text(c.Ledger))
+	}
+	if c.ConvertedAt == nil || c.ConvertedAt.Format(time.RFC3339) != sold.Attrs["at"] {
+		t.Errorf("converted at %v, told was %s", c.ConvertedAt, sold.Attrs["at"])
+	}
+}
+
 func sentAtOnce(t *testing.T, s store.Store) {
 	newJournal(t, s, "n1").send(began, simple("acme", "c1", began)...)
 	receipts := make([]store.Receipt, 100)
@@ -194,7 +218,7 @@ func keyLife(t *testing.T, s store.Store) {
 	send := func(org, webhook, key string, after time.Duration, repeated bool) {
 		t.Helper()
 		n++
-		in := to("c1", input(fmt.Sprint("in-", n), paying(store.Revenue, fmt.Sprint(n))))
+		in := to("c1", input(fmt.Sprint("in-", n), paying(store.Revenue, "40")))
 		in.Webhook, in.Key, in.Received = webhook, key, began.Add(after)
 		r, err := s.Receive(t.Context(), org, in)
 		if err != nil || r.Repeated != repeated || (r.ID == in.ID) == repeated {
@@ -203,6 +227,14 @@ func keyLife(t *testing.T, s store.Store) {
 	}
 	send("acme", "leads", "k", 0, false)
 	send("acme", "leads", "k", 24*time.Hour-time.Second, true)
+	for _, other := range []store.Input{to("c1", input("in-other", paying(store.Revenue, "41"))), to("c2", input("in-other", paying(store.Revenue, "40")))} {
+		if other.Webhook, other.Key = "leads", "k"; other.Call == "c2" {
+			other.Wait = time.Hour
+		}
+		if r, err := s.Receive(t.Context(), "acme", other); !errors.Is(err, store.ErrKeyUsed) {
+			t.Errorf("something else under the same key: %+v %v", r, err)
+		}
+	}
 	send("acme", "sales", "k", 0, false)
 	send("acme", "leads", "K", 0, false)
 	send("other", "leads", "k", 0, false)

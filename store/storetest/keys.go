@@ -92,7 +92,7 @@ func keyEnds(t *testing.T, s store.Keys) {
 			t.Errorf("revoked at %v it ends at %v, want %v", of.at, got, of.want)
 		}
 	}
-	for _, name := range [][2]string{{"acme", "k2"}, {"beta", "k1"}} {
+	for _, name := range [][2]string{{"acme", "k2"}, {"beta", "k1"}, {"acme", "k1\x00"}, {"acme\xff", "k1"}} {
 		if err := s.RevokeKey(t.Context(), name[0], name[1], began); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%q: %v", name, err)
 		}

@@ -395,17 +395,23 @@ func decode(t testing.TB, e call.Event) (out call.Event) {
 // reads it.
 func SetsAside(t *testing.T, log store.Log, id string, rejected func() ([]byte, error)) {
 	j := newJournal(t, log, "n1")
-	one, refused, two := simple("acme", "a", began), simple("acme", id, began), simple("acme", "z", began)
-	b := j.batch(began, slices.Concat(one, refused, two)...)
+	refused := simple("acme", id, began)
+	good := [][]call.Event{simple("acme", "a", began), simple("acme", "z", began)}
+	for i := range 250 {
+		at := began.Add(time.Duration(i) * time.Minute)
+		good = append(good, simple("beta", fmt.Sprint("a", i), at), simple("beta", fmt.Sprint("z", i), at))
+	}
+	b := j.batch(began, slices.Concat(append(good, refused, simple("beta", id, began))...)...)
 	err := log.Append(t.Context(), b)
-	if r := (*store.RejectedError)(nil); !errors.As(err, &r) || len(r.Calls) != 1 || r.Calls[0].ID != id || r.Calls[0].Org != "acme" {
+	if r := (*store.RejectedError)(nil); !errors.As(err, &r) || len(r.Calls) != 2 || r.Calls[0].ID != id || r.Calls[0].Org != "acme" || r.Calls[1].ID != id || r.Calls[1].Org != "beta" {
 		t.Errorf("appended: %v", err)
 	}
 	if at, err := log.Position(t.Context(), j.id); err != nil || at != b.To {
 		t.Errorf("position %s %v, want %s", at, err, b.To)
 	}
-	expect(t, log, "acme", "a", one, store.Complete)
-	expect(t, log, "acme", "z", two, store.Complete)
+	for _, events := range good {
+		expect(t, log, events[0].Org, events[0].Call, events, store.Complete)
+	}
 	lines, err := rejected()
 	if want := j.batch(began, refused...); err != nil || len(lines) == 0 || int64(len(lines)) != want.To.Offset-want.From.Offset {
 		t.Errorf("%d bytes were set aside (%v)", len(lines), err)

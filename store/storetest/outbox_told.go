@@ -62,6 +62,7 @@ func toldOnce(t *testing.T, s store.Store) {
 	if got, want := deliveriesOf(t, s, store.DeliveryQuery{}), []string{"c1 1.2 crm pending", "c1 1.1 bi pending"}; !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
+	newWorker(t, s, "n1", "crm").claims("c1 1.2") // it does not wait for what was known
 }
 
 func toldOfSettling(t *testing.T, s store.Store) {

@@ -66,6 +66,8 @@ func secretKept(t *testing.T, s store.Secrets) {
 	wantSecrets(t, secretsAt(t, s, "acme", "value/CRM", ends))
 	wantSecrets(t, secretsAt(t, s, "acme", "value/crm", began))
 	wantSecrets(t, secretsAt(t, s, "beta", "value/CRM", began))
+	wantSecrets(t, secretsAt(t, s, "acme", "value/CRM\x00", began))
+	wantSecrets(t, secretsAt(t, s, "acme", "value/CRM\xff", began))
 }
 
 func secretsReplaced(t *testing.T, s store.Secrets) {
@@ -127,8 +129,10 @@ func secretsRemoved(t *testing.T, s store.Secrets) {
 	if err := s.RemoveSecrets(t.Context(), "acme", "value/B"); err != nil {
 		t.Error(err)
 	}
-	if err := s.RemoveSecrets(t.Context(), "acme", "value/B"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("removed twice: %v", err)
+	for _, name := range []string{"value/B", "value/A\x00", "value/A\xff"} {
+		if err := s.RemoveSecrets(t.Context(), "acme", name); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("removed %q, which is not there: %v", name, err)
+		}
 	}
 	for org, want := range map[string]string{"acme": "endpoint/crm value/A", "beta": "endpoint/crm value/A value/B", "": ""} {
 		if names, err := s.SecretNames(t.Context(), org); err != nil || strings.Join(names, " ") != want {

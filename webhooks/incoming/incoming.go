@@ -288,10 +288,10 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 		return answer{}, later(http.StatusTooManyRequests, time.Minute, "too much has come for this call or its caller already")
 	case errors.Is(err, store.ErrNotFound):
 		return answer{}, q.unknown(p)
+	case errors.Is(err, store.ErrKeyUsed):
+		return answer{}, refuse(unprocessable, "header.Idempotency-Key", "another request had this idempotency key, for something else")
 	case err != nil:
 		return answer{}, err
-	case len(receipt.Outcomes) != len(p.input.Events):
-		return answer{}, refuse(unprocessable, "header.Idempotency-Key", "another request had this idempotency key")
 	}
 	out.ID, out.Call, out.Fields = receipt.ID, receipt.Call, append(out.Fields, p.complete(receipt.Outcomes)...)
 	q.kept.Call, q.kept.Repeated = receipt.Call, receipt.Repeated

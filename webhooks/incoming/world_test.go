@@ -179,6 +179,9 @@ func (m *memory) Receive(ctx context.Context, org string, in store.Input) (store
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r, ok := m.receipts[in.Webhook+in.Key]; ok && in.Key != "" {
+		if len(r.Outcomes) != len(in.Events) {
+			return r, store.ErrKeyUsed
+		}
 		r.Repeated = true
 		return r, nil
 	}
