@@ -37,9 +37,16 @@ const (
 // Operations lists the operations.
 var Operations = []Operation{CallData, UpdateTags, UpdateRevenue, UpdateFields}
 
-// ReservedFields are the names of fields that mean something to every webhook: which call,
-// whose key, and which request it is.
-var ReservedFields = []string{"caller_id", "phone_number", "call_id", "call_log_id", "idempotency_key", "id", "key", "moja_auth_key"}
+// The fields of requests that name the call, its caller, the request itself, or whose it
+// is. They are never tags.
+var (
+	CallFields    = []string{"call_id", "call_log_id"}
+	CallerFields  = []string{"caller_id", "phone_number"}
+	RequestFields = []string{"idempotency_key", "id"} // the first counts before the other
+	KeyFields     = []string{"key", "moja_auth_key"}
+)
+
+var neverTags = slices.Concat(CallFields, CallerFields, RequestFields, KeyFields)
 
 const (
 	maxLife      = 30 * 24 * time.Hour
@@ -78,8 +85,8 @@ func (l *loader) incoming(e entry) {
 		if n := len(name); n < 1 || n > maxFieldName || !utf8.ValidString(name) {
 			c.Problem("fields/"+name, "", "the name of a field has 1 to %d bytes, not %d", maxFieldName, n)
 		}
-		if slices.Contains(ReservedFields, name) {
-			c.Problem("fields/"+name, "leave it out, or have the sender name it otherwise", "fields: %s means something else already", name)
+		if slices.Contains(neverTags, name) {
+			c.Problem("fields/"+name, "name it otherwise, or send it in an object, as lead."+name, "fields: %s is never a tag: it names the call, its caller or the request, or is the key", name)
 		}
 		l.refer(e.doc, c.place("fields/"+name).node, "tag", s.Fields[name])
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/hookswitch/hookswitch/flowengine"
 	"github.com/hookswitch/hookswitch/keys"
 	"github.com/hookswitch/hookswitch/store"
 )
@@ -36,24 +38,18 @@ func takeKey(r *http.Request) string {
 }
 
 func isKeyName(name string) bool {
-	for _, n := range authNames {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(flowengine.KeyFields, func(key string) bool { return strings.EqualFold(key, name) })
 }
 
 // authorize finds out whose the request is. The store is asked whatever the key looks like,
 // so that neither answer nor time tells one bad key from another.
 func (q *query) authorize(ctx context.Context, text string) error {
 	parsed, malformed := keys.Parse(text)
-	ctx, done, err := q.turn(ctx)
-	if err != nil {
+	var key *store.Key
+	err := q.ask(ctx, func(ctx context.Context) (err error) {
+		key, err = q.Keys.FindKey(ctx, parsed.Hash())
 		return err
-	}
-	defer done()
-	key, err := q.Keys.FindKey(ctx, parsed.Hash())
+	})
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return err
@@ -62,7 +58,10 @@ func (q *query) authorize(ctx context.Context, text string) error {
 	}
 	q.key = key
 	if q.used.Due(key.Org, key.ID, q.began) {
-		if err := q.Keys.UsedKey(ctx, key.Org, key.ID, q.began, q.from); err != nil {
+		err := q.ask(ctx, func(ctx context.Context) error {
+			return q.Keys.UsedKey(ctx, key.Org, key.ID, q.began, q.from)
+		})
+		if err != nil {
 			q.Problem(err) // the request does not depend on it
 		}
 	}

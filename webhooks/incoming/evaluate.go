@@ -80,14 +80,6 @@ func evaluate(org *flowengine.Organization, hook *flowengine.Incoming, kind flow
 	return &e.plan, nil
 }
 
-// Callers and calls are named by these fields.
-var (
-	callerNames = []string{"caller_id", "phone_number"}
-	callNames   = []string{"call_id", "call_log_id"}
-	keyNames    = []string{"idempotency_key", "id"}
-	authNames   = []string{"key", "moja_auth_key"}
-)
-
 // wholeNames are the fields of an operation that may be objects.
 func wholeNames(kind flowengine.Operation) []string {
 	if kind == flowengine.UpdateTags || kind == flowengine.UpdateFields {
@@ -98,7 +90,7 @@ func wholeNames(kind flowengine.Operation) []string {
 
 // field takes in a field.
 func (e *evaluation) field(f field) error {
-	if slices.Contains(authNames, f.name) {
+	if slices.Contains(flowengine.KeyFields, f.name) {
 		return nil
 	}
 	e.at = f
@@ -108,11 +100,11 @@ func (e *evaluation) field(f field) error {
 	}
 	e.seen[f.name] = true
 	switch {
-	case slices.Contains(callerNames, f.name):
+	case slices.Contains(flowengine.CallerFields, f.name):
 		return e.caller(f)
-	case slices.Contains(callNames, f.name):
+	case slices.Contains(flowengine.CallFields, f.name):
 		return e.call(f)
-	case slices.Contains(keyNames, f.name):
+	case slices.Contains(flowengine.RequestFields, f.name):
 		return e.key(f)
 	case slices.Contains(wholeNames(e.kind), f.name):
 		return e.list(f)
@@ -186,7 +178,7 @@ func (e *evaluation) call(f field) error {
 func (e *evaluation) key(f field) error {
 	text, _ := f.text()
 	key, err := e.idempotency(f.where, text)
-	if f.name == keyNames[0] || e.input.Key == "" {
+	if f.name == flowengine.RequestFields[0] || e.input.Key == "" {
 		e.input.Key = key
 	}
 	return err

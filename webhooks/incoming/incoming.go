@@ -129,16 +129,16 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, kind flowengine.
 	a.write(w)
 }
 
-// turn waits until a question may be put to the store, which has until the end of limited
-// for it; done ends that.
-func (h *Handler) turn(ctx context.Context) (limited context.Context, done func(), err error) {
-	limited, cancel := context.WithTimeout(ctx, h.Limits.Answer)
+// ask puts a question to the store when its turn comes, and gives it up when its time is over.
+func (h *Handler) ask(ctx context.Context, question func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, h.Limits.Asking)
+	defer cancel()
 	select {
 	case h.turns <- struct{}{}:
-		return limited, func() { cancel(); <-h.turns }, nil
-	case <-limited.Done():
-		cancel()
-		return nil, nil, limited.Err()
+		defer func() { <-h.turns }()
+		return question(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -278,7 +278,11 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 		return answerOf(http.StatusOK, out), nil
 	}
 	p.input.ID = uuid.NewString()
-	receipt, err := q.store(ctx, p.input)
+	var receipt store.Receipt
+	err := q.ask(ctx, func(ctx context.Context) (err error) {
+		receipt, err = q.Inputs.Receive(ctx, q.org.Name, p.input)
+		return err
+	})
 	switch {
 	case errors.Is(err, store.ErrTooMany):
 		return answer{}, later(http.StatusTooManyRequests, time.Minute, "too much has come for this call or its caller already")

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hookswitch/hookswitch/store"
 )
@@ -16,22 +15,15 @@ import (
 // masked stands for what is not kept.
 const masked = "***"
 
-// keepLimit is how long a request may wait to be kept.
-const keepLimit = 2 * time.Second
-
 // keep keeps the request with its answer. One that cannot be kept is answered all the same:
 // what it wanted is done.
 func (q *query) keep(ctx context.Context, a answer) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
-	defer cancel()
 	q.kept.Took, q.kept.Status, q.kept.Answer = q.Now().Sub(q.began), a.status, a.body
-	ctx, done, err := q.turn(ctx)
+	err := q.ask(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		_, err := q.Monitor.KeepRequest(ctx, q.org.Name, q.kept)
+		return err
+	})
 	if err != nil {
-		q.Problem(err)
-		return
-	}
-	defer done()
-	if _, err := q.Monitor.KeepRequest(ctx, q.org.Name, q.kept); err != nil {
 		q.Problem(err)
 	}
 }

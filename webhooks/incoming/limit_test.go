@@ -8,7 +8,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hookswitch/hookswitch/flowengine"
@@ -80,6 +82,44 @@ func TestSlowClients(t *testing.T) {
 	}
 	if r := w.post(flowengine.CallData, `{"caller_id": "+12125550199"}`); r.Code != http.StatusOK {
 		t.Errorf("afterwards: %d %s", r.Code, r.Body)
+	}
+}
+
+// A store that does not answer is given up, and holds the turn of nobody for longer.
+func TestStoreThatHangs(t *testing.T) {
+	turns := incoming.DefaultLimits.InStore
+	for hangs, c := range map[string]struct{ posts, want int }{
+		"whose key": {2 * turns, http.StatusServiceUnavailable}, // half of them never get their turn
+		"receive":   {2 * turns, http.StatusServiceUnavailable},
+		"used":      {turns, http.StatusAccepted},
+		"keep":      {turns, http.StatusAccepted},
+	} {
+		t.Run(hangs, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var problems atomic.Int32
+				w := newWorld(t, func(o *incoming.Options) { o.Problem = func(error) { problems.Add(1) } })
+				w.store.hangs = hangs
+				post := func() int {
+					return w.post(flowengine.CallData, `{"caller_id": "+12125550199", "state": "TX"}`).Code
+				}
+				var posting sync.WaitGroup
+				for range c.posts {
+					posting.Go(func() {
+						if code := post(); code != c.want {
+							t.Errorf("%d, want %d", code, c.want)
+						}
+					})
+				}
+				posting.Wait()
+				if problems.Load() == 0 {
+					t.Error("nobody is told")
+				}
+				w.store.hangs = ""
+				if code := post(); code != http.StatusAccepted {
+					t.Errorf("when it answers again: %d", code)
+				}
+			})
+		})
 	}
 }
 

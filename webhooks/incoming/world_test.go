@@ -117,6 +117,7 @@ type memory struct {
 	used     int
 	asked    int // for keys
 	fails    error
+	hangs    string // question that is never answered
 	full     bool
 }
 
@@ -124,7 +125,19 @@ func newMemory() *memory {
 	return &memory{keys: map[string]store.Key{}, calls: map[string]string{"ended-1": "+12125550100"}, live: map[string]string{"live-1": "+12125550111"}, receipts: map[string]store.Receipt{}}
 }
 
-func (m *memory) FindKey(_ context.Context, hash []byte) (*store.Key, error) {
+// hang waits as long as somebody does for the answer to a question that hangs.
+func (m *memory) hang(ctx context.Context, question string) error {
+	if question != m.hangs {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (m *memory) FindKey(ctx context.Context, hash []byte) (*store.Key, error) {
+	if err := m.hang(ctx, "whose key"); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.asked++; m.fails != nil {
@@ -136,14 +149,20 @@ func (m *memory) FindKey(_ context.Context, hash []byte) (*store.Key, error) {
 	return nil, store.ErrNotFound
 }
 
-func (m *memory) UsedKey(context.Context, string, string, time.Time, string) error {
+func (m *memory) UsedKey(ctx context.Context, _, _ string, _ time.Time, _ string) error {
+	if err := m.hang(ctx, "used"); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.used++
 	return nil
 }
 
-func (m *memory) KeepRequest(_ context.Context, org string, r store.Request) (int64, error) {
+func (m *memory) KeepRequest(ctx context.Context, org string, r store.Request) (int64, error) {
+	if err := m.hang(ctx, "keep"); err != nil {
+		return 0, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if org != "acme" {
@@ -153,7 +172,10 @@ func (m *memory) KeepRequest(_ context.Context, org string, r store.Request) (in
 	return int64(len(m.requests)), nil
 }
 
-func (m *memory) Receive(_ context.Context, org string, in store.Input) (store.Receipt, error) {
+func (m *memory) Receive(ctx context.Context, org string, in store.Input) (store.Receipt, error) {
+	if err := m.hang(ctx, "receive"); err != nil {
+		return store.Receipt{}, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r, ok := m.receipts[in.Webhook+in.Key]; ok && in.Key != "" {
