@@ -311,16 +311,6 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 	return a, nil
 }
 
-// store has an input applied.
-func (q *query) store(ctx context.Context, in store.Input) (store.Receipt, error) {
-	limited, done, err := q.turn(ctx)
-	if err != nil {
-		return store.Receipt{}, err
-	}
-	defer done()
-	return q.Inputs.Receive(limited, q.org.Name, in)
-}
-
 // unknown is the refusal where there is no such call: whether another organization has it
 // does not show.
 func (q *query) unknown(p *plan) error {
