@@ -37,6 +37,10 @@ const (
 // Operations lists the operations.
 var Operations = []Operation{CallData, UpdateTags, UpdateRevenue, UpdateFields}
 
+// ReservedFields are the names of fields that mean something to every webhook: which call,
+// whose key, and which request it is.
+var ReservedFields = []string{"caller_id", "phone_number", "call_id", "call_log_id", "idempotency_key", "id", "key", "moja_auth_key"}
+
 const (
 	maxLife      = 30 * 24 * time.Hour
 	maxRate      = 1000
@@ -73,6 +77,9 @@ func (l *loader) incoming(e entry) {
 	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
 		if n := len(name); n < 1 || n > maxFieldName || !utf8.ValidString(name) {
 			c.Problem("fields/"+name, "", "the name of a field has 1 to %d bytes, not %d", maxFieldName, n)
+		}
+		if slices.Contains(ReservedFields, name) {
+			c.Problem("fields/"+name, "leave it out, or have the sender name it otherwise", "fields: %s means something else already", name)
 		}
 		l.refer(e.doc, c.place("fields/"+name).node, "tag", s.Fields[name])
 	}

@@ -206,7 +206,7 @@ func goOn(t testing.TB, s store.Store) {
 	if err := s.PruneShared(ctx, time.Hour); err != nil {
 		t.Error(err)
 	}
-	again := to("call of acme", input("another sale", paying(store.Revenue, "50")))
+	again := to("call of acme", input("another sale", paying(store.Revenue, "40"), paying(store.Payout, "25.5"), converting(true), untagging("of")))
 	again.Key = "sale of acme"
 	if r, err := s.Receive(ctx, "acme", again); err != nil || !r.Repeated || r.ID != "sale of acme" {
 		t.Errorf("what was received with a key is not known: %+v %v", r, err)

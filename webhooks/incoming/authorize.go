@@ -48,7 +48,7 @@ func isKeyName(name string) bool {
 // so that neither answer nor time tells one bad key from another.
 func (q *query) authorize(ctx context.Context, text string) error {
 	parsed, malformed := keys.Parse(text)
-	done, err := q.turn(ctx)
+	ctx, done, err := q.turn(ctx)
 	if err != nil {
 		return err
 	}

@@ -129,13 +129,16 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, kind flowengine.
 	a.write(w)
 }
 
-// turn waits until a question may be put to the store; done ends that.
-func (h *Handler) turn(ctx context.Context) (done func(), err error) {
+// turn waits until a question may be put to the store, which has until the end of limited
+// for it; done ends that.
+func (h *Handler) turn(ctx context.Context) (limited context.Context, done func(), err error) {
+	limited, cancel := context.WithTimeout(ctx, h.Limits.Answer)
 	select {
 	case h.turns <- struct{}{}:
-		return func() { <-h.turns }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		return limited, func() { cancel(); <-h.turns }, nil
+	case <-limited.Done():
+		cancel()
+		return nil, nil, limited.Err()
 	}
 }
 
@@ -274,13 +277,8 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 		out.Fields = append(out.Fields, p.fields...)
 		return answerOf(http.StatusOK, out), nil
 	}
-	done, err := q.turn(ctx)
-	if err != nil {
-		return answer{}, err
-	}
 	p.input.ID = uuid.NewString()
-	receipt, err := q.Inputs.Receive(ctx, q.org.Name, p.input)
-	done()
+	receipt, err := q.store(ctx, p.input)
 	switch {
 	case errors.Is(err, store.ErrTooMany):
 		return answer{}, later(http.StatusTooManyRequests, time.Minute, "too much has come for this call or its caller already")
@@ -307,6 +305,16 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 	a := answerOf(status, out)
 	a.repeated = receipt.Repeated
 	return a, nil
+}
+
+// store has an input applied.
+func (q *query) store(ctx context.Context, in store.Input) (store.Receipt, error) {
+	limited, done, err := q.turn(ctx)
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	defer done()
+	return q.Inputs.Receive(limited, q.org.Name, in)
 }
 
 // unknown is the refusal where there is no such call: whether another organization has it

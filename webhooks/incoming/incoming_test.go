@@ -1,6 +1,7 @@
 package incoming_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -459,6 +460,30 @@ func TestIdenticalPosts(t *testing.T) {
 				t.Errorf("another request with the key: %d %s", other.Code, other.Body)
 			}
 		})
+	}
+}
+
+// hanging is a store that does not answer.
+type hanging struct{ *memory }
+
+func (hanging) FindKey(ctx context.Context, _ []byte) (*store.Key, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A store that does not answer keeps nobody waiting for ever.
+func TestStoreHangs(t *testing.T) {
+	problems := 0
+	w := newWorld(t, func(o *incoming.Options) {
+		o.Keys, o.Limits.Answer, o.Problem = hanging{o.Keys.(*memory)}, time.Millisecond, func(error) { problems++ }
+	})
+	for range 2 * incoming.DefaultLimits.InStore { // each gives its turn back
+		if r := w.post(flowengine.CallData, `{"caller_id": "+12125550199"}`); r.Code != http.StatusServiceUnavailable {
+			t.Errorf("%d %s", r.Code, r.Body)
+		}
+	}
+	if problems != 2*incoming.DefaultLimits.InStore {
+		t.Errorf("%d problems were told", problems)
 	}
 }
 

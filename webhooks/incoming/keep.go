@@ -25,7 +25,7 @@ func (q *query) keep(ctx context.Context, a answer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
 	defer cancel()
 	q.kept.Took, q.kept.Status, q.kept.Answer = q.Now().Sub(q.began), a.status, a.body
-	done, err := q.turn(ctx)
+	ctx, done, err := q.turn(ctx)
 	if err != nil {
 		q.Problem(err)
 		return

@@ -9,12 +9,13 @@ type Limits struct {
 	AtOnce     int           // requests under way, of all
 	PerWebhook int           // of these, those to one webhook
 	InStore    int           // questions to the store at once: calls need it too
+	Answer     time.Duration // that the store may take for one, with the wait for its turn
 	Waiting    time.Duration // for room, that a request may spend
 	Reading    time.Duration // that a body may take to come
 }
 
 // DefaultLimits are those of a server.
-var DefaultLimits = Limits{PerAddress: 200, AtOnce: 128, PerWebhook: 32, InStore: 4, Waiting: time.Second, Reading: 5 * time.Second}
+var DefaultLimits = Limits{PerAddress: 200, AtOnce: 128, PerWebhook: 32, InStore: 4, Answer: 10 * time.Second, Waiting: time.Second, Reading: 5 * time.Second}
 
 func (l Limits) orDefault() Limits {
 	d := DefaultLimits
@@ -29,6 +30,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.InStore > 0 {
 		d.InStore = l.InStore
+	}
+	if l.Answer > 0 {
+		d.Answer = l.Answer
 	}
 	if l.Waiting > 0 {
 		d.Waiting = l.Waiting
