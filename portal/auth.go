@@ -87,14 +87,12 @@ func (p *Portal) allow(w http.ResponseWriter, heavy bool) error {
 	return err
 }
 
-// patience is how long a request waits until its organization has room for it.
-const patience = time.Second
-
 // enter takes room for a request before its body is read; what is heavy waits for its turn.
+// Nothing waits for the share of its organization: it would take the room of others.
 func (p *Portal) enter(ctx context.Context, org string, heavy bool) (leave func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	out := p.shares.Enter(waiting, org)
+	now, cancel := context.WithCancel(ctx)
+	cancel()
+	out := p.shares.Enter(now, org)
 	if out == nil {
 		return nil, later(problem(http.StatusServiceUnavailable, "there are too many requests of the organization at once"), time.Second)
 	}

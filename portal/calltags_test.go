@@ -137,7 +137,7 @@ func TestPrivateTagsAreMasked(t *testing.T) {
 	w.key = w.newKey("acme", keys.ReadCalls)
 	for _, path := range []string{"/calls/" + callOfAcme, "/calls/" + callOfAcme + "/tags", "/export/calls?format=ndjson&whole=true"} {
 		r := w.does(http.MethodGet, path, nil, http.StatusOK, nil)
-		if strings.Contains(r.body, "471") || !strings.Contains(r.body, `"***"`) || !strings.Contains(r.body, `"TX"`) {
+		if strings.Contains(r.body, `"4711"`) || strings.Contains(r.body, `"4712"`) || !strings.Contains(r.body, `"***"`) || !strings.Contains(r.body, `"TX"`) {
 			t.Errorf("%s: %s", path, r.body)
 		}
 	}
@@ -156,6 +156,20 @@ func TestPrivateTagsAreMasked(t *testing.T) {
 	if tags, _ := w.tags(callOfAcme); tags["income"] != "4712" {
 		t.Errorf("%v", tags)
 	}
+}
+
+// Without a configuration nobody can tell which tags are private.
+func TestTagsAreMaskedWithoutAConfiguration(t *testing.T) {
+	w := newWorld(t)
+	w.has("acme", callOfAcme, talk("+15550111")...)
+	if tags, _ := w.tags(callOfAcme); tags["state"] != "TX" {
+		t.Errorf("with scope private: %v", tags)
+	}
+	w.key = w.newKey("acme", keys.ReadCalls)
+	if tags, _ := w.tags(callOfAcme); tags["state"] != "***" {
+		t.Errorf("without: %v", tags)
+	}
+	w.fails(http.StatusForbidden, http.MethodGet, "/calls?tag=state=TX", nil, keys.Private)
 }
 
 func TestMoneyIsEnteredIntoTheLedger(t *testing.T) {

@@ -25,6 +25,9 @@ func (p *Portal) export() {
 	}, p.exportCalls)
 }
 
+// patience is how long an export waits for its turn.
+const patience = time.Second
+
 // pageSize is how many calls of an export are read at once.
 const pageSize = 500
 

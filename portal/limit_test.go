@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hookswitch/hookswitch/keys"
@@ -178,4 +180,77 @@ type signal struct{ read chan struct{} }
 func (s signal) Read([]byte) (int, error) {
 	close(s.read)
 	return 0, io.EOF
+}
+
+// An organization that has its half is refused at once: its requests take no room to wait in.
+func TestAnOrganizationHasHalfOfTheRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *portal.Options) { o.Limits.AtOnce = 2 })
+		w.server.Close() // time stands still while it listens
+		ask := func(key, path string, body io.Reader) int {
+			r := httptest.NewRequest(http.MethodPost, portal.Base+path, body)
+			r.Header.Set("Authorization", "Bearer "+key)
+			answer := httptest.NewRecorder()
+			w.ServeHTTP(answer, r)
+			return answer.Code
+		}
+		acme, beta := w.newKey("acme", keys.ReadConfig), w.newKey("beta", keys.ReadConfig)
+		slowly, rest := io.Pipe()
+		done := make(chan int)
+		go func() { done <- ask(acme, "/config/validate", slowly) }()
+		if _, err := io.WriteString(rest, "{"); err != nil { // it is read: it is inside
+			t.Fatal(err)
+		}
+		before := time.Now()
+		if code := ask(acme, "/config/validate", strings.NewReader("{}")); code != http.StatusServiceUnavailable || time.Now() != before {
+			t.Errorf("the second of acme: %d, after %v", code, time.Since(before))
+		}
+		if code := ask(beta, "/config/validate", strings.NewReader("{}")); code != http.StatusUnprocessableEntity {
+			t.Errorf("of beta: %d", code)
+		}
+		rest.Close()
+		<-done
+	})
+}
+
+// What exports take is not what is needed to change the configuration.
+func TestExportsHoldUpNoConfiguration(t *testing.T) {
+	w := newWorld(t, func(o *portal.Options) { o.Limits.Exports, o.Limits.Heavy = 1, 1 })
+	w.has("acme", callOfAcme, talk("+15550111")...)
+	out := &slowAnswer{ResponseRecorder: httptest.NewRecorder(), asked: make(chan struct{}), more: make(chan struct{})}
+	r := httptest.NewRequest(http.MethodGet, portal.Base+"/export/calls", nil)
+	r.Header.Set("Authorization", "Bearer "+w.key)
+	done := make(chan struct{})
+	go func() { defer close(done); w.ServeHTTP(out, r) }()
+	<-out.asked
+	w.apply("acme", filesOf("acme", "+15550100"))
+	close(out.more)
+	<-done
+}
+
+// slowAnswer is an answer whose body is taken only when it is let.
+type slowAnswer struct {
+	*httptest.ResponseRecorder
+	asked, more chan struct{}
+	once        sync.Once
+}
+
+func (*slowAnswer) SetWriteDeadline(time.Time) error { return nil }
+
+func (a *slowAnswer) Write(b []byte) (int, error) {
+	a.once.Do(func() { close(a.asked) })
+	<-a.more
+	return a.ResponseRecorder.Write(b)
+}
+
+// An answer has its time from when it can be given, however long the request took.
+func TestAnAnswerHasItsTime(t *testing.T) {
+	w := newWorld(t)
+	server := httptest.NewUnstartedServer(w.Portal)
+	server.Config.WriteTimeout = time.Nanosecond // over before anything is done
+	server.Start()
+	t.Cleanup(server.Close)
+	w.server = server
+	w.apply("acme", filesOf("acme", "+15550100"))
+	w.get("/config", nil)
 }

@@ -1,4 +1,4 @@
-// Package ratelimit bounds how often clients may ask for something.
+// Package ratelimit bounds how often clients may ask for something, and how many at once.
 package ratelimit
 
 import (

@@ -175,6 +175,21 @@ func TestPrivateTagsAreMasked(t *testing.T) {
 	}
 }
 
+// Where the organization is not configured any more, any tag may have been private.
+func TestTagsOfAnOrganizationThatIsGoneAreMasked(t *testing.T) {
+	tagged := acme(first, 1, 2, time.Second, call.Tagged)
+	tagged.Attrs = map[string]string{"tag": "card", "value": "Visa 9"}
+	drained(t, acme(first, 1, 1, 0, call.Started), tagged, acme(first, 1, 3, time.Minute, call.Ended))
+	t.Chdir(t.TempDir())
+	files(t, map[string]string{"other.yaml": "organization: other\n"})
+	for line, shown := range map[string]bool{"show " + first: false, "show --private " + first: true} {
+		out, _, err := command(t, append([]string{"calls", "--config", settingsText(t, "config_dir: .")}, strings.Fields(line)...)...)
+		if err != nil || strings.Contains(out, "Visa 9") != shown || !strings.Contains(out, "card") {
+			t.Errorf("calls %s: %v, printed:\n%s", line, err, out)
+		}
+	}
+}
+
 // What a server has drained is read with its settings alone.
 func TestCallsAreReadFromTheStore(t *testing.T) {
 	drained(t, acme(first, 1, 1, 0, call.Started), acme(first, 1, 2, time.Second, call.Ended), acme(second, 1, 1, 0, call.Started))
