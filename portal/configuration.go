@@ -30,17 +30,17 @@ func (p *Portal) configuration() {
 		about:   "Returns the revision in force with its files, to the byte as they were applied.",
 	}, p.exportConfig)
 	register(p, operation{
-		method: http.MethodPost, path: "/config/validate", id: "validate-config", tag: tagConfig, scope: keys.ReadConfig, body: filesBody, heavy: true, errors: []int{413},
+		method: http.MethodPost, path: "/config/validate", id: "validate-config", tag: tagConfig, scope: keys.ReadConfig, body: filesBody, heavy: true,
 		summary: "Says what is wrong in files",
 		about:   "Checks files as apply does, and changes nothing. What is wrong is the answer, not an error of the request.",
 	}, p.validateConfig)
 	register(p, operation{
-		method: http.MethodPost, path: "/config/diff", id: "diff-config", tag: tagConfig, scope: keys.ReadConfig, body: filesBody, heavy: true, errors: []int{409, 413},
+		method: http.MethodPost, path: "/config/diff", id: "diff-config", tag: tagConfig, scope: keys.ReadConfig, body: filesBody, heavy: true, errors: []int{409},
 		summary: "Says what apply would change",
 		about:   "Compares files with what is in force: what would be added, changed and removed, setting by setting.",
 	}, p.diffConfig)
 	register(p, operation{
-		method: http.MethodPost, path: "/config/apply", id: "apply-config", tag: tagConfig, scope: keys.WriteConfig, body: filesBody, heavy: true, errors: []int{409, 413},
+		method: http.MethodPost, path: "/config/apply", id: "apply-config", tag: tagConfig, scope: keys.WriteConfig, body: filesBody, heavy: true, errors: []int{409},
 		summary: "Puts files in force",
 		about: "Puts files in force as a new revision, all of them or none. They are all that the organization has: what they do\n" +
 			"not hold is removed. Servers have it within a second; calls go on in the version of the flow that they began with.\n" +

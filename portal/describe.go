@@ -43,6 +43,10 @@ func complete(api *huma.OpenAPI) {
 				for _, media := range op.RequestBody.Content {
 					reach(api.Components.Schemas, media.Schema, asked)
 				}
+				for _, status := range unreadable {
+					answer := *op.Responses[strconv.Itoa(http.StatusInternalServerError)]
+					op.Responses[strconv.Itoa(status)] = &answer
+				}
 			}
 			for _, code := range slices.Sorted(maps.Keys(op.Responses)) {
 				if status, _ := strconv.Atoi(code); status >= 400 {
@@ -82,6 +86,9 @@ func reach(all huma.Registry, s *huma.Schema, reached map[string]bool) {
 	}
 }
 
+// unreadable are the errors of what has a body.
+var unreadable = []int{http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}
+
 // errorsInWords says what an error means here.
 var errorsInWords = map[int]string{
 	http.StatusBadRequest:            "The request cannot be read.",
@@ -89,7 +96,9 @@ var errorsInWords = map[int]string{
 	http.StatusForbidden:             "The key does not have the scope.",
 	http.StatusNotFound:              "The organization has nothing of that name or id.",
 	http.StatusConflict:              "What is there stands against it.",
+	http.StatusRequestTimeout:        "The body did not come in time.",
 	http.StatusRequestEntityTooLarge: "The body is too large.",
+	http.StatusUnsupportedMediaType:  "The body is not JSON by its Content-Type.",
 	http.StatusUnprocessableEntity:   "Fields are wrong; errors says which, and what would be right.",
 	http.StatusTooManyRequests:       "Too many requests with this key or from this address.",
 	http.StatusInternalServerError:   "The server failed; its log says why, under the X-Request-Id.",

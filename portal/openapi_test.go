@@ -63,6 +63,23 @@ func TestEverythingIsDescribed(t *testing.T) {
 	}
 }
 
+// What has a body may be refused for it; the rest is not.
+func TestErrorsOfBodiesAreDescribed(t *testing.T) {
+	var api struct {
+		Paths map[string]map[string]operation
+	}
+	newWorld(t).get("/openapi.json", &api)
+	for path, operations := range api.Paths {
+		for method, op := range operations {
+			for _, status := range []string{"400", "408", "413", "415"} {
+				if _, told := op.Responses[status]; told != (op.RequestBody != nil) {
+					t.Errorf("%s %s with a body (%t) may answer %s (%t)", method, path, op.RequestBody != nil, status, told)
+				}
+			}
+		}
+	}
+}
+
 // operation is one of the description.
 type operation struct {
 	OperationID          string
@@ -70,4 +87,6 @@ type operation struct {
 	Tags                 []string
 	Security             []map[string][]string
 	Parameters           []struct{ Name, In, Description string }
+	RequestBody          any
+	Responses            map[string]any
 }

@@ -124,6 +124,10 @@ func TestWhatAnEndpointAnswersToASampleIsTold(t *testing.T) {
 		if !strings.Contains(errs, "its events do not name target.dialed") {
 			t.Errorf("said %s", errs)
 		}
+		w.put(server.URL, "method: GET")
+		if out, _, _ = command(t, line...); !strings.Contains(out, "GET "+server.URL) || strings.Contains(out, `"call.ended"`) {
+			t.Errorf("printed a body that was not sent: %s", out)
+		}
 		w.fails(`did you mean "call.ended"?`, "webhooks", "test", "crm", "--event", "call.endet")
 		w.fails(`there is no outgoing webhook crn`, "webhooks", "test", "crn")
 	})

@@ -18,7 +18,7 @@ import (
 const (
 	MaxBody  = 256 << 10 // bytes
 	maxDepth = 16        // objects and lists within each other
-	maxKeys  = 200       // names, in all objects together, the query's among them
+	maxKeys  = 200       // names, in all objects of the body together, and as many in the query
 	maxItems = 1000      // entries of lists, all together
 	maxName  = 128       // bytes of a name
 	maxValue = 4 << 10   // bytes of a text or number
