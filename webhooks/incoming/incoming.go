@@ -293,7 +293,7 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 	case err != nil:
 		return answer{}, err
 	}
-	out.ID, out.Call, out.Fields = receipt.ID, receipt.Call, append(out.Fields, p.complete(receipt.Outcomes)...)
+	out.ID, out.Call, out.Fields = receipt.ID, receipt.Call, append(out.Fields, q.discreet(p.complete(receipt.Outcomes))...)
 	q.kept.Call, q.kept.Repeated = receipt.Call, receipt.Repeated
 	status := http.StatusOK
 	for _, o := range receipt.Outcomes {
@@ -309,6 +309,17 @@ func (q *query) receive(ctx context.Context, p *plan) (answer, error) {
 	a := answerOf(status, out)
 	a.repeated = receipt.Repeated
 	return a, nil
+}
+
+// discreet says of private tags that they were applied also where the call had the value:
+// it would tell it.
+func (q *query) discreet(fields []Field) []Field {
+	for i := range fields {
+		if f := &fields[i]; f.Outcome == store.Unchanged && q.org.Private(f.Tag) {
+			f.Outcome = store.Applied
+		}
+	}
+	return fields
 }
 
 // unknown is the refusal where there is no such call: whether another organization has it

@@ -2,6 +2,7 @@ package incoming_test
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -357,7 +358,7 @@ func TestNothingSecretIsKept(t *testing.T) {
 	r.Header.Set("Referer", "https://crm.example/?key="+key)
 	r.Header.Set("Idempotency-Key", "visible")
 	out := w.do(r)
-	tagging := w.post(flowengine.UpdateTags, `{"call_id": "ended-1", "add": [{"name": "ssn_hash", "value": "hunter2"}, "ssn_hash=hunter2, hunter2, a=hunter2", {"name": "password", "value": "hunter2"}]}`)
+	tagging := w.post(flowengine.UpdateTags, `{"call_id": "ended-1", "add": [{"name": "ssn_hash", "value": "hunter2"}, "ssn_hash=hunter2, hunter2, a=hunter2", "note=a,ssn_hash=hunter2", {"name": "password", "value": "hunter2"}]}`)
 	w.post(flowengine.CallData, `{"caller_id": "+12125550199", "password": "hunter2`)
 	w.post(flowengine.UpdateTags, `{"call_id": "ended-1", "add": "ssn_hash=hunter2, hunter2,state=TX, open, b"}`)
 	w.post(flowengine.UpdateRevenue, `{"call_id": "ended-1", "revenue": "`+card+`", "`+card+`": 1}`)
@@ -391,6 +392,17 @@ func TestNothingSecretIsKept(t *testing.T) {
 	}
 	if out.Header().Get("Referrer-Policy") != "no-referrer" || out.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("header %v", out.Header())
+	}
+}
+
+// Whether a private tag had the value already is not told: it could be guessed.
+func TestPrivateTagsAreNotGuessed(t *testing.T) {
+	w := newWorld(t, nil)
+	w.store.same = true
+	r := w.post(flowengine.UpdateTags, `{"call_id": "ended-1", "add": {"ssn_hash": "x", "state": "TX"}}`)
+	var a incoming.Answer
+	if err := json.Unmarshal(r.Body.Bytes(), &a); err != nil || len(a.Fields) != 2 || a.Fields[0].Outcome != store.Applied || a.Fields[1].Outcome != store.Unchanged {
+		t.Errorf("%s %v", r.Body, err)
 	}
 }
 

@@ -98,7 +98,7 @@ func (q *query) masking(value any, name string) any {
 		out := make(list, len(v))
 		for i := range v {
 			if text, ok := v[i].(string); ok && name == "add" {
-				out[i] = mask(q.maskEntry(text))
+				out[i] = mask(q.maskEntries(q.maskEntry(text)))
 			} else {
 				out[i] = q.masking(v[i], name)
 			}

@@ -119,6 +119,7 @@ type memory struct {
 	fails    error
 	hangs    string // question that is never answered
 	full     bool
+	same     bool // ended calls have already what comes
 }
 
 func newMemory() *memory {
@@ -196,6 +197,9 @@ func (m *memory) Receive(ctx context.Context, org string, in store.Input) (store
 	case in.Call != "" || !in.Since.IsZero():
 		if r.Call, tag, final = m.find(m.calls, in), store.Applied, store.Applied; r.Call == "" {
 			return store.Receipt{}, fmt.Errorf("call: %w", store.ErrNotFound)
+		}
+		if m.same {
+			tag, final = store.Unchanged, store.Unchanged
 		}
 	case in.Wait == 0:
 		return store.Receipt{}, store.ErrNotFound
