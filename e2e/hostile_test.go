@@ -126,7 +126,7 @@ func testHostile(t *testing.T, seed uint64, o switchOptions) {
 		harmless := l.tap.commands(calls[0].from)
 		for _, a := range calls {
 			if why := differs(harmless, l.tap.commands(a.from)); why != "" {
-				t.Errorf("%s to %s: %s\n%.2000s", a.from, a.number, why, timeline(events[a.from]))
+				t.Errorf("%s to %s: %s\n%.2000s\n%.2000s", a.from, a.number, why, timeline(events[a.from]), a.history())
 			}
 			if got, made := p.requests(a.from), requestsOf(events[a.from]); got != made {
 				t.Errorf("%s to %s: %d requests came, the flow made %d", a.from, a.number, got, made)
@@ -284,7 +284,7 @@ func sipText(s string) string {
 // displayName writes a value as a quoted string (RFC 3261, section 25.1).
 func displayName(s string) string {
 	s = strings.NewReplacer("\r\n ", " ", `\`, `\\`, `"`, `\"`).Replace(s[:min(len(s), 80)])
-	return `"` + strings.TrimSuffix(s, "\r") + `"`
+	return `"` + strings.TrimRight(s, "\r\n") + `"` // a line break that was cut would end the header
 }
 
 // received is what the extension outside leaves in the record of a call.
