@@ -155,7 +155,7 @@ func TestWhatDocumentsNameExists(t *testing.T) {
 			first, _, _ := strings.Cut(name, "/")
 			ext := filepath.Ext(name)
 			switch {
-			case first == "bin": // is built
+			case slices.Contains([]string{"bin", "data"}, first): // is built; is made where a server runs
 			case pathSyntax.MatchString(name) && strings.Contains(name, "/") && exists(first),
 				pathSyntax.MatchString(name) && (ext == ".go" || ext == ".md"):
 				if !exists(name) && !exists(filepath.Join(filepath.Dir(page), name)) {
