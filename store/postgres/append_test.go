@@ -12,17 +12,7 @@ import (
 
 // A call that the database refuses does not hold up the others.
 func TestCallThatCannotBeWrittenIsSetAside(t *testing.T) {
-	url := storetest.Database(t)
-	s, err := postgres.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close(t.Context())
+	s, db := beside(t, "")
 	if _, err := db.Exec(t.Context(), `ALTER TABLE calls ADD CONSTRAINT good CHECK (id <> 'bad'); CREATE SEQUENCE writes;
 		CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('writes'); RETURN NULL; END $$;
 		CREATE TRIGGER count_write BEFORE INSERT ON calls EXECUTE FUNCTION count_write()`); err != nil {
@@ -40,17 +30,7 @@ func TestCallThatCannotBeWrittenIsSetAside(t *testing.T) {
 
 // What two transactions did not see of each other comes together a second later.
 func TestConcludeBindsWhatWasMissed(t *testing.T) {
-	url := storetest.Database(t)
-	s, err := postgres.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close(t.Context())
+	s, db := beside(t, "")
 	storetest.BindsMissed(t, s, func() error {
 		_, err := db.Exec(t.Context(), "UPDATE inputs SET call = ''")
 		return err

@@ -4,26 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/postgres"
-	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
 // What a claim has leased is sent, though what cannot be taken could not be put off.
 func TestWhatIsLeasedIsGiven(t *testing.T) {
-	url := storetest.Database(t)
-	s, err := postgres.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close(t.Context())
+	s, db := beside(t, "")
 	if _, err := db.Exec(t.Context(), `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not put off'; END $$;
 		CREATE TRIGGER refuse BEFORE UPDATE OF due ON outbox EXECUTE FUNCTION refuse()`); err != nil {
 		t.Fatal(err)

@@ -4,26 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/postgres"
-	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
 // A delivery that is done while deliveries are listed is in the list once.
 func TestDeliveryIsListedOnce(t *testing.T) {
-	url := storetest.Database(t)
-	s, err := postgres.Open(t.Context(), url+"&pool_max_conns=1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close(t.Context())
+	s, db := beside(t, "&pool_max_conns=1")
 	if err := s.Send(t.Context(), store.Message{Org: "acme", ID: "m1", Type: "call.test", Time: time.Now(), To: []string{"crm"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/hookswitch/hookswitch/store"
-	"github.com/hookswitch/hookswitch/store/postgres"
 	"github.com/hookswitch/hookswitch/store/storetest"
 )
 
@@ -31,17 +28,7 @@ SELECT 'acme', nextval('delivery_numbers'), 'e' || CASE WHEN i %% 10 < %d THEN 0
 		{"dead", "ALTER TABLE outbox SET (autovacuum_enabled = off);" + fmt.Sprintf(fill, 1_000_000, 0) + "DELETE FROM outbox WHERE n % 80 > 3"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			url := storetest.Database(b)
-			s, err := postgres.Open(b.Context(), url)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer s.Close()
-			db, err := pgx.Connect(b.Context(), url)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer db.Close(b.Context())
+			s, db := beside(b, "")
 			if _, err := db.PgConn().Exec(b.Context(), c.sql).ReadAll(); err != nil {
 				b.Fatal(err)
 			}
