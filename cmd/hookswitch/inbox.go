@@ -65,11 +65,23 @@ type joined struct {
 // Join returns what is there for a call. Where no answer comes in time the call is told
 // later, as long as it lasts.
 func (i *inbox) Join(ctx context.Context, org, id, caller string) (inputs []flowengine.Input, fallback string) {
-	const late = "what came from outside joins the call later: "
 	d := &debt{org, id, caller}
-	if i.away.Load() {
+	found, why := i.now(ctx, d)
+	if why != "" {
 		i.owe(ctx, d)
-		return nil, late + "the database does not answer"
+		return nil, "what came from outside joins the call later: " + why
+	}
+	for _, in := range found {
+		inputs = append(inputs, inputOf(in))
+	}
+	return inputs, ""
+}
+
+// now asks the store with little patience, and says why there is no answer.
+func (i *inbox) now(ctx context.Context, d *debt) (found []store.Input, why string) {
+	const away, late = "the database does not answer", "no answer from the database in time"
+	if i.away.Load() {
+		return nil, away
 	}
 	patience := time.NewTimer(joinLimit)
 	defer patience.Stop()
@@ -82,23 +94,17 @@ func (i *inbox) Join(ctx context.Context, org, id, caller string) (inputs []flow
 			answer <- joined{found, err}
 		}()
 	case <-patience.C:
-		i.owe(ctx, d)
-		return nil, late + "no answer from the database in time"
+		return nil, late
 	}
 	select {
 	case a := <-answer:
 		if a.err != nil {
 			i.away.Store(true)
-			i.owe(ctx, d)
-			return nil, late + "the database does not answer"
+			return nil, away
 		}
-		for _, in := range a.inputs {
-			inputs = append(inputs, inputOf(in))
-		}
-		return inputs, ""
+		return a.inputs, ""
 	case <-patience.C:
-		i.owe(ctx, d)
-		return nil, late + "no answer from the database in time"
+		return nil, late
 	}
 }
 

@@ -213,7 +213,8 @@ func (s *Store) Entities(ctx context.Context, org string) ([]store.Entity, error
 	rows, _ := s.pool.Query(ctx, `SELECT kind, slug, id::text, first, coalesce(last, 0) FROM entities WHERE org = $1
 		ORDER BY kind COLLATE "C", slug COLLATE "C"`, org)
 	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e store.Entity, err error) {
-		return e, row.Scan(&e.Kind, &e.Slug, &e.ID, &e.First, &e.Last)
+		err = row.Scan(&e.Kind, &e.Slug, &e.ID, &e.First, &e.Last)
+		return e, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("entities: %w", err)

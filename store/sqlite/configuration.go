@@ -327,5 +327,6 @@ func noFlowVersion(flow, version string, err error) error {
 }
 
 func scanFlowVersion(scan func(...any) error) (f store.FlowVersion, err error) {
-	return f, scan(&f.Flow, &f.Version, &f.Bundle, &f.Author, &f.Note, into(&f.Time), &f.First, &f.Last)
+	err = scan(&f.Flow, &f.Version, &f.Bundle, &f.Author, &f.Note, into(&f.Time), &f.First, &f.Last)
+	return f, err
 }
